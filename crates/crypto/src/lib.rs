@@ -3,7 +3,14 @@
 //! Enter at: [`seal`] and [`open`] (whole objects), [`Sealer`] and [`Opener`] (pieces), `docs/format/sealed-object.md`.
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        reason = "tests fail by panicking, and their numbers are small"
+    )
 )]
 
 mod derive;

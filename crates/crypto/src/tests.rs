@@ -182,8 +182,8 @@ fn golden_vectors() {
     assert_eq!(sha256(&sealed(300_000)).as_slice(), large);
 }
 
-/// Throughput, printed by `cargo test --release -- --nocapture throughput`; judged only as "not absurdly slow", since a
-/// shared machine may be busy.
+/// Throughput, printed by `cargo test --release -p polder-crypto -- --nocapture throughput`. The time is not judged here:
+/// a shared machine may be busy.
 #[test]
 fn throughput() {
     use polder_types::{Clock, SystemClock};
