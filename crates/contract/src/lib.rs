@@ -1,1 +1,29 @@
+//! Duty: contracts (ODCS 3.1) and their approvals; the gate that turns raw batches into admitted ones; unique keys; closing the counts.
+//! Never: reads a file, a network or a clock, lets a column in that no contract authorises, changes a value in silence, or puts a row
+//! value into an error.
+//! Enter at: [`Contract`] (what may come in), [`RawBatch`] (what a decoder gives), [`Admitted`] (what a sink takes).
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        reason = "tests fail by panicking, and their numbers are small"
+    )
+)]
 
+pub mod admitted;
+pub mod column;
+pub mod contract;
+pub mod error;
+pub mod raw;
+pub mod spill;
+
+pub use admitted::{Admitted, Checked, Rejection, Rule};
+pub use column::{Bounds, Column, ColumnType, TextFormat};
+pub use contract::{Contract, Disposition, Note, OnViolation};
+pub use error::Error;
+pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
+pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};

@@ -1,0 +1,245 @@
+//! What leaves the gate: rows that hold the contract, and the rows that do not, each with its reason.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+
+use crate::raw::Malformed;
+
+/// Rows that hold every rule that can be judged row by row. Only the gate makes one; a sink takes nothing else.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    batch: RecordBatch,
+    first_ordinal: u64,
+    ordinals: Vec<Range<u64>>,
+}
+
+impl Admitted {
+    pub(crate) fn new(batch: RecordBatch, first_ordinal: u64, ordinals: Vec<Range<u64>>) -> Self {
+        Self { batch, first_ordinal, ordinals }
+    }
+
+    /// The rows, with the contract's Arrow schema.
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The rows, with the contract's Arrow schema.
+    pub fn into_batch(self) -> RecordBatch {
+        self.batch
+    }
+
+    /// Rows admitted.
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Place in the run of the raw batch's first record, which may itself be rejected.
+    pub fn first_ordinal(&self) -> u64 {
+        self.first_ordinal
+    }
+
+    /// Places in the run of the rows, as runs without gaps, ascending. Their lengths add up to [`Admitted::rows`].
+    /// A sink keeps them to find the rows that turn out to be duplicates.
+    pub fn ordinals(&self) -> &[Range<u64>] {
+        &self.ordinals
+    }
+}
+
+/// Which rule a row broke. It never carries a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// The decoder could not split the record.
+    Malformed(Malformed),
+    /// `required`: no value.
+    Required,
+    /// `primaryKey`: no value in a key column.
+    PrimaryKeyNull,
+    /// The value is not of the column's type.
+    Type,
+    /// A number outside what the column's type holds.
+    TypeRange,
+    /// More decimal places, or finer time, than the column's type keeps.
+    Precision,
+    /// NaN or infinity.
+    NotFinite,
+    /// A zone where none is allowed, none where one is needed, or a local time that does not exist or exists twice.
+    Zone,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Longer than any cell may be.
+    TooLong,
+    /// `minimum` or `exclusiveMinimum`.
+    Minimum,
+    /// `maximum` or `exclusiveMaximum`.
+    Maximum,
+    /// `multipleOf`.
+    MultipleOf,
+    /// `minLength`.
+    MinLength,
+    /// `maxLength`.
+    MaxLength,
+    /// `pattern`.
+    Pattern,
+    /// `format`.
+    Format,
+    /// `quality.invalidValues`: not among the valid values.
+    ValidValues,
+    /// `unique`: a second row of this run with the same value.
+    Unique,
+    /// `primaryKey`: a second row of this run with the same key.
+    PrimaryKey,
+    /// `unique`: the table has the value already.
+    UniqueInTable,
+    /// `primaryKey`: the table has the key already.
+    PrimaryKeyInTable,
+}
+
+impl Rule {
+    /// Every rule, in a fixed order: the place is the rule's number in a quarantine record, so only append.
+    pub const ALL: [Self; 29] = [
+        Self::Malformed(Malformed::Ragged),
+        Self::Malformed(Malformed::TooLong),
+        Self::Malformed(Malformed::BadQuote),
+        Self::Malformed(Malformed::InvalidJson),
+        Self::Malformed(Malformed::NotAnObject),
+        Self::Malformed(Malformed::DuplicateKey),
+        Self::Malformed(Malformed::TooDeep),
+        Self::Malformed(Malformed::NotUtf8),
+        Self::Required,
+        Self::PrimaryKeyNull,
+        Self::Type,
+        Self::TypeRange,
+        Self::Precision,
+        Self::NotFinite,
+        Self::Zone,
+        Self::NotUtf8,
+        Self::TooLong,
+        Self::Minimum,
+        Self::Maximum,
+        Self::MultipleOf,
+        Self::MinLength,
+        Self::MaxLength,
+        Self::Pattern,
+        Self::Format,
+        Self::ValidValues,
+        Self::Unique,
+        Self::PrimaryKey,
+        Self::UniqueInTable,
+        Self::PrimaryKeyInTable,
+    ];
+
+    /// The rule's name in reports, which is the contract's key where there is one.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed(malformed) => malformed.name(),
+            Self::Required => "required",
+            Self::PrimaryKeyNull => "primaryKey:null",
+            Self::Type => "type",
+            Self::TypeRange => "type:range",
+            Self::Precision => "type:precision",
+            Self::NotFinite => "type:not_finite",
+            Self::Zone => "timezone",
+            Self::NotUtf8 => "not_utf8",
+            Self::TooLong => "too_long",
+            Self::Minimum => "minimum",
+            Self::Maximum => "maximum",
+            Self::MultipleOf => "multipleOf",
+            Self::MinLength => "minLength",
+            Self::MaxLength => "maxLength",
+            Self::Pattern => "pattern",
+            Self::Format => "format",
+            Self::ValidValues => "validValues",
+            Self::Unique => "unique",
+            Self::PrimaryKey => "primaryKey",
+            Self::UniqueInTable => "unique:in_table",
+            Self::PrimaryKeyInTable => "primaryKey:in_table",
+        }
+    }
+
+    /// The rule's number in a quarantine record.
+    pub fn code(self) -> u8 {
+        Self::ALL.iter().position(|rule| *rule == self).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    }
+
+    /// The rule with a number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One row that did not get in, and why: the first rule it broke, in the order of the columns.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The file as the user knows it.
+    pub file: Arc<str>,
+    /// The record's number in the file, counted from 1.
+    pub record: u64,
+    /// The row's place in the run.
+    pub ordinal: u64,
+    /// The column whose rule was broken; none when the record could not be split.
+    pub column: Option<String>,
+    /// The rule.
+    pub rule: Rule,
+    row: Vec<u8>,
+}
+
+impl Rejection {
+    pub(crate) fn new(file: Arc<str>, record: u64, ordinal: u64, column: Option<String>, rule: Rule, row: Vec<u8>) -> Self {
+        Self { file, record, ordinal, column, rule, row }
+    }
+
+    /// The row's cells in the authorised columns, in the encoding of `docs/format/quarantine.md`, for the sealed quarantine and
+    /// nothing else. Empty when the record could not be split.
+    pub fn row_bytes(&self) -> &[u8] {
+        &self.row
+    }
+}
+
+impl std::fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the row: a log may print this.
+        f.debug_struct("Rejection")
+            .field("file", &self.file)
+            .field("record", &self.record)
+            .field("column", &self.column)
+            .field("rule", &self.rule)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A batch after the gate. Its rows are all here: admitted or rejected.
+#[derive(Debug)]
+pub struct Checked {
+    /// What may be written.
+    pub admitted: Admitted,
+    /// What may not, by place in the batch.
+    pub rejections: Vec<Rejection>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_comes_back_from_its_number() {
+        for rule in Rule::ALL {
+            assert_eq!(Rule::from_code(rule.code()), Some(rule));
+        }
+        assert_eq!(Rule::from_code(200), None);
+    }
+
+    #[test]
+    fn no_value_shows_in_a_rejection() {
+        let rejection = Rejection::new(Arc::from("a.csv"), 3, 2, Some("age".into()), Rule::Type, b"secret-value".to_vec());
+        let shown = format!("{rejection:?}");
+        assert!(shown.contains("a.csv") && !shown.contains("secret") && !shown.contains("115, 101"));
+    }
+}

@@ -1,0 +1,175 @@
+//! One column of a contract: its type and its rules, compiled from ODCS.
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+
+/// The type of a column. Every one has a place in a Delta table; nothing wider is invented and nothing is rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    String,
+    Boolean,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Float32,
+    Float64,
+    /// Exact decimal: `precision` digits in all (1 to 38), `scale` of them after the point.
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
+    /// A day of the calendar.
+    Date,
+    /// Microseconds: a point in time (`zone`), or what a wall clock showed.
+    Timestamp {
+        zone: bool,
+    },
+    /// A time of day, kept as text `HH:mm:ss` or `HH:mm:ss.ffffff`, which sorts rightly; Delta has no type for it.
+    Time,
+}
+
+impl ColumnType {
+    /// The Arrow type in memory and in the table.
+    pub fn arrow(self) -> DataType {
+        match self {
+            Self::String | Self::Time => DataType::Utf8,
+            Self::Boolean => DataType::Boolean,
+            Self::Int8 => DataType::Int8,
+            Self::Int16 => DataType::Int16,
+            Self::Int32 => DataType::Int32,
+            Self::Int64 => DataType::Int64,
+            Self::Float32 => DataType::Float32,
+            Self::Float64 => DataType::Float64,
+            Self::Decimal { precision, scale } => DataType::Decimal128(precision, i8::try_from(scale).unwrap_or(0)),
+            Self::Date => DataType::Date32,
+            Self::Timestamp { zone: true } => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Timestamp { zone: false } => DataType::Timestamp(TimeUnit::Microsecond, None),
+        }
+    }
+}
+
+impl std::fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::String => "string",
+            Self::Boolean => "boolean",
+            Self::Int8 => "int8",
+            Self::Int16 => "int16",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Decimal { precision, scale } => return write!(f, "decimal({precision},{scale})"),
+            Self::Date => "date",
+            Self::Timestamp { zone: true } => "timestamp with zone",
+            Self::Timestamp { zone: false } => "timestamp without zone",
+            Self::Time => "time",
+        })
+    }
+}
+
+/// What the values may lie between.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Bounds {
+    #[default]
+    None,
+    /// Both ends belong. In the column's unit: the number itself, the unscaled decimal, days or microseconds since 1970-01-01, or
+    /// microseconds since midnight.
+    Whole {
+        min: i128,
+        max: i128,
+    },
+    Float {
+        min: f64,
+        min_exclusive: bool,
+        max: f64,
+        max_exclusive: bool,
+    },
+}
+
+/// A named form of text that is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextFormat {
+    /// 8-4-4-4-12 hexadecimal digits.
+    Uuid,
+    Ipv4,
+    Ipv6,
+}
+
+/// One column that the contract authorises.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Name in the table.
+    pub name: String,
+    /// Name in the source.
+    pub physical_name: String,
+    pub ty: ColumnType,
+    pub required: bool,
+    pub unique: bool,
+    /// Place in the primary key, from 1.
+    pub primary_key: Option<u32>,
+    pub bounds: Bounds,
+    /// In the column's unit, as in [`Bounds::Whole`].
+    pub multiple_of: Option<i128>,
+    /// In characters.
+    pub min_length: Option<u64>,
+    /// In characters.
+    pub max_length: Option<u64>,
+    /// A regular expression that the whole value matches.
+    pub pattern: Option<String>,
+    pub text_format: Option<TextFormat>,
+    /// How dates and times are written, as the contract says; ISO 8601 when it does not.
+    pub format: Option<String>,
+    /// The zone of times that name none, for columns with zone.
+    pub default_zone: Option<String>,
+    /// The only values that are valid.
+    pub valid_values: Option<Vec<String>>,
+    /// Unquoted texts that mean null, beside those of the dataset.
+    pub null_tokens: Vec<String>,
+    /// Whether NaN and infinity are values.
+    pub allow_nan: bool,
+    /// Whether a JSON string may hold the number, boolean that the column wants.
+    pub from_text: bool,
+    /// As the contract says, for policies.
+    pub classification: Option<String>,
+    /// Line of the contract file, from 1.
+    pub line: u64,
+}
+
+impl Column {
+    /// A column without any rule but its type.
+    pub fn new(name: &str, ty: ColumnType) -> Self {
+        Self {
+            name: name.to_owned(),
+            physical_name: name.to_owned(),
+            ty,
+            required: false,
+            unique: false,
+            primary_key: None,
+            bounds: Bounds::None,
+            multiple_of: None,
+            min_length: None,
+            max_length: None,
+            pattern: None,
+            text_format: None,
+            format: None,
+            default_zone: None,
+            valid_values: None,
+            null_tokens: Vec::new(),
+            allow_nan: false,
+            from_text: false,
+            classification: None,
+            line: 0,
+        }
+    }
+
+    /// Whether null is a value of the column.
+    pub fn nullable(&self) -> bool {
+        !self.required && self.primary_key.is_none()
+    }
+
+    /// The Arrow field.
+    pub fn field(&self) -> Field {
+        Field::new(&self.name, self.ty.arrow(), self.nullable())
+    }
+}
