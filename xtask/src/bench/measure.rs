@@ -1,0 +1,162 @@
+//! Runs contenders in turn and takes the kernel's figures for each.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use wait4::Wait4;
+
+use crate::process::shown;
+
+/// A command of which a fresh copy is made for each round.
+pub type Step = Box<dyn Fn() -> Command>;
+
+/// One program that does the job.
+pub struct Contender {
+    pub name: &'static str,
+    /// Removed before each round.
+    pub leaves: Vec<PathBuf>,
+    /// Run before each round, not measured.
+    pub before: Vec<Step>,
+    pub measured: Step,
+    /// Run after each round, not measured: fails when the work was not done right.
+    pub after: Vec<Step>,
+}
+
+/// The same work done by several; the first is the one that the others are compared with.
+pub struct Job {
+    pub name: &'static str,
+    pub what: String,
+    pub contenders: Vec<Contender>,
+    /// What could not be measured, and why.
+    pub missing: Vec<String>,
+}
+
+/// What one round took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    pub cpu: Duration,
+    pub wall: Duration,
+    pub peak_bytes: u64,
+}
+
+/// All counted rounds of a contender.
+pub struct Measured {
+    pub name: &'static str,
+    pub rounds: Vec<Round>,
+}
+
+/// All contenders of a job.
+pub struct MeasuredJob {
+    pub name: &'static str,
+    pub what: String,
+    pub contenders: Vec<Measured>,
+    pub missing: Vec<String>,
+}
+
+/// Rounds are interleaved, so that what disturbs the machine disturbs all alike. Round 0 warms up and is not counted.
+pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
+    let mut measured: Vec<Measured> = job.contenders.iter().map(|one| Measured { name: one.name, rounds: Vec::new() }).collect();
+    for round in 0..=rounds {
+        for (contender, into) in job.contenders.iter().zip(&mut measured) {
+            let took = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
+            eprintln!(
+                "{} / {} / round {round}: {:.2} CPU-s, {} MB",
+                job.name,
+                contender.name,
+                took.cpu.as_secs_f64(),
+                took.peak_bytes / 1_000_000
+            );
+            if round > 0 {
+                into.rounds.push(took);
+            }
+        }
+    }
+    Ok(MeasuredJob { name: job.name, what: job.what.clone(), contenders: measured, missing: job.missing.clone() })
+}
+
+fn once(contender: &Contender) -> Result<Round> {
+    for path in &contender.leaves {
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).with_context(|| format!("remove {}", path.display()))?;
+        } else if path.exists() {
+            std::fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+        }
+    }
+    for step in &contender.before {
+        child(step())?;
+    }
+    let took = child((contender.measured)())?;
+    for step in &contender.after {
+        child(step())?;
+    }
+    Ok(took)
+}
+
+/// Runs a command to its end. CPU includes what its own children used.
+pub fn child(mut command: Command) -> Result<Round> {
+    let line = shown(&command);
+    #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    let start = std::time::Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("start {line}"))?;
+    let used = child.wait4().with_context(|| format!("wait for {line}"))?;
+    if !used.status.success() {
+        bail!("{line} ended with {}", used.status);
+    }
+    Ok(Round { cpu: used.rusage.utime + used.rusage.stime, wall: start.elapsed(), peak_bytes: used.rusage.maxrss })
+}
+
+/// The middle value; of an even number, the lower of the two in the middle.
+pub fn median<T: PartialOrd + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut sorted: Vec<T> = values.collect();
+    sorted.sort_by(|left, right| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn the_kernel_counts_what_a_child_used() {
+        let idle = child(shell("exit 0")).unwrap();
+        let busy = child(shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")).unwrap();
+        assert!(busy.cpu > idle.cpu, "{busy:?} {idle:?}");
+        assert!(idle.peak_bytes > 100_000);
+    }
+
+    #[test]
+    fn a_failed_step_is_no_measurement() {
+        assert!(child(shell("exit 3")).is_err());
+    }
+
+    #[test]
+    fn rounds_start_clean_and_the_first_is_not_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("made");
+        let path = made.display().to_string();
+        let contender = Contender {
+            name: "shell",
+            leaves: vec![made.clone()],
+            before: vec![],
+            measured: Box::new(move || shell(&format!("test ! -e {path} && mkdir {path}"))),
+            after: vec![],
+        };
+        let measured = job(&Job { name: "a", what: String::new(), contenders: vec![contender], missing: vec![] }, 3).unwrap();
+        assert_eq!(measured.contenders[0].rounds.len(), 3);
+    }
+
+    #[test]
+    fn the_median_is_a_measured_value() {
+        assert_eq!(median([3, 1, 2].into_iter()), Some(2));
+        assert_eq!(median([4, 1, 2, 3].into_iter()), Some(2));
+        assert_eq!(median(std::iter::empty::<u8>()), None);
+    }
+}

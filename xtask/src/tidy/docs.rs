@@ -1,0 +1,62 @@
+//! Markdown: every path that a page names exists, so that no page speaks of what is long gone.
+
+use super::Finding;
+
+/// A word in backticks that begins with one of these is a path of the repository.
+const ROOTS: [&str; 9] = [".ci/", ".config/", ".cargo/", "crates/", "demo/", "docs/", "fuzz/", "tests/", "xtask/"];
+
+/// Checks one page. `exists` answers for a path relative to the repository.
+pub fn check(file: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut fenced = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        if fenced {
+            continue;
+        }
+        for word in line.split('`').skip(1).step_by(2) {
+            if ROOTS.iter().any(|root| word.starts_with(root)) && !found(word, &exists) {
+                findings.push(Finding::new(file, index + 1, format!("names `{word}`, which does not exist")));
+            }
+        }
+        for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            let joined = join(folder, path);
+            if !exists(&joined) {
+                findings.push(Finding::new(file, index + 1, format!("links to {path}, which does not exist")));
+            }
+        }
+    }
+    findings
+}
+
+/// A path in words may carry a line, a pattern or a placeholder: what stands before it must exist.
+fn found(word: &str, exists: &impl Fn(&str) -> bool) -> bool {
+    let path = word.split([' ', ':', '#']).next().unwrap_or_default();
+    match path.find(['*', '<', '{', '[', '?', '…']) {
+        None => exists(path.trim_end_matches('/')),
+        Some(at) => path.get(..at).and_then(|before| before.rsplit_once('/')).is_none_or(|(folder, _)| exists(folder)),
+    }
+}
+
+/// Joins a link to the folder of its page.
+fn join(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

@@ -1,0 +1,91 @@
+//! Rust files: length, names, forbidden words, heads of crates, and who may write to the file system.
+
+use super::Finding;
+
+/// Past this a file has more than one subject.
+const LINES_MAX: usize = 800;
+const FORBIDDEN_NAMES: [&str; 9] = ["mod", "utils", "util", "helpers", "helper", "manager", "common", "misc", "stuff"];
+/// Crates through which no byte reaches a disk: only the store, the keys' custody, the audit log's export and the program write.
+const NEVER_WRITES: [&str; 7] = ["types", "crypto", "contract", "connect", "policy", "lake", "engine"];
+const WRITES: [&str; 9] = [
+    "fs::write(",
+    "fs::create_dir",
+    "fs::copy(",
+    "fs::rename(",
+    "fs::remove_",
+    "File::create",
+    "OpenOptions",
+    "tempfile::",
+    "LocalFileSystem",
+];
+
+/// `deny.toml` accepts two advisories about the XML that cloud stores answer, because no crate opens one.
+const CLOUD_STORES: [&str; 5] = ["AmazonS3", "MicrosoftAzure", "GoogleCloudStorage", "object_store::http", "object_store::parse_url"];
+
+/// Names that say nothing of what a file holds.
+pub fn name(file: &str) -> Option<Finding> {
+    let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".rs"))?;
+    if !FORBIDDEN_NAMES.contains(&stem) {
+        return None;
+    }
+    let advice = if stem == "mod" { "put it in `folder.rs` beside `folder/`" } else { "name it after the noun it holds" };
+    Some(Finding::new(file, 0, format!("`{stem}.rs` is not used here; {advice}")))
+}
+
+/// Whether the whole file is test code.
+fn is_test_file(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/") || file.contains("/examples/") || file.starts_with("fuzz/")
+}
+
+/// The words are put together here, so that this file does not hold what it forbids.
+fn forbidden() -> Vec<(String, bool, &'static str)> {
+    let whole = false;
+    let tests_only = true;
+    vec![
+        (["#[", "ignore"].concat(), whole, "an ignored test proves nothing; mend it or remove it"),
+        (["thread::", "sleep"].concat(), whole, "wait for the event itself"),
+        (["time::", "sleep"].concat(), tests_only, "wait for the event itself; time comes from a clock that the test moves"),
+        (["todo", "!("].concat(), whole, "finish it or leave it out"),
+        (["unimplemented", "!("].concat(), whole, "finish it or leave it out"),
+        (["dbg", "!("].concat(), whole, "remove it"),
+    ]
+}
+
+/// All checks on the text of one Rust file.
+pub fn check(file: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        findings.push(Finding::new(file, 0, format!("has {lines} lines, at most {LINES_MAX} are allowed; split it by noun")));
+    }
+    if file.ends_with("src/lib.rs") && !text.trim().is_empty() {
+        for head in ["//! Duty:", "//! Never:", "//! Enter at:"] {
+            if !text.lines().take(12).any(|line| line.starts_with(head)) {
+                findings.push(Finding::new(file, 1, format!("does not open with `{head}`")));
+            }
+        }
+    }
+    let crate_name = file.strip_prefix("crates/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let forbidden = forbidden();
+    let mut in_tests = is_test_file(file);
+    for (index, line) in text.lines().enumerate() {
+        // Test modules stand at a file's end, so all that follows is test code.
+        in_tests |= line.trim_start().starts_with("#[cfg(test)]") && !line.contains("allow");
+        let code = line.split("//").next().unwrap_or_default();
+        for (word, tests_only, advice) in &forbidden {
+            if (in_tests || !tests_only) && code.contains(word.as_str()) {
+                findings.push(Finding::new(file, index + 1, format!("holds `{word}`; {advice}")));
+            }
+        }
+        for word in CLOUD_STORES.iter().filter(|word| !crate_name.is_empty() && code.contains(*word)) {
+            let advice = "remove RUSTSEC-2026-0194 and RUSTSEC-2026-0195 from deny.toml first, by updating quick-xml";
+            findings.push(Finding::new(file, index + 1, format!("holds `{word}`; {advice}")));
+        }
+        if !in_tests && NEVER_WRITES.contains(&crate_name) {
+            for word in WRITES.iter().filter(|word| code.contains(*word)) {
+                findings.push(Finding::new(file, index + 1, format!("holds `{word}`; {crate_name} reaches a disk only through the store")));
+            }
+        }
+    }
+    findings
+}
