@@ -1,0 +1,103 @@
+//! Writing one object: plaintext in pieces, sealed bytes to a file under `tmp/`, a name when it is whole.
+
+use polder_crypto::{Label, ObjectParams, SEGMENT_LEN, Sealer};
+
+use super::Inner;
+use crate::backend::{NewFile, Stat};
+use crate::error::Error;
+use crate::layout::ObjectPath;
+
+/// Plaintext that is sealed before it is written; what a writer holds is this and two segments at most.
+pub(super) const BATCH_BYTES: usize = 1 << 20;
+/// Room of the buffer of sealed bytes: a batch, the segment held back before it, and the tags.
+pub(super) const BUFFER_BYTES: usize = BATCH_BYTES + 2 * SEGMENT_LEN;
+
+/// An object that is being sealed.
+pub(super) struct Sealing {
+    path: String,
+    new: NewFile,
+    sealer: Sealer,
+    sealed: Vec<u8>,
+    key_version: u32,
+    generation: u64,
+    replaces: bool,
+}
+
+impl Inner {
+    /// Begins an object under the current key.
+    pub(super) fn begin(&self, path: &str, generation: u64) -> Result<Sealing, Error> {
+        let dataset = ObjectPath::parse(path)?.dataset;
+        let (key_version, key) = self.keys.seal_key(dataset).map_err(|source| Error::Key { path: path.to_owned(), source })?;
+        let lineage = self.keys.lineage();
+        let params = ObjectParams { label: Label::Object, lineage, dataset, key_version, generation, path };
+        let (sealer, prefix) = Sealer::new(key.expose(), &params, self.rng.as_ref()).map_err(|source| Error::seal(path, source))?;
+        let new = self.backend.new_file()?;
+        Ok(Sealing { path: path.to_owned(), new, sealer, sealed: prefix, key_version, generation, replaces: false })
+    }
+
+    /// Begins an object that must not exist.
+    pub(super) fn begin_create(&self, path: &str) -> Result<Sealing, Error> {
+        let generation = self.generation_after(path, 0)?;
+        self.begin(path, generation)
+    }
+
+    /// Begins an object that takes the place of what is there, which must be authentic: its generation is built upon.
+    pub(super) fn begin_overwrite(&self, path: &str) -> Result<Sealing, Error> {
+        match self.open(path) {
+            Ok(object) => {
+                let generation = self.generation_after(path, object.header().generation)?;
+                Ok(Sealing { replaces: true, ..self.begin(path, generation)? })
+            }
+            Err(Error::NotFound { .. }) => self.begin_create(path),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a sealed object its name; returns its tag.
+    pub(super) fn publish(&self, sealing: Sealing) -> Result<String, Error> {
+        let Sealing { path, generation, replaces, .. } = &sealing;
+        let (path, generation, replaces) = (path.clone(), *generation, *replaces);
+        let new = sealing.finish()?;
+        let metadata = new.file()?.metadata().map_err(|source| Error::io("make durable", &path, source))?;
+        let e_tag = Stat::of(&metadata).e_tag();
+        if replaces {
+            new.replace(&path)?
+        } else {
+            new.create(&path)?
+        };
+        self.saw(&path, generation);
+        Ok(e_tag)
+    }
+}
+
+impl Sealing {
+    pub(super) fn key_version(&self) -> u32 {
+        self.key_version
+    }
+
+    /// Seals plaintext and writes what became complete.
+    pub(super) fn write(&mut self, plaintext: &[u8]) -> Result<(), Error> {
+        self.sealed.reserve(plaintext.len().min(BATCH_BYTES) + 2 * SEGMENT_LEN);
+        for batch in plaintext.chunks(BATCH_BYTES) {
+            self.sealer.update(batch, &mut self.sealed).map_err(|source| Error::seal(&self.path, source))?;
+            if self.sealed.len() >= BATCH_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals the end; what comes out is whole, and has no name yet.
+    pub(super) fn finish(self) -> Result<NewFile, Error> {
+        let Self { path, mut new, sealer, mut sealed, .. } = self;
+        sealer.finish(&mut sealed).map_err(|source| Error::seal(&path, source))?;
+        new.write_all(&sealed)?;
+        Ok(new)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.new.write_all(&self.sealed)?;
+        self.sealed.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What users read.
+
+use std::io;
+use std::path::PathBuf;
+
+use polder_types::DatasetId;
+
+use crate::{Error, is_no_space, kind_of, kind_of_any};
+
+#[test]
+fn error_texts() {
+    let path = || "tables/00000000000000000000000000000001/a".to_owned();
+    let dir = || PathBuf::from("/srv/store");
+    let io_error = || io::Error::from(rustix::io::Errno::IO);
+    let no_space = || io::Error::from(rustix::io::Errno::NOSPC);
+    let dataset = DatasetId([1; 16]);
+    let errors = [
+        Error::Io { step: "write", path: path(), source: io_error() },
+        Error::Io { step: "open", path: path(), source: io::Error::from(rustix::io::Errno::ACCESS) },
+        Error::NoSpace { step: "write", path: path(), source: no_space() },
+        Error::NotFound { path: path() },
+        Error::Exists { path: path() },
+        Error::NotPlain { path: path() },
+        Error::Mode { dir: dir(), mode: 0o755 },
+        Error::NoStore { dir: dir() },
+        Error::NotEmpty { dir: dir() },
+        Error::Directory { step: "create", dir: dir(), source: io_error() },
+        Error::Name { path: path(), problem: "its area is unknown" },
+        Error::Sealed { path: path(), source: polder_crypto::Error::Segment { index: 3 } },
+        Error::Seal { path: path(), source: polder_crypto::Error::TooLong },
+        Error::Foreign { path: path() },
+        Error::RolledBack { path: path(), found: 1, seen: 2 },
+        Error::NoKey { path: path(), source: polder_keys::Error::UnknownDataset(dataset) },
+        Error::Key { path: path(), source: polder_keys::Error::Destroyed { dataset, key_version: 1 } },
+        Error::Changed { path: path() },
+        Error::Upload { path: path() },
+        Error::Unsupported { what: "update by tag", path: path() },
+        Error::Range { path: path() },
+        Error::Quota { quota_bytes: 1024 },
+        Error::Writer { path: "tmp/00000000000000000000000000000001".to_owned() },
+        Error::Busy { holder: "process 7 on this host holds it since 2026-01-01T00:00:00Z".to_owned() },
+        Error::LeaseLost { epoch: 1, newest: 2 },
+        Error::Random(polder_types::random::RandomError),
+        Error::Cancelled { step: "read", path: path() },
+    ];
+    let texts: Vec<String> = errors.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();
+    insta::assert_snapshot!(texts.join("\n"));
+    for error in errors {
+        let (kind, full) = (error.kind(), error.is_no_space());
+        // However others wrap it, what it means is found again.
+        let outer = object_store::Error::from(error);
+        assert_eq!(kind_of(&outer), kind);
+        let outer = io::Error::other(outer);
+        assert_eq!(kind_of_any(&outer), Some(kind));
+        assert_eq!(is_no_space(&outer), full);
+    }
+    assert_eq!(kind_of_any(&io_error()), None);
+}
