@@ -104,24 +104,20 @@ impl Lease {
     /// # Errors
     /// [`Error::Busy`], which names the holder; or when the store fails.
     pub async fn acquire(backend: &Backend, clock: Arc<dyn Clock>, wait: Option<Duration>) -> Result<Self, Error> {
-        let mut busy = "another process holds it".to_owned();
-        let Some(wait) = wait else {
-            return match attempt_blocking(backend, &clock).await? {
-                Attempt::Held(held) => Ok(Self::new(held)),
-                Attempt::Busy { holder, .. } => Err(Error::Busy { holder }),
-            };
+        let (mut busy, mut path) = match attempt_blocking(backend, &clock).await? {
+            Attempt::Held(held) => return Ok(Self::new(held)),
+            Attempt::Busy { holder, path } => (holder, path),
         };
+        let Some(wait) = wait else { return Err(Error::Busy { holder: busy }) };
         let waiting = async {
             loop {
+                match path.take() {
+                    Some(path) => unlocked(backend.clone(), path).await,
+                    None => tokio::time::sleep(Duration::from_millis(REMOTE_LOOK_MS)).await,
+                }
                 match attempt_blocking(backend, &clock).await? {
                     Attempt::Held(held) => return Ok(held),
-                    Attempt::Busy { holder, path } => {
-                        busy = holder;
-                        match path {
-                            Some(path) => unlocked(backend.clone(), path).await,
-                            None => tokio::time::sleep(Duration::from_millis(REMOTE_LOOK_MS)).await,
-                        }
-                    }
+                    Attempt::Busy { holder, path: locked } => (busy, path) = (holder, locked),
                 }
             }
         };
@@ -197,7 +193,14 @@ impl Drop for Lease {
         if let Some(heartbeat) = &self.heartbeat {
             heartbeat.abort();
         }
-        let _ = self.held.end(); // what fails here, time heals: the lock goes with the file
+        let _ = self.held.end(); // now, whoever else still knows `held`
+    }
+}
+
+impl Drop for Held {
+    /// Also for a lease that was taken when who asked for it had just given up.
+    fn drop(&mut self) {
+        let _ = self.end(); // what fails here, time heals: the lock goes with the file
     }
 }
 

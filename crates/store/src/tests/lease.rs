@@ -82,9 +82,11 @@ async fn one_who_waits_gets_it_when_it_is_free() {
     };
     first.check().await.unwrap();
     first.release().await.unwrap();
-    assert_eq!(waiter.await.unwrap().unwrap().epoch(), 2);
+    let second = waiter.await.unwrap().unwrap();
+    assert_eq!(second.epoch(), 2);
+    second.release().await.unwrap();
 
-    let _held = Lease::acquire(&backend, clock(), Some(Duration::from_secs(600))).await.unwrap();
+    let _held = Lease::acquire(&backend, clock(), Some(Duration::ZERO)).await.unwrap();
     let impatient = Lease::acquire(&backend, clock(), Some(Duration::ZERO)).await.unwrap_err();
     assert_eq!(impatient.kind(), ErrorKind::Busy);
 }
