@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 use polder_keys::{Keys, LocalCustody};
-use polder_types::{DatasetId, LineageId, Rng, SystemClock, SystemRng};
+use polder_types::{Clock, DatasetId, LineageId, Rng, SystemClock, SystemRng};
 use tempfile::TempDir;
 
 use crate::{Area, Backend, Faults, Options, SealedStore};
@@ -37,10 +37,14 @@ impl Fixture {
     }
 
     pub(super) async fn new_in(dir: TempDir) -> Self {
+        Self::with_clock(dir, Arc::new(SystemClock)).await
+    }
+
+    pub(super) async fn with_clock(dir: TempDir, clock: Arc<dyn Clock>) -> Self {
         let backend = Backend::create_with(&dir.path().join("store"), options()).unwrap();
         let custody = Arc::new(LocalCustody::create_key_file(&dir.path().join("key"), rng()).unwrap());
         let lineage = LineageId::random(&SystemRng).unwrap();
-        let keys = Keys::create(lineage, custody, Arc::new(backend.clone()), Arc::new(SystemClock), rng()).await.unwrap();
+        let keys = Keys::create(lineage, custody, Arc::new(backend.clone()), clock, rng()).await.unwrap();
         let table = keys.add_dataset("table:flights").await.unwrap();
         let store = SealedStore::new(backend, keys.clone(), rng());
         Self { dir, keys, store, table }

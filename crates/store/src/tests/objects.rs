@@ -214,6 +214,20 @@ async fn reencryption_brings_objects_to_the_current_key_and_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn keys_that_are_gone_open_nothing_that_was_open_before() {
+    let clock = std::sync::Arc::new(polder_types::ManualClock::new(1_000_000));
+    let fixture = Fixture::with_clock(tempfile::TempDir::new().unwrap(), clock.clone()).await;
+    let path = fixture.path("a");
+    fixture.store.create(&path, Bytes::from(bytes(300_000))).await.unwrap();
+    fixture.store.get_range(&path, 0..10).await.unwrap();
+    clock.advance(polder_keys::LEASE_MS + 1);
+    assert_eq!(kind_of(&fixture.store.get_range(&path, 0..10).await.unwrap_err()), ErrorKind::Unavailable);
+    assert_eq!(kind_of(&fixture.store.create(&fixture.path("b"), Bytes::new()).await.unwrap_err()), ErrorKind::Unavailable);
+    fixture.keys.renew().await.unwrap();
+    fixture.store.get_range(&path, 0..10).await.unwrap();
+}
+
+#[tokio::test]
 async fn every_file_is_of_a_known_kind_and_private() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new().await;
