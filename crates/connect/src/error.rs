@@ -1,0 +1,126 @@
+//! What goes wrong at a source. No text holds a value of a row.
+
+use std::path::PathBuf;
+
+use polder_types::ErrorKind;
+
+/// A source that cannot be read as its connection says.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("read the source file {file}, line {line}: {problem}; {advice}")]
+    Connection { file: String, line: u64, problem: String, advice: String },
+    #[error("find dataset {dataset} in source {connection}: it is not declared there; {advice}")]
+    UnknownDataset { connection: String, dataset: String, advice: String },
+    #[error("list the files of dataset {dataset}: nothing matches {pattern} in {path}; deliver the files, or correct `file` in the source")]
+    NoFiles { dataset: String, pattern: String, path: PathBuf },
+    #[error("list the files of dataset {dataset}: more than {max} match; split the dataset")]
+    TooManyFiles { dataset: String, max: usize },
+    #[error("list the files in {path}: the link {link} leads back to a directory above it; remove the link")]
+    LinkLoop { path: PathBuf, link: PathBuf },
+    #[error("list the files in {path}; check that the directory exists and may be read")]
+    List { path: PathBuf, source: std::io::Error },
+    #[error("open {path}; check that the file exists and may be read")]
+    Open { path: PathBuf, source: std::io::Error },
+    #[error("open {path}: it is not a regular file; a source reads files only")]
+    NotAFile { path: PathBuf },
+    #[error("read {path}; try again when the file can be read")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("read {path}: it changed while it was read, so nothing of it counts; run again when the file is complete")]
+    Changed { path: PathBuf },
+    #[error("decompress {path}: the {format} stream ends before its end mark; deliver the whole file and run again")]
+    Truncated { path: PathBuf, format: &'static str },
+    #[error("decompress {path}: the {format} stream is damaged; deliver the file again, or correct `compression`")]
+    Damaged { path: PathBuf, format: &'static str, source: std::io::Error },
+    #[error("decompress {path}: it grows by more than {ratio_max} times, as a decompression bomb does; deliver it uncompressed if it is meant")]
+    Bomb { path: PathBuf, ratio_max: u64 },
+    #[error("decode {path}: it is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")]
+    Utf16 { path: PathBuf },
+    #[error("read the header of {path}: the file holds no record; deliver a file with a header, or set `header: false`")]
+    NoHeader { path: PathBuf },
+    #[error("read the header of {path}: it is longer than {max_bytes} bytes; check `delimiter` and `quote`")]
+    HeaderTooLong { path: PathBuf, max_bytes: usize },
+    #[error("read the header of {path}: a quoted name is not closed as it should be; check `quote`")]
+    HeaderQuote { path: PathBuf },
+    #[error("read the header of {path}: column {name} stands there more than once; rename one of them at the source")]
+    DuplicateColumn { path: PathBuf, name: String },
+    #[error("read the header of {path}: it has more than {max} columns; check `delimiter`")]
+    TooManyColumns { path: PathBuf, max: usize },
+    #[error("find column {name} in {path}: the source has no such column; {advice}")]
+    MissingColumn { path: PathBuf, name: String, advice: String },
+    #[error(
+        "split {path}: record {record} opens a quoted field that never closes, so what follows it cannot be told apart; check the file's end, or correct `quote`"
+    )]
+    UnclosedQuote { path: PathBuf, record: u64 },
+    #[error("decode {path}: it is one JSON array, not a JSON object a line; convert it (jq -c '.[]')")]
+    JsonArray { path: PathBuf },
+    #[error("{step} of the Parquet file {path}; deliver the file again")]
+    Parquet { path: PathBuf, step: &'static str, source: parquet::errors::ParquetError },
+    #[error("{step} of the Parquet file {path}; deliver the file again")]
+    ParquetDecode { path: PathBuf, step: &'static str, source: arrow::error::ArrowError },
+    #[error("decode the Parquet file {path}: the decoder gave up on damaged bytes; deliver the file again")]
+    ParquetPanic { path: PathBuf },
+    #[error("read column {column} of the Parquet file {path}: it is {kind}, and nested columns are not read; flatten it at the source, or leave it out of the contract")]
+    ParquetNested { path: PathBuf, column: String, kind: &'static str },
+    #[error("check the footer of the Parquet file {path}: it promises {promised} rows, {found} were found {place}; deliver the file again")]
+    ParquetFooter { path: PathBuf, promised: u64, found: u64, place: &'static str },
+    #[error("read the Parquet file {path}: {what} is {found_bytes} bytes, more than the {max_bytes} that are read; write it with smaller row groups and pages")]
+    ParquetTooLarge { path: PathBuf, what: &'static str, found_bytes: u64, max_bytes: u64 },
+    #[error("{step}: this is a defect of the program; report it")]
+    Internal { step: &'static str },
+}
+
+impl Error {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Connection { .. } => ErrorKind::Invalid,
+            Self::UnknownDataset { .. } => ErrorKind::NotFound,
+            Self::NoFiles { .. }
+            | Self::LinkLoop { .. }
+            | Self::List { .. }
+            | Self::Open { .. }
+            | Self::NotAFile { .. }
+            | Self::Read { .. }
+            | Self::Changed { .. }
+            | Self::Truncated { .. } => ErrorKind::Unavailable,
+            Self::TooManyFiles { .. }
+            | Self::Damaged { .. }
+            | Self::Bomb { .. }
+            | Self::Utf16 { .. }
+            | Self::NoHeader { .. }
+            | Self::HeaderTooLong { .. }
+            | Self::HeaderQuote { .. }
+            | Self::DuplicateColumn { .. }
+            | Self::TooManyColumns { .. }
+            | Self::MissingColumn { .. }
+            | Self::UnclosedQuote { .. }
+            | Self::JsonArray { .. }
+            | Self::Parquet { .. }
+            | Self::ParquetDecode { .. }
+            | Self::ParquetPanic { .. }
+            | Self::ParquetNested { .. }
+            | Self::ParquetFooter { .. }
+            | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
+            Self::Internal { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+/// `did you mean x?` for the nearest of the candidates, or the list of them.
+pub(crate) fn suggest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = candidates.collect();
+    let lower = name.to_lowercase();
+    let near = all
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), *candidate))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    all.sort_unstable();
+    let listed = all.iter().take(20).copied().collect::<Vec<_>>().join(", ");
+    let more = if all.len() > 20 { ", ..." } else { "" };
+    match near {
+        Some((_, best)) => format!("did you mean {best}? there are: {listed}{more}"),
+        None if all.is_empty() => "there are none".to_owned(),
+        None => format!("there are: {listed}{more}"),
+    }
+}

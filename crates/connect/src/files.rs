@@ -1,0 +1,148 @@
+//! Which files a dataset consists of: names, globs and directories under the connection's path, sorted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+
+use crate::connection::{Connection, Dataset, SourceType};
+use crate::error::Error;
+
+/// Most files of one dataset.
+pub(crate) const FILES_MAX: usize = 100_000;
+
+/// A file of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundFile {
+    /// Where it is opened.
+    pub path: PathBuf,
+    /// Its name under the connection's path, which identifies it in reports.
+    pub name: String,
+}
+
+/// Lists the files of a dataset, sorted by name, each once.
+pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root: &Path) -> Result<Vec<FoundFile>, Error> {
+    let base = root.join(&connection.path);
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
+    if dataset.files.is_empty() {
+        collect(&base, &base, connection.source_type, &mut found)?;
+        if found.is_empty() {
+            return Err(no_files(name, "a file", &base));
+        }
+    }
+    for pattern in &dataset.files {
+        let mut hits = BTreeMap::new();
+        let plain = base.join(pattern);
+        if plain.exists() {
+            collect(&base, &plain, connection.source_type, &mut hits)?;
+        } else {
+            let matcher = GlobBuilder::new(pattern)
+                .literal_separator(true)
+                .build()
+                .map_err(|_| no_files(name, pattern, &base))?
+                .compile_matcher();
+            let start = base.join(literal_prefix(pattern));
+            if start.is_dir() {
+                walk(&base, &start, &mut BTreeSet::new(), &mut |file, path| {
+                    if matcher.is_match(&file) {
+                        hits.insert(file, path);
+                    }
+                })?;
+            }
+        }
+        if hits.is_empty() {
+            return Err(no_files(name, pattern, &base));
+        }
+        found.extend(hits);
+    }
+    if found.len() > FILES_MAX {
+        return Err(Error::TooManyFiles { dataset: name.to_owned(), max: FILES_MAX });
+    }
+    // Two names of one file (a link and its target) would load its rows twice.
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::with_capacity(found.len());
+    for (name, path) in found {
+        let real = fs::canonicalize(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        if seen.insert(real) {
+            files.push(FoundFile { path, name });
+        }
+    }
+    Ok(files)
+}
+
+fn no_files(dataset: &str, pattern: &str, base: &Path) -> Error {
+    Error::NoFiles { dataset: dataset.to_owned(), pattern: pattern.to_owned(), path: base.to_path_buf() }
+}
+
+/// The directories of a glob that hold no wildcard, so that only they are walked.
+fn literal_prefix(pattern: &str) -> PathBuf {
+    let mut prefix = PathBuf::new();
+    let mut parts = pattern.split('/').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() || part.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            break;
+        }
+        prefix.push(part);
+    }
+    prefix
+}
+
+/// A file as it is, or the files of a directory that have the type's extension.
+fn collect(base: &Path, path: &Path, source_type: SourceType, found: &mut BTreeMap<String, PathBuf>) -> Result<(), Error> {
+    if path.is_dir() {
+        return walk(base, path, &mut BTreeSet::new(), &mut |name, path| {
+            if has_extension(&name, source_type) {
+                found.insert(name, path);
+            }
+        });
+    }
+    if path.exists() {
+        found.insert(relative(base, path), path.to_path_buf());
+    }
+    Ok(())
+}
+
+fn has_extension(name: &str, source_type: SourceType) -> bool {
+    let lower = name.to_lowercase();
+    let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst")).unwrap_or(&lower);
+    let extensions: &[&str] = match source_type {
+        SourceType::Csv => &[".csv", ".tsv", ".txt"],
+        SourceType::Ndjson => &[".ndjson", ".jsonl", ".json"],
+        SourceType::Parquet => &[".parquet"],
+    };
+    extensions.iter().any(|extension| plain.ends_with(extension))
+}
+
+fn relative(base: &Path, path: &Path) -> String {
+    match path.strip_prefix(base) {
+        Ok(rest) if !rest.as_os_str().is_empty() => rest.to_string_lossy().into_owned(),
+        _ => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+    }
+}
+
+/// Walks a directory. Names that begin with `.` or `_` are skipped, as writers of many files mark what is not data so.
+fn walk(base: &Path, dir: &Path, above: &mut BTreeSet<PathBuf>, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), Error> {
+    let list_error = |source| Error::List { path: dir.to_path_buf(), source };
+    let real = fs::canonicalize(dir).map_err(list_error)?;
+    if !above.insert(real.clone()) {
+        return Err(Error::LinkLoop { path: base.to_path_buf(), link: dir.to_path_buf() });
+    }
+    for entry in fs::read_dir(dir).map_err(list_error)? {
+        let entry = entry.map_err(list_error)?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().first().is_some_and(|byte| matches!(byte, b'.' | b'_')) {
+            continue;
+        }
+        let path = entry.path();
+        // Follows links: a dangling one is an error, not an absent file.
+        let metadata = fs::metadata(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        if metadata.is_dir() {
+            walk(base, &path, above, take)?;
+        } else if metadata.is_file() {
+            take(relative(base, &path), path);
+        }
+    }
+    above.remove(&real);
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! A dataset opened for reading: files in order, decoded on a thread of their own, a bounded number of batches ahead.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use aws_lc_rs::digest;
+use crossbeam_channel::Receiver;
+use polder_contract::RawBatch;
+
+use crate::block::Pool;
+use crate::connection::{Connection, Dataset, SourceType};
+use crate::error::Error;
+use crate::input::{FileSeen, KnownFile};
+use crate::output::{Message, Output, Stop};
+use crate::{csv, files, ndjson, parquet_file};
+
+/// Batches that wait for the reader at most.
+const BATCHES_AHEAD: usize = 4;
+
+/// A column that a contract authorises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedColumn {
+    /// The column's name in the source (the contract's `physicalName`).
+    pub name: String,
+}
+
+impl WantedColumn {
+    /// Wants the column of that name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+/// What identifies the files of a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// Name, size, time of last change, and 64 KiB at both ends.
+    #[default]
+    Quick,
+    /// Name and SHA-256 of all bytes: a file that was copied or touched is the same. Reads every file once more.
+    Content,
+}
+
+/// How a dataset is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadOptions<'a> {
+    /// The project's directory: a connection's path is relative to it.
+    pub root: &'a Path,
+    pub identity: Identity,
+}
+
+impl<'a> ReadOptions<'a> {
+    /// Reads under a project's directory with the quick identity.
+    pub fn new(root: &'a Path) -> Self {
+        Self { root, identity: Identity::Quick }
+    }
+}
+
+/// A dataset being read. The order of files and rows is the same each time.
+pub trait SourceReader: Send {
+    /// The next batch, of one file; `None` after the last. Blocks until a batch is decoded.
+    ///
+    /// # Errors
+    /// When the source cannot be read to its end as it was when it was opened: then nothing of it counts.
+    fn next(&mut self) -> Result<Option<RawBatch>, Error>;
+    /// Columns that stand in the source and are not authorised: no byte of them was decoded. Complete at the end.
+    fn left_out(&self) -> &[String];
+    /// Authorised columns that no record of the source held (NDJSON only; other types refuse at once). Known at the end.
+    fn never_seen(&self) -> &[String];
+    /// How many records the source holds, counted by a means that is not the decoder. Known at the end.
+    fn counted(&self) -> Option<u64>;
+    /// The files, in the order in which they are read.
+    fn files(&self) -> Vec<FileSeen>;
+    /// Names this batch of files: the same files give the same identity. 64 hexadecimal digits.
+    fn source_identity(&self) -> &str;
+}
+
+/// Opens a dataset for the wanted columns.
+///
+/// # Errors
+/// When the dataset is not declared, no file matches, or a file cannot be looked at.
+pub fn open(connection: &Connection, dataset: &str, columns: &[WantedColumn], options: ReadOptions<'_>) -> Result<Box<dyn SourceReader>, Error> {
+    let names = columns.iter().map(|column| column.name.clone()).collect();
+    Ok(Box::new(FileReader::open(connection, dataset, Some(names), options)?))
+}
+
+pub(crate) struct FileReader {
+    receiver: Option<Receiver<Message>>,
+    thread: Option<JoinHandle<()>>,
+    files: Vec<FileSeen>,
+    identity: String,
+    names: Vec<String>,
+    left_out: Vec<String>,
+    left_out_set: BTreeSet<String>,
+    never_seen: Vec<String>,
+    counted: Option<u64>,
+    done: Option<Option<u64>>,
+}
+
+/// What the decoding thread owns.
+struct Job {
+    source_type: SourceType,
+    dataset: Dataset,
+    wanted: Option<Vec<String>>,
+    files: Vec<KnownFile>,
+}
+
+impl FileReader {
+    pub(crate) fn open(connection: &Connection, name: &str, wanted: Option<Vec<String>>, options: ReadOptions<'_>) -> Result<Self, Error> {
+        let dataset = connection.dataset(name)?;
+        let found = files::find(connection, name, dataset, options.root)?;
+        let whole = options.identity == Identity::Content;
+        let files = found.iter().map(|file| KnownFile::look(file, whole)).collect::<Result<_, _>>()?;
+        Self::open_files(connection, name, wanted, files, options)
+    }
+
+    /// Opens files that were found and looked at.
+    pub(crate) fn open_files(
+        connection: &Connection,
+        name: &str,
+        wanted: Option<Vec<String>>,
+        files: Vec<KnownFile>,
+        options: ReadOptions<'_>,
+    ) -> Result<Self, Error> {
+        let dataset = connection.dataset(name)?;
+        let identity = identity(connection, name, &files, options.identity);
+        let seen = files.iter().map(|file| file.seen.clone()).collect();
+        let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
+        let job = Job { source_type: connection.source_type, dataset: dataset.clone(), wanted, files };
+        let thread = std::thread::Builder::new()
+            .name("polder-decode".to_owned())
+            .spawn(move || {
+                let out = Output { sender };
+                let last = match job.run(&out) {
+                    Ok(never_seen) => Message::End { never_seen },
+                    Err(Stop::Failed(error)) => Message::Failed(error),
+                    Err(Stop::Closed) => return,
+                };
+                // Nobody may be left to hear it.
+                let _ = out.send(last);
+            })
+            .map_err(|_| Error::Internal { step: "start the decoding thread" })?;
+        Ok(Self {
+            receiver: Some(receiver),
+            thread: Some(thread),
+            files: seen,
+            identity,
+            names: Vec::new(),
+            left_out: Vec::new(),
+            left_out_set: BTreeSet::new(),
+            never_seen: Vec::new(),
+            counted: None,
+            done: Some(Some(0)),
+        })
+    }
+}
+
+impl FileReader {
+    /// The columns of the last file that was opened, when all were wanted.
+    pub(crate) fn column_names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+impl Job {
+    /// Decodes all files; the names of wanted columns that never came.
+    fn run(&self, out: &Output) -> Result<Vec<String>, Stop> {
+        let pool = Pool::new();
+        let wanted = self.wanted.as_deref();
+        let mut never: Option<Vec<String>> = None;
+        for file in &self.files {
+            match self.source_type {
+                SourceType::Csv => csv::decode(file, &self.dataset, wanted, &pool, out)?,
+                SourceType::Parquet => parquet_file::decode(file, wanted, out)?,
+                SourceType::Ndjson => {
+                    let missing = ndjson::decode(file, &self.dataset, wanted.unwrap_or_default(), &pool, out)?;
+                    never = Some(match never {
+                        None => missing,
+                        Some(before) => before.into_iter().filter(|name| missing.contains(name)).collect(),
+                    });
+                }
+            }
+        }
+        Ok(never.unwrap_or_default())
+    }
+}
+
+impl SourceReader for FileReader {
+    fn next(&mut self) -> Result<Option<RawBatch>, Error> {
+        loop {
+            let Some(receiver) = &self.receiver else { return Ok(None) };
+            match receiver.recv() {
+                Ok(Message::Batch(batch)) => return Ok(Some(batch)),
+                Ok(Message::Names(names)) => self.names = names,
+                Ok(Message::LeftOut(names)) => {
+                    for name in names {
+                        if self.left_out_set.insert(name.clone()) {
+                            self.left_out.push(name);
+                        }
+                    }
+                }
+                Ok(Message::FileEnd { counted }) => {
+                    self.done = self.done.map(|sum| sum.zip(counted).and_then(|(sum, count)| sum.checked_add(count)));
+                }
+                Ok(Message::End { never_seen }) => {
+                    self.never_seen = never_seen;
+                    self.counted = self.done.take().flatten();
+                    self.receiver = None;
+                }
+                Ok(Message::Failed(error)) => {
+                    self.receiver = None;
+                    return Err(error);
+                }
+                Err(_) => {
+                    self.receiver = None;
+                    return Err(Error::Internal { step: "decode on a thread that ended without a word" });
+                }
+            }
+        }
+    }
+
+    fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    fn never_seen(&self) -> &[String] {
+        &self.never_seen
+    }
+
+    fn counted(&self) -> Option<u64> {
+        self.counted
+    }
+
+    fn files(&self) -> Vec<FileSeen> {
+        self.files.clone()
+    }
+
+    fn source_identity(&self) -> &str {
+        &self.identity
+    }
+}
+
+impl Drop for FileReader {
+    fn drop(&mut self) {
+        // Closing the channel ends the thread at its next batch.
+        self.receiver = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Hashes what identifies the files, each part with its length before it.
+fn identity(connection: &Connection, dataset: &str, files: &[KnownFile], kind: Identity) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut part = |bytes: &[u8]| {
+        context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(bytes);
+    };
+    part(b"polder source identity 1");
+    part(connection.name.as_bytes());
+    part(dataset.as_bytes());
+    for file in files {
+        part(file.seen.path.as_bytes());
+        part(&file.digest);
+        part(&file.seen.size_bytes.to_be_bytes());
+        match kind {
+            Identity::Quick => part(&file.seen.modified_ns.to_be_bytes()),
+            Identity::Content => part(b"content"),
+        }
+    }
+    context.finish().as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+        text
+    })
+}
