@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use polder_contract::Malformed;
+use polder_contract::{CellKind, Malformed, TextColumnBuilder};
 use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
 
 use self::count::CsvCounter;
-use self::field::{Field, latin1, parse};
+use self::field::{Field, parse, write_text};
 use self::header::Header;
 use self::index::{Dialect, Index, State, skip_record};
 use crate::block::{Block, BlockReader, Pool};
-use crate::cells::{Columns, Kind};
+use crate::cells::{Columns, Place, csv_kind};
 use crate::connection::{Dataset, Encoding};
 use crate::error::Error;
 use crate::input::{Input, KnownFile};
@@ -29,14 +29,20 @@ pub(crate) const BATCH_ROWS: usize = 8192;
 const HEADER_MAX_BYTES: usize = 1 << 20;
 
 /// Reads one file to its end.
-pub(crate) fn decode(file: &KnownFile, dataset: &Dataset, wanted: Option<&[String]>, pool: &Pool, out: &Output) -> Result<(), Stop> {
+pub(crate) fn decode(
+    file: &KnownFile,
+    dataset: &Dataset,
+    wanted: Option<&[String]>,
+    pool: &Pool,
+    place: &mut Place,
+    out: &Output,
+) -> Result<(), Stop> {
     let dialect = Dialect { delimiter: dataset.delimiter, quote: dataset.quote };
     let input = Input::open(file, dataset.compression)?;
     let counter = Box::new(CsvCounter::new(dialect.delimiter, dialect.quote));
     let path = Arc::new(file.path.clone());
     let reader = BlockReader::new(input, pool.clone(), counter, path.clone());
-    let name = Arc::from(file.seen.path.as_str());
-    Decoder { dialect, dataset, wanted, reader, path, name, out, index: Index::default(), header: None, next_record: 1 }.run()
+    Decoder { dialect, dataset, wanted, reader, path, place, out, index: Index::default(), header: None }.run()
 }
 
 struct Decoder<'a> {
@@ -45,15 +51,11 @@ struct Decoder<'a> {
     wanted: Option<&'a [String]>,
     reader: BlockReader,
     path: Arc<PathBuf>,
-    name: Arc<str>,
+    place: &'a mut Place,
     out: &'a Output,
     index: Index,
     header: Option<Header>,
-    next_record: u64,
 }
-
-/// A row of the block: where its ends begin, or why it has none.
-type Row = Result<usize, Malformed>;
 
 impl Decoder<'_> {
     fn run(mut self) -> Result<(), Stop> {
@@ -93,7 +95,7 @@ impl Decoder<'_> {
     fn unclosed(&self) -> Error {
         let before = u64::try_from(self.index.len()).unwrap_or(0);
         let header = u64::from(self.header.is_none() && self.dataset.header && before > 0);
-        Error::UnclosedQuote { path: self.path.to_path_buf(), record: self.next_record + before - header }
+        Error::UnclosedQuote { path: self.path.to_path_buf(), record: self.place.record + before - header }
     }
 
     /// Drops the rest of a record that is too long, as one malformed row.
@@ -105,7 +107,7 @@ impl Decoder<'_> {
                     break;
                 }
                 Err(next) if block.last && next == State::Quoted => {
-                    return Err(Error::UnclosedQuote { path: self.path.to_path_buf(), record: self.next_record }.into());
+                    return Err(Error::UnclosedQuote { path: self.path.to_path_buf(), record: self.place.record }.into());
                 }
                 Err(next) => {
                     state = next;
@@ -115,8 +117,7 @@ impl Decoder<'_> {
             }
         }
         let width = self.header.as_ref().map_or(0, |header| header.fields.len());
-        let columns = Columns::new(width, 1).with_malformed(Malformed::TooLong);
-        self.send(columns, &Bytes::new())
+        self.send(Columns::only_malformed(width, Malformed::TooLong))
     }
 
     /// Takes the header from the first record; says which record is the first of data.
@@ -162,124 +163,121 @@ impl Decoder<'_> {
             let columns = self.batch(&bytes, &header, from, to);
             from = to;
             if columns.rows() > 0 {
-                self.send(columns, &bytes)?;
+                self.send(columns)?;
             }
         }
         self.header = Some(header);
         Ok(())
     }
 
-    fn send(&mut self, columns: Columns, bytes: &Bytes) -> Result<(), Stop> {
-        let rows = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
-        let batch = columns.into_batch(bytes, self.name.clone(), self.next_record);
-        self.next_record = self.next_record.saturating_add(rows);
+    fn send(&mut self, columns: Columns) -> Result<(), Stop> {
+        let rows = columns.rows();
+        let batch = columns.into_batch(self.place);
+        self.place.advance(rows);
         self.out.send(Message::Batch(batch))
     }
 
     fn batch(&self, bytes: &Bytes, header: &Header, from: usize, to: usize) -> Columns {
         let width = header.names.len();
-        let ends = self.index.ends(from, to);
-        let uniform = u32::try_from(width).is_ok_and(|width| self.index.uniform(from, to, width));
+        let fields = u32::try_from(width).unwrap_or(u32::MAX);
         let long = bytes.len() > RECORD_MAX_BYTES;
-        if uniform && width > 1 && !long && !self.index.quotes && self.dataset.encoding == Encoding::Utf8 {
-            let mut columns = Columns::new(header.fields.len(), to - from);
-            for (slot, field) in header.fields.iter().enumerate() {
-                let before = ends.get(*field..).unwrap_or_default().iter().step_by(width);
-                let after = ends.get(field + 1..).unwrap_or_default().iter().step_by(width);
-                let pairs = before.zip(after).map(|(before, after)| (before.wrapping_add(1), *after));
-                if field + 1 == width {
-                    let spans = pairs.map(|(start, end)| match bytes.get(end.wrapping_sub(1) as usize) {
-                        Some(b'\r') if end > start => (start, end - 1),
-                        _ => (start, end),
-                    });
-                    columns.extend_plain(slot, spans);
-                } else {
-                    columns.extend_plain(slot, pairs);
-                }
-            }
-            columns.set_rows(to - from);
-            return columns;
+        if width > 1 && !long && self.dataset.encoding == Encoding::Utf8 && self.index.uniform(from, to, fields) {
+            self.uniform(bytes, header, from, to)
+        } else {
+            self.careful(bytes, header, from, to)
         }
-        self.careful(bytes, header, from, to, ends)
     }
 
-    /// The way for quotes, ragged or empty lines, and Latin-1.
-    fn careful(&self, bytes: &Bytes, header: &Header, from: usize, to: usize, ends: &[u32]) -> Columns {
+    /// The way for records that all have their fields: column by column.
+    fn uniform(&self, bytes: &Bytes, header: &Header, from: usize, to: usize) -> Columns {
         let width = header.names.len();
-        let mut rows: Vec<Row> = Vec::with_capacity(to - from);
-        let mut at = 0;
-        for number in from..to {
-            let own = self.index.ends(number, number + 1);
-            let fields = own.len().saturating_sub(1);
-            let length = self.index.record_end(number + 1) - self.index.record_end(number);
-            if width == 1 || !is_blank(bytes, own) {
-                rows.push(if length > RECORD_MAX_BYTES {
-                    Err(Malformed::TooLong)
-                } else if fields == width {
-                    Ok(at)
-                } else {
-                    Err(Malformed::Ragged)
-                });
-            }
-            at += fields;
-        }
-        let mut columns = Columns::new(header.fields.len(), rows.len());
-        let mut scratch = Vec::new();
+        let ends = self.index.ends(from, to);
+        let quoted = self.index.quoted_fields(from, to, u32::try_from(width).unwrap_or(u32::MAX));
+        let mut columns = Columns::new(bytes, header.fields.len(), to - from);
+        let mut bad = false;
         for (slot, field) in header.fields.iter().enumerate() {
-            for row in &mut rows {
-                let cell = row.as_ref().ok().and_then(|at| match (ends.get(at + field), ends.get(at + field + 1)) {
-                    (Some(before), Some(after)) => Some((before.wrapping_add(1), *after)),
-                    _ => None,
-                });
-                let Some((start, mut end)) = cell else {
-                    columns.push_absent(slot);
-                    continue;
-                };
-                let mut raw = bytes.get(start as usize..end as usize).unwrap_or_default();
-                if field + 1 == width && raw.last() == Some(&b'\r') {
-                    end -= 1;
-                    raw = raw.get(..raw.len() - 1).unwrap_or_default();
+            let Some(column) = columns.column(slot) else { continue };
+            let before = ends.get(*field..).unwrap_or_default().iter().step_by(width);
+            let after = ends.get(field + 1..).unwrap_or_default().iter().step_by(width);
+            let pairs = before.zip(after).map(|(before, after)| (before.wrapping_add(1) as usize, *after as usize));
+            let last = field + 1 == width;
+            if quoted.get(*field) == Some(&true) {
+                for (start, end) in pairs {
+                    let end = if last { before_return(bytes, start, end) } else { end };
+                    bad |= !self.cell(column, bytes, start, end);
                 }
-                if !self.cell(&mut columns, slot, raw, (start, end), &mut scratch) {
-                    columns.push_absent(slot);
-                    *row = Err(Malformed::BadQuote);
-                }
+            } else if last {
+                pairs.for_each(|(start, end)| column.push_span(start, before_return(bytes, start, end), CellKind::Text));
+            } else {
+                pairs.for_each(|(start, end)| column.push_span(start, end, CellKind::Text));
             }
         }
-        columns.set_rows(rows.len());
-        for (number, row) in rows.iter().enumerate() {
-            if let Err(reason) = row {
-                columns.malformed(number, *reason);
+        columns.set_rows(to - from);
+        if bad { self.careful(bytes, header, from, to) } else { columns }
+    }
+
+    /// The way for ragged or empty lines, wrong quotes and Latin-1: row by row.
+    fn careful(&self, bytes: &Bytes, header: &Header, from: usize, to: usize) -> Columns {
+        let width = header.names.len();
+        let mut columns = Columns::new(bytes, header.fields.len(), to - from);
+        for number in from..to {
+            let ends = self.index.ends(number, number + 1);
+            if width > 1 && is_blank(bytes, ends) {
+                continue;
+            }
+            if self.index.record_end(number + 1) - self.index.record_end(number) > RECORD_MAX_BYTES {
+                columns.end_malformed(Malformed::TooLong);
+            } else if ends.len() != width + 1 {
+                columns.end_malformed(Malformed::Ragged);
+            } else if self.row(&mut columns, bytes, header, ends) {
+                columns.set_rows(columns.rows() + 1);
+            } else {
+                columns.end_malformed(Malformed::BadQuote);
             }
         }
         columns
     }
 
-    /// Adds a cell; false when its quotes are wrong.
-    fn cell(&self, columns: &mut Columns, slot: usize, raw: &[u8], span: (u32, u32), scratch: &mut Vec<u8>) -> bool {
-        scratch.clear();
-        let (start, end) = span;
-        let field = parse(raw, self.dialect.quote, scratch);
-        if self.dataset.encoding == Encoding::Latin1 && !raw.is_ascii() {
-            let (plain, kind): (&[u8], _) = match field {
-                Field::Bad => return false,
-                Field::Plain => (raw, Kind::Text),
-                Field::Quoted => (raw.get(1..raw.len() - 1).unwrap_or_default(), Kind::Quoted),
-                Field::Escaped => (scratch, Kind::Quoted),
-            };
-            let mut text = Vec::with_capacity(plain.len() * 2);
-            latin1(plain, &mut text);
-            columns.push_side(slot, &text, kind);
-            return true;
-        }
-        match field {
-            Field::Bad => return false,
-            Field::Plain => columns.push(slot, start, end, Kind::Text),
-            Field::Quoted => columns.push(slot, start + 1, end - 1, Kind::Quoted),
-            Field::Escaped => columns.push_side(slot, scratch, Kind::Quoted),
+    /// Adds the cells of one row; false when quotes are wrong.
+    fn row(&self, columns: &mut Columns, bytes: &Bytes, header: &Header, ends: &[u32]) -> bool {
+        for (column, field) in columns.columns().zip(&header.fields) {
+            let (Some(before), Some(after)) = (ends.get(*field), ends.get(field + 1)) else { return false };
+            let (start, mut end) = (before.wrapping_add(1) as usize, *after as usize);
+            if field + 1 == header.names.len() {
+                end = before_return(bytes, start, end);
+            }
+            if !self.cell(column, bytes, start, end) {
+                return false;
+            }
         }
         true
     }
+
+    /// Adds a cell; false when its quotes are wrong.
+    #[inline]
+    fn cell(&self, column: &mut TextColumnBuilder, bytes: &Bytes, start: usize, end: usize) -> bool {
+        let raw = bytes.get(start..end).unwrap_or_default();
+        let field = parse(raw, self.dialect.quote);
+        let foreign = self.dataset.encoding == Encoding::Latin1 && !raw.is_ascii();
+        let kind = csv_kind(field != Field::Plain);
+        let inner = if field == Field::Plain { start..end } else { start + 1..end.saturating_sub(1) };
+        match field {
+            Field::Bad => return false,
+            Field::Plain | Field::Quoted if !foreign => column.push_span(inner.start, inner.end, kind),
+            _ => {
+                let text = bytes.get(inner).unwrap_or_default();
+                let quote = self.dialect.quote.filter(|_| field == Field::Escaped);
+                column.push_with(kind, |out| write_text(text, quote, foreign, out));
+            }
+        }
+        true
+    }
+}
+
+/// The end of a record's last field, without the carriage return before its line feed.
+#[inline]
+fn before_return(bytes: &[u8], start: usize, end: usize) -> usize {
+    if end > start && bytes.get(end - 1) == Some(&b'\r') { end - 1 } else { end }
 }
 
 /// Whether a record is an empty line.

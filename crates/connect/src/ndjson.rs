@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::memchr;
-use polder_contract::Malformed;
+use polder_contract::{CellKind, Malformed};
 use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
 
 use self::count::LineCounter;
 use self::scan::{Fault, Scanner, Token, TokenKind, unescape};
 use crate::block::{BlockReader, Pool};
-use crate::cells::{Columns, Kind};
+use crate::cells::{Columns, Place};
 use crate::connection::Dataset;
 use crate::csv::BATCH_ROWS;
 use crate::error::Error;
@@ -26,11 +26,18 @@ use crate::output::{Message, Output, Stop};
 const KEY_NAME_MAX_BYTES: usize = 256;
 
 /// Reads one file to its end. Returns the wanted keys that no record held.
-pub(crate) fn decode(file: &KnownFile, dataset: &Dataset, wanted: &[String], pool: &Pool, out: &Output) -> Result<Vec<String>, Stop> {
+pub(crate) fn decode(
+    file: &KnownFile,
+    dataset: &Dataset,
+    wanted: &[String],
+    pool: &Pool,
+    place: &mut Place,
+    out: &Output,
+) -> Result<Vec<String>, Stop> {
     let input = Input::open(file, dataset.compression)?;
     let path = Arc::new(file.path.clone());
     let mut reader = BlockReader::new(input, pool.clone(), Box::new(LineCounter::default()), path.clone());
-    let mut decoder = Decoder::new(wanted, path, Arc::from(file.seen.path.as_str()), out);
+    let mut decoder = Decoder::new(wanted, path, place, out);
     while let Some(mut block) = reader.read()? {
         let mut complete = memchr::memrchr(b'\n', block.bytes()).map_or(0, |at| at + 1);
         if block.last && complete < block.bytes().len() {
@@ -118,16 +125,14 @@ struct Decoder<'a> {
     found: Vec<Option<Token>>,
     seen: Vec<bool>,
     left_out: BTreeSet<String>,
-    scratch: Vec<u8>,
     path: Arc<PathBuf>,
-    name: Arc<str>,
+    place: &'a mut Place,
     out: &'a Output,
     started: bool,
-    next_record: u64,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(wanted: &'a [String], path: Arc<PathBuf>, name: Arc<str>, out: &'a Output) -> Self {
+    fn new(wanted: &'a [String], path: Arc<PathBuf>, place: &'a mut Place, out: &'a Output) -> Self {
         Self {
             wanted,
             slots: wanted.iter().enumerate().map(|(slot, name)| (name.as_bytes(), slot)).collect(),
@@ -135,12 +140,10 @@ impl<'a> Decoder<'a> {
             found: vec![None; wanted.len()],
             seen: vec![false; wanted.len()],
             left_out: BTreeSet::new(),
-            scratch: Vec::new(),
             path,
-            name,
+            place,
             out,
             started: false,
-            next_record: 1,
         }
     }
 
@@ -158,7 +161,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn block(&mut self, bytes: &Bytes) -> Result<(), Stop> {
-        let mut columns = Columns::new(self.wanted.len(), BATCH_ROWS);
+        let fresh = |width| Columns::new(bytes, width, BATCH_ROWS);
+        let mut columns = fresh(self.wanted.len());
         let mut from = 0;
         while let Some(length) = bytes.get(from..).and_then(|rest| memchr(b'\n', rest)) {
             let line = bytes.get(from..from + length).unwrap_or_default();
@@ -168,32 +172,26 @@ impl<'a> Decoder<'a> {
                 continue;
             }
             let result = if length > RECORD_MAX_BYTES { Err(Malformed::TooLong) } else { self.line(line).map_err(malformed) };
-            let row = columns.rows();
             match result.and_then(|()| self.cells(&mut columns, line, start)) {
-                Ok(()) => {}
-                Err(reason) => {
-                    columns.end_row_absent(row + 1);
-                    columns.malformed(row, reason);
-                }
+                Ok(()) => columns.set_rows(columns.rows() + 1),
+                Err(reason) => columns.end_malformed(reason),
             }
-            columns.set_rows(row + 1);
             if columns.rows() == BATCH_ROWS {
-                let full = std::mem::replace(&mut columns, Columns::new(self.wanted.len(), BATCH_ROWS));
-                self.send(full, bytes)?;
+                let full = std::mem::replace(&mut columns, fresh(self.wanted.len()));
+                self.send(full)?;
             }
         }
-        if columns.rows() > 0 { self.send(columns, bytes) } else { Ok(()) }
+        if columns.rows() > 0 { self.send(columns) } else { Ok(()) }
     }
 
     fn too_long(&mut self) -> Result<(), Stop> {
-        let columns = Columns::new(self.wanted.len(), 1).with_malformed(Malformed::TooLong);
-        self.send(columns, &Bytes::new())
+        self.send(Columns::only_malformed(self.wanted.len(), Malformed::TooLong))
     }
 
-    fn send(&mut self, columns: Columns, bytes: &Bytes) -> Result<(), Stop> {
-        let rows = u64::try_from(columns.rows()).unwrap_or(u64::MAX);
-        let batch = columns.into_batch(bytes, self.name.clone(), self.next_record);
-        self.next_record = self.next_record.saturating_add(rows);
+    fn send(&mut self, columns: Columns) -> Result<(), Stop> {
+        let rows = columns.rows();
+        let batch = columns.into_batch(self.place);
+        self.place.advance(rows);
         self.out.send(Message::Batch(batch))
     }
 
@@ -203,7 +201,7 @@ impl<'a> Decoder<'a> {
         let mut scanner = Scanner::new(line);
         scanner.space();
         if !scanner.eat(b'{') {
-            return Err(Fault::Invalid);
+            return Err(scanner.not_an_object());
         }
         scanner.space();
         let mut place = 0;
@@ -272,29 +270,31 @@ impl<'a> Decoder<'a> {
 
     /// Adds the line's values as a row.
     fn cells(&mut self, columns: &mut Columns, line: &[u8], start: usize) -> Result<(), Malformed> {
-        let offset = |at: usize| u32::try_from(start + at).unwrap_or(u32::MAX);
-        for (slot, found) in self.found.iter().enumerate() {
+        for ((column, found), seen) in columns.columns().zip(&self.found).zip(&mut self.seen) {
             let Some(token) = found else {
-                columns.push_absent(slot);
+                column.push_null();
                 continue;
             };
-            if let Some(seen) = self.seen.get_mut(slot) {
-                *seen = true;
-            }
+            *seen = true;
             let kind = match token.kind {
-                TokenKind::Text => Kind::Text,
-                TokenKind::Number => Kind::Number,
-                TokenKind::Bool => Kind::Bool,
-                TokenKind::Null => Kind::Null,
-                TokenKind::Nested => Kind::Nested,
+                TokenKind::Text => CellKind::String,
+                TokenKind::Number => CellKind::Number,
+                TokenKind::Bool => CellKind::Bool,
+                TokenKind::Null => CellKind::Null,
+                TokenKind::Nested => CellKind::Nested,
                 TokenKind::Escaped => {
-                    self.scratch.clear();
-                    unescape(line.get(token.start..token.end).unwrap_or_default(), &mut self.scratch).map_err(malformed)?;
-                    columns.push_side(slot, &self.scratch, Kind::Text);
+                    let raw = line.get(token.start..token.end).unwrap_or_default();
+                    let mut result = Ok(());
+                    column.push_with(CellKind::String, |out| result = unescape(raw, out));
+                    result.map_err(malformed)?;
                     continue;
                 }
             };
-            columns.push(slot, offset(token.start), offset(token.end), kind);
+            if kind == CellKind::Null {
+                column.push_null();
+            } else {
+                column.push_span(start + token.start, start + token.end, kind);
+            }
         }
         Ok(())
     }
@@ -307,6 +307,9 @@ impl<'a> Decoder<'a> {
 
 fn malformed(fault: Fault) -> Malformed {
     match fault {
-        Fault::Invalid | Fault::TooDeep | Fault::DuplicateKey | Fault::LoneSurrogate => Malformed::InvalidJson,
+        Fault::Invalid | Fault::LoneSurrogate => Malformed::InvalidJson,
+        Fault::NotAnObject => Malformed::NotAnObject,
+        Fault::TooDeep => Malformed::TooDeep,
+        Fault::DuplicateKey => Malformed::DuplicateKey,
     }
 }

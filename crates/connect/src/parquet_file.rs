@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::ParquetMetaData;
 use polder_contract::{Cells, RawBatch};
 
+use crate::cells::Place;
 use crate::csv::header::Header;
 use crate::error::Error;
 use crate::input::KnownFile;
@@ -26,15 +27,15 @@ const BATCH_ROWS: usize = 8192;
 const BATCH_TEXT_BYTES: usize = 32 << 20;
 
 /// Reads one file to its end.
-pub(crate) fn decode(file: &KnownFile, wanted: Option<&[String]>, out: &Output) -> Result<(), Stop> {
+pub(crate) fn decode(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, out: &Output) -> Result<(), Stop> {
     // The decoder's own checks are many, but damaged bytes have been known to get past them.
-    match catch_unwind(AssertUnwindSafe(|| decode_inner(file, wanted, out))) {
+    match catch_unwind(AssertUnwindSafe(|| decode_inner(file, wanted, place, out))) {
         Ok(result) => result,
         Err(_) => Err(Error::ParquetPanic { path: file.path.clone() }.into()),
     }
 }
 
-fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, out: &Output) -> Result<(), Stop> {
+fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, out: &Output) -> Result<(), Stop> {
     let path = &file.path;
     let opened = file.open()?;
     let footer_error = |source| Error::Parquet { path: path.clone(), step: "read the footer", source };
@@ -57,7 +58,6 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, out: &Output) -> Re
         .with_batch_size(BATCH_ROWS)
         .build()
         .map_err(|source| Error::Parquet { path: path.clone(), step: "open the columns", source })?;
-    let name: Arc<str> = Arc::from(file.seen.path.as_str());
     let mut rows = 0u64;
     for batch in reader {
         let decode_error = |source| Error::ParquetDecode { path: path.clone(), step: "decode a page", source };
@@ -67,11 +67,13 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, out: &Output) -> Re
             let raw = RawBatch {
                 columns,
                 rows: piece.num_rows(),
-                first_record: rows + 1,
-                file: name.clone(),
+                first_record: place.record,
+                first_ordinal: place.ordinal,
+                file: place.file.clone(),
                 malformed: Vec::new(),
             };
-            rows += u64::try_from(piece.num_rows()).unwrap_or(u64::MAX);
+            place.advance(piece.num_rows());
+            rows = rows.saturating_add(u64::try_from(piece.num_rows()).unwrap_or(u64::MAX));
             out.send(Message::Batch(raw))?;
         }
     }

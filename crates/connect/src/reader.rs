@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use aws_lc_rs::digest;
@@ -9,6 +10,7 @@ use crossbeam_channel::Receiver;
 use polder_contract::RawBatch;
 
 use crate::block::Pool;
+use crate::cells::Place;
 use crate::connection::{Connection, Dataset, SourceType};
 use crate::error::Error;
 use crate::input::{FileSeen, KnownFile};
@@ -169,12 +171,15 @@ impl Job {
         let pool = Pool::new();
         let wanted = self.wanted.as_deref();
         let mut never: Option<Vec<String>> = None;
+        let mut place = Place { file: Arc::from(""), record: 1, ordinal: 0 };
         for file in &self.files {
+            place.file = Arc::from(file.seen.path.as_str());
+            place.record = 1;
             match self.source_type {
-                SourceType::Csv => csv::decode(file, &self.dataset, wanted, &pool, out)?,
-                SourceType::Parquet => parquet_file::decode(file, wanted, out)?,
+                SourceType::Csv => csv::decode(file, &self.dataset, wanted, &pool, &mut place, out)?,
+                SourceType::Parquet => parquet_file::decode(file, wanted, &mut place, out)?,
                 SourceType::Ndjson => {
-                    let missing = ndjson::decode(file, &self.dataset, wanted.unwrap_or_default(), &pool, out)?;
+                    let missing = ndjson::decode(file, &self.dataset, wanted.unwrap_or_default(), &pool, &mut place, out)?;
                     never = Some(match never {
                         None => missing,
                         Some(before) => before.into_iter().filter(|name| missing.contains(name)).collect(),

@@ -133,6 +133,12 @@ impl Look {
             CellKind::Nested => InferredKind::Nested,
             CellKind::Number if bytes.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => InferredKind::Number,
             CellKind::Number => InferredKind::Integer,
+            CellKind::TooLong => InferredKind::Text,
+            // A JSON string that looks like a number was meant as text.
+            CellKind::String => match of_text(bytes) {
+                kind @ (InferredKind::Date | InferredKind::Timestamp) => kind,
+                _ => InferredKind::Text,
+            },
             CellKind::Text | CellKind::Quoted => {
                 if kind == CellKind::Text
                     && let Some(word) = USUAL_NULLS.iter().find(|word| word.as_bytes() == bytes)

@@ -1,11 +1,8 @@
 //! Counts the records of a CSV stream by a state machine that shares nothing with the decoder.
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr2};
 
 use crate::block::RecordCounter;
-
-/// How much is looked at together: small enough to stay in the fast cache.
-const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -64,36 +61,64 @@ impl CsvCounter {
         };
     }
 
-    /// A piece without any quote, begun outside quotes: only its line feeds matter.
-    fn lines(&mut self, piece: &[u8]) {
-        let mut from = 0;
-        for at in memchr_iter(b'\n', piece) {
-            if self.length == 0 && at <= from + 1 {
-                self.only_return = at == from + 1 && piece.get(from) == Some(&b'\r');
-            } else if at > from {
-                self.only_return = false;
+    /// Takes bytes outside quotes that hold neither a quote with a meaning nor a line feed.
+    fn plain(&mut self, bytes: &[u8]) {
+        let Some(last) = bytes.last() else { return };
+        self.only_return = self.length == 0 && bytes == b"\r";
+        self.length = self.length.saturating_add(bytes.len());
+        self.place = if *last == self.delimiter { Place::Start } else { Place::Inside };
+    }
+
+    /// Jumps from quote to quote and line feed to line feed.
+    fn jump(&mut self, quote: u8, mut bytes: &[u8]) {
+        while let Some(first) = bytes.first() {
+            let at = if self.place == Place::Quotes {
+                memchr(quote, bytes)
+            } else if *first == quote {
+                Some(0)
+            } else {
+                memchr2(quote, b'\n', bytes)
+            };
+            let Some(at) = at else {
+                if self.place == Place::Quotes {
+                    self.length = self.length.saturating_add(bytes.len());
+                } else {
+                    self.plain(bytes);
+                }
+                return;
+            };
+            if self.place == Place::Quotes {
+                self.length = self.length.saturating_add(at);
+            } else {
+                self.plain(bytes.get(..at).unwrap_or_default());
             }
-            self.length = self.length.saturating_add(at - from);
-            self.line_end();
-            from = at + 1;
-        }
-        let tail = piece.get(from..).unwrap_or_default();
-        if let Some(last) = tail.last() {
-            self.only_return = self.length == 0 && tail == b"\r";
-            self.length = self.length.saturating_add(tail.len());
-            self.place = if *last == self.delimiter { Place::Start } else { Place::Inside };
+            bytes = bytes.get(at..).unwrap_or_default();
+            if let Some((byte, rest)) = bytes.split_first() {
+                self.step(*byte);
+                bytes = rest;
+            }
         }
     }
 }
 
 impl RecordCounter for CsvCounter {
-    fn feed(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(PIECE_BYTES) {
-            let plain = self.records > 0 && self.place != Place::Quotes && self.quote.is_none_or(|quote| memchr(quote, piece).is_none());
-            if plain {
-                self.lines(piece);
-            } else {
-                piece.iter().for_each(|byte| self.step(*byte));
+    fn feed(&mut self, mut bytes: &[u8]) {
+        // Byte by byte until the first record says how wide the file is.
+        while self.records == 0
+            && let Some((byte, rest)) = bytes.split_first()
+        {
+            self.step(*byte);
+            bytes = rest;
+        }
+        match self.quote {
+            Some(quote) => self.jump(quote, bytes),
+            None => {
+                while let Some(at) = memchr(b'\n', bytes) {
+                    self.plain(bytes.get(..at).unwrap_or_default());
+                    self.line_end();
+                    bytes = bytes.get(at + 1..).unwrap_or_default();
+                }
+                self.plain(bytes);
             }
         }
     }

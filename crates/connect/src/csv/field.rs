@@ -9,48 +9,47 @@ pub(crate) enum Field {
     Plain,
     /// The bytes without the first and the last.
     Quoted,
-    /// What was appended to the side buffer.
+    /// As `Quoted`, and each two quotes inside stand for one.
     Escaped,
     /// Text follows the closing quote.
     Bad,
 }
 
-/// Tells what a field is; two quotes inside quotes become one in `side`.
-pub(crate) fn parse(raw: &[u8], quote: Option<u8>, side: &mut Vec<u8>) -> Field {
+/// Tells what a field is.
+#[inline]
+pub(crate) fn parse(raw: &[u8], quote: Option<u8>) -> Field {
     let (Some(quote), Some((first, rest))) = (quote, raw.split_first()) else { return Field::Plain };
     if *first != quote {
         return Field::Plain;
     }
-    let Some(inner) = rest.strip_suffix(&[quote]) else { return Field::Bad };
-    if memchr(quote, inner).is_none() {
-        return Field::Quoted;
+    let Some((last, mut inner)) = rest.split_last() else { return Field::Bad };
+    if *last != quote {
+        return Field::Bad;
     }
-    let start = side.len();
-    let mut left = inner;
-    while let Some(at) = memchr(quote, left) {
-        let (Some(text), Some(after)) = (left.get(..=at), left.get(at + 1..)) else { return Field::Bad };
-        let Some((next, after)) = after.split_first() else {
-            side.truncate(start);
-            return Field::Bad;
-        };
-        if *next != quote {
-            side.truncate(start);
+    let mut field = Field::Quoted;
+    while let Some(at) = memchr(quote, inner) {
+        if inner.get(at + 1) != Some(&quote) {
             return Field::Bad;
         }
-        side.extend_from_slice(text);
-        left = after;
+        inner = inner.get(at + 2..).unwrap_or_default();
+        field = Field::Escaped;
     }
-    side.extend_from_slice(left);
-    Field::Escaped
+    field
 }
 
-/// Appends Latin-1 bytes as UTF-8.
-pub(crate) fn latin1(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        if byte.is_ascii() {
-            out.push(*byte);
-        } else {
+/// Writes a field's text: each two quotes as one (when `quote` is given), Latin-1 as UTF-8 (when `latin1`).
+pub(crate) fn write_text(text: &[u8], quote: Option<u8>, latin1: bool, out: &mut Vec<u8>) {
+    let mut second = false;
+    for byte in text {
+        if quote == Some(*byte) && !second {
+            second = true;
+            continue;
+        }
+        second = false;
+        if latin1 && !byte.is_ascii() {
             out.extend_from_slice(&[0xc0 | (byte >> 6), 0x80 | (byte & 0x3f)]);
+        } else {
+            out.push(*byte);
         }
     }
 }

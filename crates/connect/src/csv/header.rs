@@ -5,7 +5,7 @@ use std::path::Path;
 
 use polder_types::limit::COLUMNS_MAX;
 
-use super::field::{Field, latin1, parse};
+use super::field::{Field, parse, write_text};
 use super::index::Dialect;
 use crate::connection::Encoding;
 use crate::error::{Error, suggest};
@@ -56,21 +56,15 @@ pub(crate) fn names(path: &Path, bytes: &[u8], ends: &[u32], dialect: Dialect, e
         if number + 1 == count {
             raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         }
-        let mut side = Vec::new();
-        let text = match parse(raw, dialect.quote, &mut side) {
+        let field = parse(raw, dialect.quote);
+        let inner = match field {
             Field::Plain => raw,
-            Field::Quoted => raw.get(1..raw.len() - 1).unwrap_or_default(),
-            Field::Escaped => &side,
+            Field::Quoted | Field::Escaped => raw.get(1..raw.len() - 1).unwrap_or_default(),
             Field::Bad => return Err(Error::HeaderQuote { path: path.to_path_buf() }),
         };
-        let name = match encoding {
-            Encoding::Utf8 => String::from_utf8_lossy(text).into_owned(),
-            Encoding::Latin1 => {
-                let mut decoded = Vec::new();
-                latin1(text, &mut decoded);
-                String::from_utf8_lossy(&decoded).into_owned()
-            }
-        };
+        let mut text = Vec::with_capacity(inner.len());
+        write_text(inner, dialect.quote.filter(|_| field == Field::Escaped), encoding == Encoding::Latin1, &mut text);
+        let name = String::from_utf8_lossy(&text).into_owned();
         names.push(name);
     }
     Ok(names)

@@ -31,8 +31,8 @@ pub(crate) struct Index {
     /// For each record, how many entries of `ends` lie before or at its line feed. The first entry is 1, for the sentinel.
     records: Vec<u32>,
     filled: usize,
-    /// Whether any quote was seen: without one, cells are plain slices.
-    pub quotes: bool,
+    /// Places in `ends` of the fields that begin with a quote: all others are plain slices.
+    quoted: Vec<u32>,
 }
 
 /// Entries written at once; bits of one mask.
@@ -80,8 +80,17 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// Masks the ends that lie inside quotes, and says where the scan stands after these bytes.
-fn outside_quotes(masks: &Masks, state: State, len: usize) -> (u64, State) {
+/// What one mask's bytes mean once quotes are taken into account.
+struct Outside {
+    /// Ends outside quotes.
+    ends: u64,
+    /// Quotes that open a field.
+    opened: u64,
+    /// Where the scan stands after these bytes.
+    next: State,
+}
+
+fn outside_quotes(masks: &Masks, state: State, len: usize) -> Outside {
     let inside_before = if state == State::Quoted { u64::MAX } else { 0 };
     // Bit i: whether byte i lies inside quotes, the opening quote included.
     let inside = prefix_xor(masks.quotes) ^ inside_before;
@@ -102,12 +111,14 @@ fn outside_quotes(masks: &Masks, state: State, len: usize) -> (u64, State) {
     } else {
         State::Plain
     };
-    (masks.ends & !inside, next)
+    let ends = masks.ends & !inside;
+    let opened = openings & ((ends << 1) | u64::from(state == State::FieldStart));
+    Outside { ends, opened, next }
 }
 
 /// The same for bytes where a quote stands in the middle of a plain field.
-fn one_by_one(masks: &Masks, mut state: State, len: usize) -> (u64, State) {
-    let mut ends = 0;
+fn one_by_one(masks: &Masks, mut state: State, len: usize) -> Outside {
+    let (mut ends, mut opened) = (0, 0);
     for position in 0..len {
         let bit = 1u64 << position;
         let quote = masks.quotes & bit != 0;
@@ -115,7 +126,11 @@ fn one_by_one(masks: &Masks, mut state: State, len: usize) -> (u64, State) {
         state = match (state, quote, end) {
             (State::Quoted, true, _) => State::AfterQuote,
             (State::Quoted, false, _) => State::Quoted,
-            (State::FieldStart | State::AfterQuote, true, _) => State::Quoted,
+            (State::FieldStart, true, _) => {
+                opened |= bit;
+                State::Quoted
+            }
+            (State::AfterQuote, true, _) => State::Quoted,
             (_, _, true) => {
                 ends |= bit;
                 State::FieldStart
@@ -123,7 +138,7 @@ fn one_by_one(masks: &Masks, mut state: State, len: usize) -> (u64, State) {
             _ => State::Plain,
         };
     }
-    (ends, state)
+    Outside { ends, opened, next: state }
 }
 
 impl Index {
@@ -136,7 +151,7 @@ impl Index {
             self.ends.push(u32::MAX);
         }
         self.filled = 1;
-        self.quotes = false;
+        self.quoted.clear();
         let mut state = State::FieldStart;
         let mut at = 0u32;
         let (chunks, rest) = bytes.as_chunks::<LANES>();
@@ -167,8 +182,15 @@ impl Index {
         let mut next = State::Plain;
         let mut ends = masks.ends;
         if masks.quotes != 0 || matches!(state, State::Quoted) {
-            self.quotes = true;
-            (ends, next) = outside_quotes(&masks, state, len);
+            let outside = outside_quotes(&masks, state, len);
+            (ends, next) = (outside.ends, outside.next);
+            let base = u32::try_from(self.filled).unwrap_or(u32::MAX);
+            let mut opened = outside.opened;
+            while opened != 0 {
+                let low = opened & opened.wrapping_neg();
+                self.quoted.push(base + (ends & (low - 1)).count_ones());
+                opened ^= low;
+            }
         } else if masks.ends & (1 << (len - 1)) != 0 {
             next = State::FieldStart;
         }
@@ -211,6 +233,20 @@ impl Index {
         range.iter().zip(range.iter().skip(1)).fold(true, |all, (before, after)| all & (after - before == fields))
     }
 
+    /// Which of `width` fields begin with a quote in some of records `from..to`, all of which have that many fields.
+    pub(crate) fn quoted_fields(&self, from: usize, to: usize, width: u32) -> Vec<bool> {
+        let mut quoted = vec![false; width as usize];
+        let (Some(first), Some(last)) = (self.records.get(from), self.records.get(to)) else { return quoted };
+        let low = self.quoted.partition_point(|place| place < first);
+        let high = self.quoted.partition_point(|place| place < last);
+        for place in self.quoted.get(low..high).unwrap_or_default() {
+            if let Some(flag) = (place - first).checked_rem(width).and_then(|field| quoted.get_mut(field as usize)) {
+                *flag = true;
+            }
+        }
+        quoted
+    }
+
     /// The byte offset just after record `number - 1`, 0 for the block's start.
     pub(crate) fn record_end(&self, number: usize) -> usize {
         let last = self.records.get(number).and_then(|count| self.ends.get(*count as usize - 1)).copied().unwrap_or(u32::MAX);
@@ -231,12 +267,12 @@ pub(crate) fn skip_record(bytes: &[u8], dialect: Dialect, mut state: State) -> R
         masks.ends &= valid;
         masks.lines &= valid;
         masks.quotes &= valid;
-        let (ends, next) = outside_quotes(&masks, state, chunk.len());
-        let lines = masks.lines & ends;
+        let outside = outside_quotes(&masks, state, chunk.len());
+        let lines = masks.lines & outside.ends;
         if lines != 0 {
             return Ok(number * LANES + lines.trailing_zeros() as usize + 1);
         }
-        state = next;
+        state = outside.next;
     }
     Err(state)
 }

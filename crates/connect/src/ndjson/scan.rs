@@ -28,6 +28,8 @@ pub(crate) enum TokenKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Invalid,
+    /// JSON, but not an object.
+    NotAnObject,
     TooDeep,
     DuplicateKey,
     LoneSurrogate,
@@ -83,6 +85,17 @@ impl<'a> Scanner<'a> {
 
     pub(crate) fn at_end(&self) -> bool {
         self.at >= self.line.len()
+    }
+
+    /// Tells other JSON from what is none.
+    pub(crate) fn not_an_object(&mut self) -> Fault {
+        match self.value() {
+            Ok(_) => {
+                self.space();
+                if self.at_end() { Fault::NotAnObject } else { Fault::Invalid }
+            }
+            Err(fault) => fault,
+        }
     }
 
     /// A string after its opening quote.
