@@ -1,9 +1,11 @@
 //! A source file: `sources/<name>.yaml`. Described in `docs/format/source.md`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, suggest};
 
@@ -87,17 +89,71 @@ struct ConnectionFile {
     datasets: BTreeMap<String, serde_saphyr::Spanned<DatasetFile>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 struct DatasetFile {
     file: Option<OneOrMany>,
-    #[serde(rename = "null")]
     null_tokens: Option<Vec<String>>,
     delimiter: Option<String>,
     quote: Option<String>,
     header: Option<bool>,
     encoding: Option<Encoding>,
     compression: Option<Compression>,
+}
+
+const DATASET_KEYS: &[&str] = &["file", "null", "delimiter", "quote", "header", "encoding", "compression"];
+
+/// A key of a mapping. YAML takes the plain word `null` for no value, where here it is a key.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+                Ok(Key(text.to_owned()))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Key, E> {
+                Ok(Key("null".to_owned()))
+            }
+            fn visit_none<E: de::Error>(self) -> Result<Key, E> {
+                Ok(Key("null".to_owned()))
+            }
+        }
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for DatasetFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DatasetVisitor;
+        impl<'de> Visitor<'de> for DatasetVisitor {
+            type Value = DatasetFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a dataset's settings, such as {file: flights*.csv}")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DatasetFile, A::Error> {
+                let mut dataset = DatasetFile::default();
+                while let Some(Key(key)) = map.next_key()? {
+                    match key.as_str() {
+                        "file" => dataset.file = Some(map.next_value()?),
+                        "null" => dataset.null_tokens = Some(map.next_value()?),
+                        "delimiter" => dataset.delimiter = Some(map.next_value()?),
+                        "quote" => dataset.quote = Some(map.next_value()?),
+                        "header" => dataset.header = Some(map.next_value()?),
+                        "encoding" => dataset.encoding = Some(map.next_value()?),
+                        "compression" => dataset.compression = Some(map.next_value()?),
+                        other => return Err(de::Error::unknown_field(other, DATASET_KEYS)),
+                    }
+                }
+                Ok(dataset)
+            }
+        }
+        deserializer.deserialize_map(DatasetVisitor)
+    }
 }
 
 #[derive(Deserialize)]
@@ -128,7 +184,11 @@ impl Connection {
             return Err(wrong(line_of(yaml, "path:"), "`path` is a URL", "name a directory or a file on this machine"));
         }
         if parsed.datasets.is_empty() {
-            return Err(wrong(line_of(yaml, "datasets:"), "`datasets` is empty", "declare at least one, as in `flights: {file: flights*.csv}`"));
+            return Err(wrong(
+                line_of(yaml, "datasets:"),
+                "`datasets` is empty",
+                "declare at least one, as in `flights: {file: flights*.csv}`",
+            ));
         }
         let mut datasets = BTreeMap::new();
         for (dataset, spanned) in parsed.datasets {
@@ -196,10 +256,7 @@ fn dataset_from(file: DatasetFile, source_type: SourceType) -> Result<Dataset, (
     };
     for pattern in &files {
         if pattern.is_empty() || Path::new(pattern).is_absolute() || Path::new(pattern).components().any(|part| part.as_os_str() == "..") {
-            return Err((
-                "`file` is empty, absolute or climbs out of `path`".to_owned(),
-                "name it relative to `path`, without `..`",
-            ));
+            return Err(("`file` is empty, absolute or climbs out of `path`".to_owned(), "name it relative to `path`, without `..`"));
         }
         if globset::Glob::new(pattern).is_err() {
             return Err(("`file` is not a glob".to_owned(), "use *, ?, [..], {a,b} and ** as in file names"));
@@ -233,6 +290,13 @@ fn yaml_error(file: &str, error: &serde_saphyr::Error) -> Error {
         serde_saphyr::Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), format!("add `{field}`")),
         serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
             (format!("unknown word `{variant}`"), suggest(variant, expected.iter().copied()))
+        }
+        serde_saphyr::Error::NullIntoString { .. } => (
+            "a text is missing, or is the plain word null".to_owned(),
+            "write a text; quote it to mean the word itself, as in \"null\"".to_owned(),
+        ),
+        serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+            (format!("key `{}` stands there twice", key.as_deref().unwrap_or_default()), "remove one of them".to_owned())
         }
         _ => ("the YAML does not fit".to_owned(), format!("correct it: {}", first_line(&error.to_string()))),
     };

@@ -31,7 +31,9 @@ pub enum Error {
     Truncated { path: PathBuf, format: &'static str },
     #[error("decompress {path}: the {format} stream is damaged; deliver the file again, or correct `compression`")]
     Damaged { path: PathBuf, format: &'static str, source: std::io::Error },
-    #[error("decompress {path}: it grows by more than {ratio_max} times, as a decompression bomb does; deliver it uncompressed if it is meant")]
+    #[error(
+        "decompress {path}: it grows by more than {ratio_max} times, as a decompression bomb does; deliver it uncompressed if it is meant"
+    )]
     Bomb { path: PathBuf, ratio_max: u64 },
     #[error("decode {path}: it is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")]
     Utf16 { path: PathBuf },
@@ -59,11 +61,15 @@ pub enum Error {
     ParquetDecode { path: PathBuf, step: &'static str, source: arrow::error::ArrowError },
     #[error("decode the Parquet file {path}: the decoder gave up on damaged bytes; deliver the file again")]
     ParquetPanic { path: PathBuf },
-    #[error("read column {column} of the Parquet file {path}: it is {kind}, and nested columns are not read; flatten it at the source, or leave it out of the contract")]
+    #[error(
+        "read column {column} of the Parquet file {path}: it is {kind}, and nested columns are not read; flatten it at the source, or leave it out of the contract"
+    )]
     ParquetNested { path: PathBuf, column: String, kind: &'static str },
     #[error("check the footer of the Parquet file {path}: it promises {promised} rows, {found} were found {place}; deliver the file again")]
     ParquetFooter { path: PathBuf, promised: u64, found: u64, place: &'static str },
-    #[error("read the Parquet file {path}: {what} is {found_bytes} bytes, more than the {max_bytes} that are read; write it with smaller row groups and pages")]
+    #[error(
+        "read the Parquet file {path}: {what} is {found_bytes} bytes, more than the {max_bytes} that are read; write it with smaller row groups and pages"
+    )]
     ParquetTooLarge { path: PathBuf, what: &'static str, found_bytes: u64, max_bytes: u64 },
     #[error("{step}: this is a defect of the program; report it")]
     Internal { step: &'static str },

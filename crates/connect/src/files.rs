@@ -37,11 +37,8 @@ pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root:
         if plain.exists() {
             collect(&base, &plain, connection.source_type, &mut hits)?;
         } else {
-            let matcher = GlobBuilder::new(pattern)
-                .literal_separator(true)
-                .build()
-                .map_err(|_| no_files(name, pattern, &base))?
-                .compile_matcher();
+            let matcher =
+                GlobBuilder::new(pattern).literal_separator(true).build().map_err(|_| no_files(name, pattern, &base))?.compile_matcher();
             let start = base.join(literal_prefix(pattern));
             if start.is_dir() {
                 walk(&base, &start, &mut BTreeSet::new(), &mut |file, path| {

@@ -81,12 +81,8 @@ impl KnownFile {
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
-        let seen = FileSeen {
-            path: found.name.clone(),
-            size_bytes: stamp.size,
-            modified_ns: stamp.modified_ns,
-            sha256: whole.then_some(digest),
-        };
+        let seen =
+            FileSeen { path: found.name.clone(), size_bytes: stamp.size, modified_ns: stamp.modified_ns, sha256: whole.then_some(digest) };
         Ok(Self { path: found.path.clone(), stamp, seen, digest })
     }
 
@@ -183,8 +179,7 @@ impl Input {
         let decoder = match compression {
             Compression::Gzip => Decoder::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, raw)))),
             Compression::Zstd => {
-                let mut decoder =
-                    zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(256 << 10, raw)).map_err(read_error)?;
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(256 << 10, raw)).map_err(read_error)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(read_error)?;
                 Decoder::Zstd(Box::new(decoder))
             }

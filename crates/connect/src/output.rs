@@ -13,9 +13,13 @@ pub(crate) enum Message {
     /// Columns of a file that nobody wants.
     LeftOut(Vec<String>),
     /// A file was read to its end.
-    FileEnd { counted: Option<u64> },
+    FileEnd {
+        counted: Option<u64>,
+    },
     Failed(Error),
-    End { never_seen: Vec<String> },
+    End {
+        never_seen: Vec<String>,
+    },
 }
 
 /// Why a decoder stops early.

@@ -82,7 +82,12 @@ pub trait SourceReader: Send {
 ///
 /// # Errors
 /// When the dataset is not declared, no file matches, or a file cannot be looked at.
-pub fn open(connection: &Connection, dataset: &str, columns: &[WantedColumn], options: ReadOptions<'_>) -> Result<Box<dyn SourceReader>, Error> {
+pub fn open(
+    connection: &Connection,
+    dataset: &str,
+    columns: &[WantedColumn],
+    options: ReadOptions<'_>,
+) -> Result<Box<dyn SourceReader>, Error> {
     let names = columns.iter().map(|column| column.name.clone()).collect();
     Ok(Box::new(FileReader::open(connection, dataset, Some(names), options)?))
 }

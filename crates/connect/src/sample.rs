@@ -182,7 +182,8 @@ fn of_text(bytes: &[u8]) -> InferredKind {
         return if identifier || unsigned.len() > 18 { InferredKind::Text } else { InferredKind::Integer };
     }
     let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let numeric = unsigned.first().is_some_and(u8::is_ascii_digit) && bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+    let numeric = unsigned.first().is_some_and(u8::is_ascii_digit)
+        && bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
     if numeric && text.parse::<f64>().is_ok() {
         return InferredKind::Number;
     }
@@ -196,7 +197,9 @@ fn of_text(bytes: &[u8]) -> InferredKind {
 fn of_type(data_type: &DataType) -> InferredKind {
     match data_type {
         DataType::Boolean => InferredKind::Boolean,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(_, _) | DataType::Decimal256(_, _) => InferredKind::Number,
+        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(_, _) | DataType::Decimal256(_, _) => {
+            InferredKind::Number
+        }
         DataType::Date32 | DataType::Date64 => InferredKind::Date,
         DataType::Timestamp(_, _) => InferredKind::Timestamp,
         other if other.is_integer() => InferredKind::Integer,

@@ -1,1 +1,102 @@
+//! Whole sources through the public door.
 
+mod connection;
+mod csv_cases;
+mod csv_judge;
+mod error_texts;
+mod files_and_streams;
+mod ndjson_cases;
+mod parquet_cases;
+
+use std::path::Path;
+
+use polder_contract::{CellKind, Cells, Malformed};
+
+use crate::{Connection, Error, ReadOptions, WantedColumn, open};
+
+/// A row's cells, or why it has none.
+pub(crate) type Row = Result<Vec<(CellKind, Vec<u8>)>, Malformed>;
+
+/// Everything that a dataset gave.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub rows: Vec<Row>,
+    pub left_out: Vec<String>,
+    pub never_seen: Vec<String>,
+    pub counted: Option<u64>,
+    pub files: Vec<String>,
+    pub largest_batch: usize,
+}
+
+impl Read {
+    /// Rows as text, malformed ones as their reason.
+    pub fn texts(&self) -> Vec<Vec<String>> {
+        let cell = |(_, bytes): &(CellKind, Vec<u8>)| String::from_utf8_lossy(bytes).into_owned();
+        let row = |row: &Row| match row {
+            Ok(cells) => cells.iter().map(cell).collect(),
+            Err(reason) => vec![format!("!{}", reason.name())],
+        };
+        self.rows.iter().map(row).collect()
+    }
+}
+
+/// Reads dataset `d` of a connection in `dir` for the named columns.
+pub(crate) fn read(dir: &Path, yaml: &str, columns: &[&str]) -> Result<Read, Error> {
+    let connection = Connection::parse(yaml, "sources/s.yaml")?;
+    let columns: Vec<WantedColumn> = columns.iter().map(|name| WantedColumn::new(*name)).collect();
+    let mut reader = open(&connection, "d", &columns, ReadOptions::new(dir))?;
+    let mut all = Read::default();
+    let (mut file, mut record) = (String::new(), 1u64);
+    while let Some(batch) = reader.next()? {
+        if *batch.file != *file {
+            file = batch.file.to_string();
+            all.files.push(file.clone());
+            record = 1;
+        }
+        assert_eq!(batch.first_record, record, "records are numbered without a gap");
+        assert_eq!(batch.first_ordinal, all.rows.len() as u64);
+        record += batch.rows as u64;
+        all.largest_batch = all.largest_batch.max(batch.rows);
+        for column in &batch.columns {
+            assert_eq!(column.len(), batch.rows);
+        }
+        for row in 0..batch.rows {
+            let reason = batch.malformed.iter().find(|(number, _)| *number as usize == row).map(|(_, reason)| *reason);
+            let cells: Vec<_> = batch
+                .columns
+                .iter()
+                .map(|column| match column {
+                    Cells::Text(text) => text.get(row).map(|cell| (cell.kind, cell.bytes.to_vec())).unwrap(),
+                    Cells::Typed(array) => {
+                        let text = arrow::util::display::array_value_to_string(array, row).unwrap();
+                        (if array.is_null(row) { CellKind::Null } else { CellKind::Text }, text.into_bytes())
+                    }
+                })
+                .collect();
+            if reason.is_some() {
+                assert!(cells.iter().all(|(kind, bytes)| *kind == CellKind::Null && bytes.is_empty()));
+            }
+            all.rows.push(reason.map_or(Ok(cells), Err));
+        }
+    }
+    assert!(reader.next()?.is_none(), "the end stays the end");
+    all.left_out = reader.left_out().to_vec();
+    all.never_seen = reader.never_seen().to_vec();
+    all.counted = reader.counted();
+    assert_eq!(all.counted, Some(all.rows.len() as u64), "the independent count agrees with the decoder");
+    Ok(all)
+}
+
+/// Reads one file's bytes.
+pub(crate) fn read_bytes(name: &str, bytes: &[u8], yaml_keys: &str, columns: &[&str]) -> Result<Read, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(name), bytes).unwrap();
+    let kind = match name.split('.').nth(1).unwrap() {
+        "csv" => "csv",
+        "parquet" => "parquet",
+        _ => "ndjson",
+    };
+    let comma = if yaml_keys.is_empty() { "" } else { ", " };
+    let yaml = format!("type: {kind}\npath: .\ndatasets: {{d: {{file: {name}{comma}{yaml_keys}}}}}\n");
+    read(dir.path(), &yaml, columns)
+}

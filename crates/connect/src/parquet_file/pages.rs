@@ -20,9 +20,12 @@ const HEADER_MAX_BYTES: u64 = 1 << 20;
 
 /// Checks each page of the wanted columns.
 pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted: &ProjectionMask) -> Result<(), Error> {
-    let damaged = |text: &str| Error::Parquet { path: path.to_path_buf(), step: "read a page header", source: ParquetError::General(text.to_owned()) };
-    let too_large =
-        |what, found_bytes, max_bytes| Error::ParquetTooLarge { path: path.to_path_buf(), what, found_bytes, max_bytes };
+    let damaged = |text: &str| Error::Parquet {
+        path: path.to_path_buf(),
+        step: "read a page header",
+        source: ParquetError::General(text.to_owned()),
+    };
+    let too_large = |what, found_bytes, max_bytes| Error::ParquetTooLarge { path: path.to_path_buf(), what, found_bytes, max_bytes };
     for group in metadata.row_groups() {
         let mut group_bytes = 0u64;
         for (_, chunk) in group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf)) {
@@ -37,7 +40,10 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
                 _ => return Err(damaged("its compression cannot be read within limits; use zstd, snappy or gzip")),
             };
             // `byte_range` panics on negative offsets.
-            let first = chunk.dictionary_page_offset().filter(|offset| *offset > 0).map_or(chunk.data_page_offset(), |dictionary| dictionary.min(chunk.data_page_offset()));
+            let first = chunk
+                .dictionary_page_offset()
+                .filter(|offset| *offset > 0)
+                .map_or(chunk.data_page_offset(), |dictionary| dictionary.min(chunk.data_page_offset()));
             let (Ok(start), Ok(length)) = (u64::try_from(first), u64::try_from(chunk.compressed_size())) else {
                 return Err(damaged("a column chunk at a negative place"));
             };

@@ -1,0 +1,110 @@
+//! Bad CSV: each case gets a clear error or a counted rejection.
+
+use super::{Read, read_bytes};
+use crate::Error;
+
+fn csv(text: &[u8], keys: &str, columns: &[&str]) -> Result<Read, Error> {
+    read_bytes("f.csv", text, keys, columns)
+}
+
+fn texts(text: &[u8], keys: &str, columns: &[&str]) -> Vec<Vec<String>> {
+    csv(text, keys, columns).unwrap().texts()
+}
+
+#[test]
+fn line_ends_may_be_mixed_and_the_last_may_be_missing() {
+    assert_eq!(texts(b"a,b\r\n1,2\n3,4\r\n5,6", "", &["a", "b"]), [["1", "2"], ["3", "4"], ["5", "6"]]);
+    assert_eq!(texts(b"a,b\n1,\"2\"\r\n\r\n\n3,4\r\n\r", "", &["a", "b"]), [["1", "2"], ["3", "4"]]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    assert_eq!(texts(b"\xef\xbb\xbfa,b\n1,2\n", "", &["a"]), [["1"]]);
+    assert!(matches!(csv(b"\xff\xfea\0,\0", "", &["a"]), Err(Error::Utf16 { .. })));
+    assert!(matches!(csv(b"a\0,\0b\0\n\0", "", &["a"]), Err(Error::Utf16 { .. })));
+}
+
+#[test]
+fn ragged_rows_are_malformed_and_counted() {
+    let rows = texts(b"a,b\n1\n1,2\n1,2,3\n,\n", "", &["a", "b"]);
+    assert_eq!(rows, [vec!["!malformed:ragged"], vec!["1", "2"], vec!["!malformed:ragged"], vec!["", ""]]);
+}
+
+#[test]
+fn text_after_a_closing_quote_makes_the_row_malformed() {
+    let rows = texts(b"a,b\n\"x\"y,2\n\"\"\"x\"\"\",2\nx\"y\",2\n", "", &["a", "b"]);
+    assert_eq!(rows, [vec!["!malformed:bad_quote"], vec!["\"x\"", "2"], vec!["x\"y\"", "2"]]);
+}
+
+#[test]
+fn a_quote_that_never_closes_fails_the_file() {
+    let error = csv(b"a,b\n1,2\n\"x,2\n3,4\n", "", &["a"]).unwrap_err();
+    assert!(matches!(error, Error::UnclosedQuote { record: 2, .. }), "{error}");
+}
+
+#[test]
+fn columns_that_nobody_wants_are_not_decoded() {
+    let mut text = b"a,b,c\n1,\xff\xfe\x00\x80,x\n2,\"\xff\"\"\n\xfe\",y\n3,\"z\"w,v\n".to_vec();
+    text.extend_from_slice(b"4,,u\n");
+    let read = csv(&text, "", &["a", "c"]).unwrap();
+    assert_eq!(read.texts(), [["1", "x"], ["2", "y"], ["3", "v"], ["4", "u"]]);
+    assert_eq!(read.left_out, ["b"]);
+    // A control: the same bytes are there for who is authorised.
+    assert_eq!(csv(&text, "", &["b"]).unwrap().rows[0].as_ref().unwrap()[0].1, b"\xff\xfe\x00\x80");
+}
+
+#[test]
+fn names_must_be_there_and_be_there_once() {
+    assert!(matches!(csv(b"a,b,a\n1,2,3\n", "", &["b"]), Err(Error::DuplicateColumn { name, .. }) if name == "a"));
+    let error = csv(b"dep_delay,b\n1,2\n", "", &["dep_dealy"]).unwrap_err().to_string();
+    assert!(error.contains("did you mean dep_delay?"), "{error}");
+    assert!(matches!(csv(b"", "", &["a"]), Err(Error::NoHeader { .. })));
+    assert!(matches!(csv(b"\n\r\n", "", &["a"]), Err(Error::NoHeader { .. })));
+    assert!(matches!(csv(b"a,\"b\"x\n", "", &["a"]), Err(Error::HeaderQuote { .. })));
+    assert!(matches!(csv(",".repeat(5000).as_bytes(), "", &["a"]), Err(Error::TooManyColumns { .. })));
+    assert!(matches!(csv("x".repeat(2 << 20).as_bytes(), "", &["a"]), Err(Error::HeaderTooLong { .. })));
+    assert_eq!(csv(b"a,b\n", "", &["a"]).unwrap().counted, Some(0));
+}
+
+#[test]
+fn one_column_keeps_its_empty_lines() {
+    assert_eq!(texts(b"a\n1\n\n2\n", "", &["a"]), [["1"], [""], ["2"]]);
+    assert_eq!(texts(b"a\r\n1\r\n\r\n2", "", &["a"]), [["1"], [""], ["2"]]);
+}
+
+#[test]
+fn without_a_header_columns_have_numbers() {
+    assert_eq!(texts(b"1;2\n3;4\n", "header: false, delimiter: \";\"", &["column_2"]), [["2"], ["4"]]);
+}
+
+#[test]
+fn latin_1_is_read_where_it_is_declared() {
+    let rows = texts(b"n\xe9,b\nJos\xe9,\"\xfc\"\"\"\n", "encoding: latin-1", &["n\u{e9}", "b"]);
+    assert_eq!(rows, [["Jos\u{e9}", "\u{fc}\""]]);
+    // Not declared: the bytes go on as they are, for the gate to refuse.
+    assert_eq!(csv(b"a\nJos\xe9\n", "", &["a"]).unwrap().rows[0].as_ref().unwrap()[0].1, b"Jos\xe9");
+}
+
+#[test]
+fn quotes_can_be_another_byte_or_none() {
+    assert_eq!(texts(b"a,b\n'x,y',2\n", "quote: \"'\"", &["a"]), [["x,y"]]);
+    assert_eq!(texts(b"a,b\n\"x,2\n", "quote: \"\"", &["a"]), [["\"x"]]);
+}
+
+#[test]
+fn a_nul_byte_is_a_byte_of_its_cell() {
+    assert_eq!(csv(b"a,b\nx\0y,2\n", "", &["a"]).unwrap().rows[0].as_ref().unwrap()[0].1, b"x\0y");
+}
+
+#[test]
+fn a_record_that_is_too_long_is_malformed_wherever_it_stands() {
+    let long = "x".repeat(17 << 20);
+    for text in [format!("a,b\n1,2\n{long},3\n4,5\n"), format!("a,b\n1,2\n\"{long}\n\",3\n4,5\n"), format!("a,b\n1,2\n{long},3\n4,5")] {
+        let rows = texts(text.as_bytes(), "", &["a", "b"]);
+        assert_eq!(rows, [vec!["1", "2"], vec!["!malformed:too_long"], vec!["4", "5"]]);
+    }
+    let rows = texts(format!("a,b\n1,2\n{long},3").as_bytes(), "", &["a", "b"]);
+    assert_eq!(rows, [vec!["1", "2"], vec!["!malformed:too_long"]]);
+    let error = csv(format!("a,b\n1,2\n\"{long}").as_bytes(), "", &["a", "b"]).unwrap_err();
+    assert!(matches!(error, Error::UnclosedQuote { record: 2, .. }), "{error}");
+}

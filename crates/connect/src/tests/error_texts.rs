@@ -1,0 +1,50 @@
+//! Every text that a user can see.
+
+use std::path::PathBuf;
+
+use crate::Error;
+
+#[test]
+fn error_texts() {
+    let path = || PathBuf::from("data/f.csv");
+    let io = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let word = str::to_owned;
+    let all = [
+        Error::Connection {
+            file: word("sources/s.yaml"),
+            line: 3,
+            problem: word("unknown key `fiel`"),
+            advice: word("did you mean file?"),
+        },
+        Error::UnknownDataset { connection: word("airport"), dataset: word("fligths"), advice: word("did you mean flights?") },
+        Error::NoFiles { dataset: word("flights"), pattern: word("f*.csv"), path: PathBuf::from("data") },
+        Error::TooManyFiles { dataset: word("flights"), max: 100_000 },
+        Error::LinkLoop { path: PathBuf::from("data"), link: PathBuf::from("data/up") },
+        Error::List { path: PathBuf::from("data"), source: io() },
+        Error::Open { path: path(), source: io() },
+        Error::NotAFile { path: path() },
+        Error::Read { path: path(), source: io() },
+        Error::Changed { path: path() },
+        Error::Truncated { path: path(), format: "gzip" },
+        Error::Damaged { path: path(), format: "zstd", source: io() },
+        Error::Bomb { path: path(), ratio_max: 1000 },
+        Error::Utf16 { path: path() },
+        Error::NoHeader { path: path() },
+        Error::HeaderTooLong { path: path(), max_bytes: 1 << 20 },
+        Error::HeaderQuote { path: path() },
+        Error::DuplicateColumn { path: path(), name: word("a") },
+        Error::TooManyColumns { path: path(), max: 4096 },
+        Error::MissingColumn { path: path(), name: word("a"), advice: word("there are: b, c") },
+        Error::UnclosedQuote { path: path(), record: 7 },
+        Error::JsonArray { path: path() },
+        Error::Parquet { path: path(), step: "read the footer", source: parquet::errors::ParquetError::General(word("x")) },
+        Error::ParquetDecode { path: path(), step: "decode a page", source: arrow::error::ArrowError::ParquetError(word("x")) },
+        Error::ParquetPanic { path: path() },
+        Error::ParquetNested { path: path(), column: word("a"), kind: "a list" },
+        Error::ParquetFooter { path: path(), promised: 2, found: 1, place: "in its pages" },
+        Error::ParquetTooLarge { path: path(), what: "a page", found_bytes: 2, max_bytes: 1 },
+        Error::Internal { step: "start the decoding thread" },
+    ];
+    let texts: Vec<String> = all.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();
+    insta::assert_snapshot!(texts.join("\n"));
+}
