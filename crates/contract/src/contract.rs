@@ -61,13 +61,13 @@ pub struct Contract {
     pub source: String,
     /// In the order of the file.
     pub columns: Vec<Column>,
-    /// `polder.on_violation`
+    /// `polder.onViolation`
     pub on_violation: OnViolation,
     /// `polder.disposition`
     pub disposition: Disposition,
-    /// `polder.reject_limit`: share of the rows read, 0 to 1.
+    /// `polder.rejectLimit`: share of the rows read, 0 to 1.
     pub reject_limit: f64,
-    /// `polder.null_tokens`
+    /// `polder.nullTokens`
     pub null_tokens: Vec<String>,
     /// What the contract says and Polder does not enforce.
     pub notes: Vec<Note>,

@@ -15,15 +15,21 @@
 )]
 
 pub mod admitted;
+pub mod approval;
 pub mod column;
 pub mod contract;
 pub mod error;
+pub mod odcs;
 pub mod raw;
+mod read;
 pub mod spill;
+pub mod yaml;
 
 pub use admitted::{Admitted, Checked, Rejection, Rule};
+pub use approval::{ApprovalError, Approved, ApproverPublic};
 pub use column::{Bounds, Column, ColumnType, TextFormat};
 pub use contract::{Contract, Disposition, Note, OnViolation};
 pub use error::Error;
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
 pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};
+pub use yaml::{Problem, Problems};

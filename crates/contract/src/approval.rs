@@ -1,0 +1,182 @@
+//! Approvals: a signed note over a contract's semantic hash, in a file beside the contract (`docs/format/approval.md`).
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use polder_crypto::sha256;
+use polder_types::ErrorKind;
+
+use crate::contract::Contract;
+
+/// Signed note's algorithm byte of Ed25519.
+const ALGORITHM: u8 = 1;
+/// More signatures than any file needs.
+const SIGNATURES_MAX: usize = 16;
+
+/// Why a contract lets nothing in.
+#[derive(Debug, thiserror::Error)]
+pub enum ApprovalError {
+    #[error("take contract {table}: nobody approved it; read it, then run `polder contract approve {table}`")]
+    Missing { table: String },
+    #[error("take contract {table}: it is not what was approved; read what changed, then run `polder contract approve {table}`")]
+    Changed { table: String },
+    #[error("take contract {table}: its approval is damaged: {problem}; approve it again with `polder contract approve {table}`")]
+    Damaged { table: String, problem: &'static str },
+    #[error(
+        "take contract {table}: no enrolled approver signed its approval; an approver of this environment runs `polder contract approve {table}`"
+    )]
+    NotEnrolled { table: String },
+    #[error("enrol an approver: {problem}; take the line that `polder init` printed, NAME+HASH+KEY")]
+    Enrolment { problem: &'static str },
+}
+
+impl ApprovalError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Missing { .. } | Self::Changed { .. } | Self::Damaged { .. } | Self::NotEnrolled { .. } => ErrorKind::Rejected,
+            Self::Enrolment { .. } => ErrorKind::Invalid,
+        }
+    }
+}
+
+/// An approver's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApproverPublic {
+    name: String,
+    key: [u8; 32],
+}
+
+impl ApproverPublic {
+    /// Reads a signed-note verifier key, `NAME+HASH+KEY`.
+    ///
+    /// # Errors
+    /// When it is not one of Ed25519, or its hash does not fit.
+    pub fn parse(vkey: &str) -> Result<Self, ApprovalError> {
+        let broken = |problem| ApprovalError::Enrolment { problem };
+        let mut parts = vkey.trim().splitn(3, '+');
+        let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(broken("the key does not have three parts"));
+        };
+        let bytes = STANDARD.decode(key).map_err(|_| broken("the key is not base64"))?;
+        let key = match bytes.split_first() {
+            Some((&ALGORITHM, key)) => <[u8; 32]>::try_from(key).map_err(|_| broken("the key is not one of Ed25519"))?,
+            _ => return Err(broken("the key is not one of Ed25519")),
+        };
+        if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c == '+') {
+            return Err(broken("the name is empty or holds a space"));
+        }
+        let approver = Self { name: name.to_owned(), key };
+        if hex::encode(approver.id()) != hash {
+            return Err(broken("the hash does not fit the name and the key"));
+        }
+        Ok(approver)
+    }
+
+    /// The approver's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Key id of a signed note: the first four bytes of SHA-256(name, line feed, algorithm, key).
+    fn id(&self) -> [u8; 4] {
+        let mut input = self.name.as_bytes().to_vec();
+        input.extend_from_slice(&[b'\n', ALGORITHM]);
+        input.extend_from_slice(&self.key);
+        let hash = sha256(&input);
+        let mut id = [0; 4];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        id
+    }
+
+    fn verifies(&self, text: &str, signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.key).verify(text.as_bytes(), signature).is_ok()
+    }
+}
+
+/// What an approver signs: the text of the note.
+pub fn approval_text(contract: &Contract) -> String {
+    format!("polder contract approval v1\n{}\n{}\n", contract.table, hex::encode(contract.semantic_hash()))
+}
+
+/// The file of an approval: the text, and a signature of it by the key of `vkey`.
+///
+/// # Errors
+/// When the verifier key is not one, or the signature is not by it.
+pub fn approval_file(contract: &Contract, vkey: &str, signature: &[u8; 64]) -> Result<String, ApprovalError> {
+    let approver = ApproverPublic::parse(vkey)?;
+    let text = approval_text(contract);
+    if !approver.verifies(&text, signature) {
+        return Err(ApprovalError::Enrolment { problem: "the signature is not by this key" });
+    }
+    let mut signed = approver.id().to_vec();
+    signed.extend_from_slice(signature);
+    Ok(format!("{text}\n\u{2014} {} {}\n", approver.name, STANDARD.encode(signed)))
+}
+
+/// A contract that an enrolled approver signed as it stands. Verifying an approval is the only way to make one.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    contract: Arc<Contract>,
+    approver: String,
+}
+
+impl Approved {
+    /// Takes a contract together with its approval.
+    ///
+    /// # Errors
+    /// When there is no approval, it is for another text, or no enrolled approver signed it.
+    pub fn verify(contract: Contract, approval: Option<&str>, enrolled: &[ApproverPublic]) -> Result<Self, ApprovalError> {
+        let table = || contract.table.as_str().to_owned();
+        let Some(approval) = approval else { return Err(ApprovalError::Missing { table: table() }) };
+        let damaged = |problem| ApprovalError::Damaged { table: contract.table.as_str().to_owned(), problem };
+        let (text, signatures) = approval.split_once("\n\n").ok_or_else(|| damaged("it has no signature"))?;
+        let text = format!("{text}\n");
+        if !text.starts_with("polder contract approval v1\n") {
+            return Err(damaged("it is not an approval of version 1"));
+        }
+        let mut signer = None;
+        for line in signatures.lines().take(SIGNATURES_MAX) {
+            let mut parts = line.strip_prefix("\u{2014} ").ok_or_else(|| damaged("a line is not a signature"))?.split(' ');
+            let (Some(name), Some(signed), None) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(damaged("a line is not a signature"));
+            };
+            let signed = STANDARD.decode(signed).map_err(|_| damaged("a signature is not base64"))?;
+            let Some((id, signature)) = signed.split_first_chunk::<4>() else { return Err(damaged("a signature is too short")) };
+            if let Some(approver) = enrolled.iter().find(|approver| approver.name == name && approver.id() == *id) {
+                if !approver.verifies(&text, signature) {
+                    return Err(damaged("a signature does not verify"));
+                }
+                signer = signer.or(Some(approver.name.clone()));
+            }
+        }
+        let Some(approver) = signer else { return Err(ApprovalError::NotEnrolled { table: table() }) };
+        if text != approval_text(&contract) {
+            return Err(ApprovalError::Changed { table: table() });
+        }
+        Ok(Self { contract: Arc::new(contract), approver })
+    }
+
+    /// The contract.
+    pub fn contract(&self) -> &Arc<Contract> {
+        &self.contract
+    }
+
+    /// Who signed.
+    pub fn approver(&self) -> &str {
+        &self.approver
+    }
+}
+
+impl std::ops::Deref for Approved {
+    type Target = Contract;
+
+    fn deref(&self) -> &Contract {
+        &self.contract
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Every key of ODCS 3.1 and what Polder does with it. None is silently ignored (`docs/odcs.md` prints this table).
+
+/// What is done with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A row or a file that does not hold to it is refused.
+    Enforced,
+    /// It steers what is done.
+    Used,
+    /// It tells people something; it promises nothing about rows, and an approval does not cover it.
+    Told,
+    /// It promises something that Polder would not keep, so a contract that holds it is refused.
+    Refused,
+}
+
+impl Use {
+    /// The word in `docs/odcs.md`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Used => "used",
+            Self::Told => "told",
+            Self::Refused => "refused because not enforced",
+        }
+    }
+}
+
+/// A place in a contract where keys stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Contract,
+    Schema,
+    Property,
+    Options,
+    Quality,
+    QualityArguments,
+    CustomProperty,
+}
+
+impl Place {
+    /// The place in `docs/odcs.md`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Contract => "contract",
+            Self::Schema => "schema[]",
+            Self::Property => "schema[].properties[]",
+            Self::Options => "logicalTypeOptions",
+            Self::Quality => "quality[]",
+            Self::QualityArguments => "quality[].arguments",
+            Self::CustomProperty => "customProperties[]",
+        }
+    }
+}
+
+/// A key, its place, its use, and why or instead of what.
+pub type KeyRow = (Place, &'static str, Use, &'static str);
+
+use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Schema};
+use Use::{Enforced, Refused, Told, Used};
+
+/// The table.
+pub const KEYS: &[KeyRow] = &[
+    (Contract, "apiVersion", Enforced, "v3.1.0"),
+    (Contract, "kind", Enforced, "DataContract"),
+    (Contract, "id", Used, "names the contract in records"),
+    (Contract, "name", Told, ""),
+    (Contract, "version", Used, "shown in reports"),
+    (Contract, "status", Enforced, "only `active` lets rows in"),
+    (Contract, "tenant", Told, ""),
+    (Contract, "tags", Told, ""),
+    (Contract, "servers", Refused, "sources stand in sources/*.yaml; name one with polder.source"),
+    (Contract, "dataProduct", Told, ""),
+    (Contract, "description", Told, ""),
+    (Contract, "domain", Told, ""),
+    (Contract, "schema", Enforced, "exactly one table"),
+    (Contract, "support", Told, ""),
+    (Contract, "price", Told, ""),
+    (Contract, "team", Told, ""),
+    (Contract, "roles", Refused, "who may read stands in policies/*.cedar"),
+    (Contract, "slaDefaultElement", Refused, "service levels are not measured"),
+    (Contract, "slaProperties", Refused, "service levels are not measured"),
+    (Contract, "authoritativeDefinitions", Told, ""),
+    (Contract, "customProperties", Enforced, "`polder.*` as below; others are told"),
+    (Contract, "contractCreatedTs", Told, ""),
+    (Schema, "id", Told, ""),
+    (Schema, "name", Used, "the table's name"),
+    (Schema, "physicalName", Used, "the dataset of the source"),
+    (Schema, "physicalType", Told, ""),
+    (Schema, "logicalType", Enforced, "`object`"),
+    (Schema, "description", Told, ""),
+    (Schema, "businessName", Told, ""),
+    (Schema, "dataGranularityDescription", Told, ""),
+    (Schema, "authoritativeDefinitions", Told, ""),
+    (Schema, "tags", Told, ""),
+    (Schema, "customProperties", Told, "`polder.*` belongs to the contract or to a property"),
+    (Schema, "properties", Enforced, "the columns that are authorised; no other is decoded or stored"),
+    (Schema, "relationships", Refused, "references between tables are not checked"),
+    (Schema, "quality", Refused, "rules over whole tables are not run; give rules to properties"),
+    (Property, "id", Told, ""),
+    (Property, "name", Used, "the column's name in the table"),
+    (Property, "physicalName", Used, "the column's name in the source; `name` without it"),
+    (Property, "physicalType", Used, "`decimal(p,s)` of a number; otherwise told"),
+    (Property, "description", Told, ""),
+    (Property, "businessName", Told, ""),
+    (Property, "authoritativeDefinitions", Told, ""),
+    (Property, "tags", Told, ""),
+    (Property, "customProperties", Enforced, "`polder.*` as below; others are told"),
+    (Property, "primaryKey", Enforced, "in the run and against the table"),
+    (Property, "primaryKeyPosition", Used, "order of the key's columns"),
+    (Property, "logicalType", Enforced, "`object` and `array` are refused"),
+    (Property, "logicalTypeOptions", Enforced, "as below"),
+    (Property, "required", Enforced, ""),
+    (Property, "unique", Enforced, "in the run and against the table"),
+    (Property, "partitioned", Refused, "tables are not partitioned"),
+    (Property, "partitionKeyPosition", Refused, "tables are not partitioned"),
+    (Property, "classification", Used, "given to policies and inherited by models"),
+    (Property, "encryptedName", Refused, "columns are not encrypted one by one; everything stored is encrypted"),
+    (Property, "transformSourceObjects", Refused, "contracts do not transform; models do"),
+    (Property, "transformLogic", Refused, "contracts do not transform; models do"),
+    (Property, "transformDescription", Told, ""),
+    (Property, "examples", Told, ""),
+    (Property, "criticalDataElement", Told, ""),
+    (Property, "relationships", Refused, "references between tables are not checked"),
+    (Property, "quality", Enforced, "the metric `invalidValues` with `validValues`"),
+    (Property, "properties", Refused, "nested columns are not read; flatten them at the source"),
+    (Property, "items", Refused, "nested columns are not read; flatten them at the source"),
+    (Options, "minLength", Enforced, "string, in characters"),
+    (Options, "maxLength", Enforced, "string, in characters"),
+    (Options, "pattern", Enforced, "string; the whole value must match"),
+    (
+        Options,
+        "format",
+        Enforced,
+        "string: uuid, ipv4, ipv6; integer: i8 to i64, u8 to u32; number: f32, f64; date, timestamp, time: pattern letters yyyy MM dd HH mm ss S XXX",
+    ),
+    (Options, "minimum", Enforced, "integer, number, date, timestamp, time"),
+    (Options, "maximum", Enforced, "integer, number, date, timestamp, time"),
+    (Options, "exclusiveMinimum", Enforced, "integer, number, date, timestamp, time"),
+    (Options, "exclusiveMaximum", Enforced, "integer, number, date, timestamp, time"),
+    (Options, "multipleOf", Enforced, "integer, and number with physicalType decimal"),
+    (Options, "timezone", Enforced, "timestamp: with or without zone; with, unless false"),
+    (Options, "defaultTimezone", Enforced, "timestamp with zone: the zone of values that name none"),
+    (Options, "maxProperties", Refused, "objects are not read"),
+    (Options, "minProperties", Refused, "objects are not read"),
+    (Options, "required", Refused, "objects are not read"),
+    (Options, "maxItems", Refused, "arrays are not read"),
+    (Options, "minItems", Refused, "arrays are not read"),
+    (Options, "uniqueItems", Refused, "arrays are not read"),
+    (Quality, "id", Told, ""),
+    (Quality, "name", Told, ""),
+    (Quality, "description", Told, ""),
+    (Quality, "businessImpact", Told, ""),
+    (Quality, "dimension", Told, ""),
+    (Quality, "tags", Told, ""),
+    (Quality, "authoritativeDefinitions", Told, ""),
+    (Quality, "type", Enforced, "`library`; text, sql and custom are refused"),
+    (Quality, "metric", Enforced, "`invalidValues`"),
+    (Quality, "rule", Refused, "it is the old name of `metric`"),
+    (Quality, "arguments", Enforced, "as below"),
+    (Quality, "mustBe", Enforced, "0: no row with another value is loaded"),
+    (Quality, "mustNotBe", Refused, "only `mustBe: 0`"),
+    (Quality, "mustBeGreaterThan", Refused, "only `mustBe: 0`"),
+    (Quality, "mustBeGreaterOrEqualTo", Refused, "only `mustBe: 0`"),
+    (Quality, "mustBeLessThan", Refused, "only `mustBe: 0`"),
+    (Quality, "mustBeLessOrEqualTo", Refused, "only `mustBe: 0`"),
+    (Quality, "mustBeBetween", Refused, "only `mustBe: 0`"),
+    (Quality, "mustNotBeBetween", Refused, "only `mustBe: 0`"),
+    (Quality, "unit", Refused, "only whole rows are counted"),
+    (Quality, "query", Refused, "SQL rules are not run"),
+    (Quality, "engine", Refused, "other engines are not run"),
+    (Quality, "implementation", Refused, "other engines are not run"),
+    (Quality, "method", Refused, "a rule is checked for every row"),
+    (Quality, "schedule", Refused, "a rule is checked for every row"),
+    (Quality, "scheduler", Refused, "a rule is checked for every row"),
+    (Quality, "severity", Refused, "polder.onViolation says what happens"),
+    (Quality, "customProperties", Told, ""),
+    (QualityArguments, "validValues", Enforced, "the only values allowed"),
+    (CustomProperty, "id", Told, ""),
+    (CustomProperty, "property", Used, ""),
+    (CustomProperty, "value", Used, ""),
+    (CustomProperty, "description", Told, ""),
+];
+
+/// Polder's own settings of a contract.
+pub const CONTRACT_SETTINGS: &[(&str, &str)] = &[
+    ("polder.source", "the source: the name of a file in sources/"),
+    ("polder.disposition", "`append` (default) or `replace`"),
+    ("polder.onViolation", "`fail` (default), `quarantine` or `drop`"),
+    ("polder.rejectLimit", "share of the rows that may be refused, 0 to 1 (default 0.01)"),
+    ("polder.nullTokens", "texts that stand for no value, besides those of the dataset"),
+];
+
+/// Polder's own settings of a property.
+pub const PROPERTY_SETTINGS: &[(&str, &str)] = &[
+    ("polder.nullTokens", "texts that stand for no value in this column, besides those of the dataset"),
+    ("polder.allowNan", "`true`: NaN and infinity are values of a number without physicalType decimal"),
+    ("polder.fromText", "`true`: a JSON string may hold the number or boolean"),
+];
+
+/// What is done with a key at a place.
+pub fn lookup(place: Place, key: &str) -> Option<(Use, &'static str)> {
+    KEYS.iter().find(|(at, name, ..)| *at == place && *name == key).map(|(_, _, used, why)| (*used, *why))
+}
+
+/// The keys known at a place.
+pub fn known(place: Place) -> Vec<&'static str> {
+    KEYS.iter().filter(|(at, ..)| *at == place).map(|(_, name, ..)| *name).collect()
+}
+
+/// The table as Markdown, as `docs/odcs.md` holds it.
+pub fn markdown() -> String {
+    let mut text = String::from("| where | key | what Polder does | note |\n| --- | --- | --- | --- |\n");
+    for (place, key, used, note) in KEYS {
+        text.push_str(&format!("| {} | `{key}` | {} | {note} |\n", place.name(), used.name()));
+    }
+    for (place, settings) in [("contract", CONTRACT_SETTINGS), ("schema[].properties[]", PROPERTY_SETTINGS)] {
+        for (key, note) in settings {
+            text.push_str(&format!("| {place} customProperties | `{key}` | enforced | {note} |\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_holds_the_table() {
+        let document = include_str!("../../../docs/odcs.md");
+        assert!(document.contains(&markdown()), "docs/odcs.md must hold this table:\n{}", markdown());
+    }
+
+    #[test]
+    fn no_key_stands_twice() {
+        for (at, row) in KEYS.iter().enumerate() {
+            assert!(!KEYS[at + 1..].iter().any(|other| other.0 == row.0 && other.1 == row.1), "{}", row.1);
+        }
+    }
+}
