@@ -1,0 +1,2 @@
+-- polder: materialized = table
+copy (select * from typed) to '/tmp/leak.csv'

@@ -1,0 +1,2 @@
+-- polder: materialized = table
+select * from b

@@ -1,0 +1,2 @@
+-- polder: materialised = table
+select 1 as one
