@@ -78,7 +78,7 @@ csv("mixed-line-ends", "LF and CRLF in one file end rows alike, and no CR stays 
 csv("byte-order-mark", "a UTF-8 mark is not part of the first column's name", row(1), loads(1, 0, "n,id\n1,a\n", "select n, id from typed order by n"), head="\ufeff" + HEAD)
 csv("latin-1-undeclared", "a byte that is not UTF-8 is refused, never replaced", row(1, note="cafe").encode() + row(2, note="caf\xe9").encode("latin-1"),
     loads(1, 1, "n,note\n1,cafe\n", "select n, note from typed order by n"))
-csv("latin-1-declared", "with `encoding: latin1` the same byte is é", row(1, note="caf\xe9").encode("latin-1"), source="csv_latin1",
+csv("latin-1-declared", "with `encoding: latin-1` the same byte is é", row(1, note="caf\xe9").encode("latin-1"), source="csv_latin1",
     expect=loads(1, 0, "n,note\n1,café\n", "select n, note from typed order by n"))
 csv("utf-16", "UTF-16 is named and not guessed at", "", fails("UTF-16", 3), head=(HEAD + row(1)).encode("utf-16").decode("latin-1"))
 (HERE / "csv/utf-16.csv").write_bytes((HEAD + row(1)).encode("utf-16"))
@@ -232,7 +232,7 @@ def contract(**changes):
 
 
 CHECK = ("contract", "check")
-SOURCE = ("source", "check")
+SOURCE = ("source", "check", "files")
 proj("source-unknown-key", "a misspelt key is never ignored", {"sources/files.yaml": "type: csv\npath: data\ndatasets:\n  typed: {fil: '*'}\n"}, fails("fil", 2), command=SOURCE, approve=())
 proj("source-unknown-type", "a type that no source has", {"sources/files.yaml": "type: csvv\npath: data\ndatasets:\n  typed: {file: '*'}\n"}, fails("csvv", 2), command=SOURCE, approve=())
 proj("source-climbs-out", "a file outside the source's path", {"sources/files.yaml": "type: csv\npath: data\ndatasets:\n  typed: {file: ../../../etc/passwd}\n"}, fails("climbs out", 2), command=SOURCE, approve=())
@@ -240,17 +240,18 @@ proj("source-key-twice", "which of two keys is meant is not guessed", {"sources/
 proj("source-null-in-parquet", "a key without meaning for the type", {"sources/files.yaml": "type: parquet\npath: data\ndatasets:\n  typed: {file: '*', \"null\": [NA]}\n"}, fails("null", 2), command=SOURCE, approve=())
 proj("source-missing-directory", "a directory that is not there may come back", {"sources/files.yaml": "type: csv\npath: nowhere\ndatasets:\n  typed: {file: '*'}\n"}, fails("nowhere", 4))
 proj("contract-unknown-key", "a misspelt `required` would let nulls in", {"contracts/typed.odcs.yaml": contract(replace={"required: true": "requird: true"})}, fails("requird", 2), command=CHECK, approve=())
-proj("contract-unknown-setting", "a setting of Polder's that does not exist", {"contracts/typed.odcs.yaml": contract(replace={"polder.reject_limit": "polder.rejekt_limit"})}, fails("polder.rejekt_limit", 2), command=CHECK, approve=())
+proj("contract-unknown-setting", "a setting of Polder's that does not exist", {"contracts/typed.odcs.yaml": contract(replace={"polder.rejectLimit": "polder.rejektLimit"})}, fails("polder.rejektLimit", 2), command=CHECK, approve=())
 proj("contract-no-schema", "a contract without columns authorises nothing", {"contracts/typed.odcs.yaml": contract().split("schema:")[0]}, fails("schema", 2), command=CHECK, approve=())
 proj("contract-unknown-type", "a logical type that ODCS does not have", {"contracts/typed.odcs.yaml": contract(replace={"logicalType: boolean": "logicalType: bool"})}, fails("bool", 2), command=CHECK, approve=())
 proj("contract-bad-pattern", "a pattern that does not compile", {"contracts/typed.odcs.yaml": contract(replace={"maxLength: 40": 'pattern: "("'})}, fails("pattern", 2), command=CHECK, approve=())
-proj("contract-minimum-over-maximum", "a range that nothing can lie in", {"contracts/typed.odcs.yaml": contract(replace={"minimum: -1000000000": "minimum: 2000000000"})}, fails("minimum", 2), command=CHECK, approve=())
+proj("contract-minimum-over-maximum", "a range that nothing can lie in", {"contracts/typed.odcs.yaml": contract(replace={"minimum: -1000000000": "minimum: 2000000000"})}, fails("limits", 2), command=CHECK, approve=())
 proj("contract-column-twice", "two columns of one name", {"contracts/typed.odcs.yaml": contract(append="      - {name: note, physicalName: id, logicalType: string}\n")}, fails("note", 2), command=CHECK, approve=())
 proj("contract-bad-table-name", "a table's name is an identifier", {"contracts/typed.odcs.yaml": contract(replace={"- name: typed": "- name: ../typed"})}, fails("name", 2), command=CHECK, approve=())
 proj("contract-unknown-source", "a source that no file declares", {"contracts/typed.odcs.yaml": contract(replace={"value: files": "value: filez"})}, fails("filez", 2), command=CHECK, approve=())
 proj("contract-aliases-without-end", "a YAML file whose aliases grow without end",
      {"contracts/typed.odcs.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{c}: &{c} [{','.join('*' + p for _ in range(9))}]\n" for p, c in zip("abcdefgh", "bcdefghi"))}, fails("typed.odcs.yaml", 2), command=CHECK, approve=())
 proj("contract-too-deep", "a YAML file nested without end", {"contracts/typed.odcs.yaml": "a: " + "[" * 20000 + "]" * 20000 + "\n"}, fails("typed.odcs.yaml", 2), command=CHECK, approve=())
+proj("contract-yaml-boolean-name", "YAML reads a bare no as false; a column's name is never guessed", {"contracts/typed.odcs.yaml": contract(append="      - {name: no, logicalType: string}\n")}, fails("quotes", 2), command=CHECK, approve=())
 proj("contract-tabs", "tabs do not indent YAML", {"contracts/typed.odcs.yaml": "apiVersion: v3.1.0\nschema:\n\t- name: typed\n"}, fails("typed.odcs.yaml", 2), command=CHECK, approve=())
 proj("contract-latin-1", "project files are UTF-8", {"contracts/typed.odcs.yaml": contract(append="# caf\xe9\n").encode("latin-1")}, fails("typed.odcs.yaml", 2), command=CHECK, approve=())
 proj("contract-too-large", "project files have a limit", {"contracts/typed.odcs.yaml": {"generator": "contract_2mb"}}, fails("typed.odcs.yaml", 2), command=CHECK, approve=())
