@@ -10,7 +10,7 @@ use object_store::{MultipartUpload, PutPayload, PutResult, UploadPart};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::seal::{BUFFER_BYTES, Sealing};
+use super::seal::Sealing;
 use super::{SealedStore, blocking};
 use crate::error::Error;
 
@@ -33,25 +33,30 @@ struct Writer {
     done: u64,
 }
 
-/// Counts the buffer of sealed bytes as long as there is one.
-struct Buffer(SealedStore);
+/// Counts what is held of one object, as long as it is being sealed.
+struct Buffer {
+    store: SealedStore,
+    held_bytes: u64,
+}
 
 impl Buffer {
-    fn new(store: SealedStore) -> Self {
-        store.backend().live().hold_upload(BUFFER_BYTES as u64);
-        Self(store)
+    fn count(&mut self, held_bytes: u64) {
+        let live = self.store.backend().live();
+        live.release_upload(self.held_bytes);
+        live.hold_upload(held_bytes);
+        self.held_bytes = held_bytes;
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.0.backend().live().release_upload(BUFFER_BYTES as u64);
+        self.store.backend().live().release_upload(self.held_bytes);
     }
 }
 
 impl Upload {
     pub(super) fn new(store: SealedStore, path: &str, sealing: Sealing) -> Self {
-        let sealing = Some((sealing, Buffer::new(store.clone())));
+        let sealing = Some((sealing, Buffer { store: store.clone(), held_bytes: 0 }));
         let writer = Arc::new(AsyncMutex::new(Writer { sealing, done: 0 }));
         let shared = Shared { store, path: path.to_owned(), waiting: Mutex::default(), writer };
         Self { path: path.to_owned(), shared: Arc::new(shared), next: 0 }
@@ -67,9 +72,10 @@ impl Shared {
     fn write_until(&self, writer: &mut Writer, last: u64) -> Result<(), Error> {
         while writer.done <= last {
             let ended = || Error::Upload { path: self.path.clone() };
-            let (sealing, _) = writer.sealing.as_mut().ok_or_else(ended)?;
+            let (sealing, buffer) = writer.sealing.as_mut().ok_or_else(ended)?;
             let (part, payload) = self.waiting.lock().pop_front().ok_or_else(ended)?;
             let sealed = payload.iter().try_for_each(|bytes| sealing.write(bytes));
+            buffer.count(sealing.held_bytes());
             self.store.backend().live().release_upload(payload.content_length() as u64);
             if let Err(error) = sealed {
                 writer.sealing = None; // removes the file under `tmp/`

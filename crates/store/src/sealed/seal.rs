@@ -8,9 +8,7 @@ use crate::error::Error;
 use crate::layout::ObjectPath;
 
 /// Plaintext that is sealed before it is written; what a writer holds is this and two segments at most.
-pub(super) const BATCH_BYTES: usize = 1 << 20;
-/// Room of the buffer of sealed bytes: a batch, the segment held back before it, and the tags.
-pub(super) const BUFFER_BYTES: usize = BATCH_BYTES + 2 * SEGMENT_LEN;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// An object that is being sealed.
 pub(super) struct Sealing {
@@ -77,14 +75,20 @@ impl Sealing {
 
     /// Seals plaintext and writes what became complete.
     pub(super) fn write(&mut self, plaintext: &[u8]) -> Result<(), Error> {
-        self.sealed.reserve(plaintext.len().min(BATCH_BYTES) + 2 * SEGMENT_LEN);
         for batch in plaintext.chunks(BATCH_BYTES) {
-            self.sealer.update(batch, &mut self.sealed).map_err(|source| Error::seal(&self.path, source))?;
-            if self.sealed.len() >= BATCH_BYTES {
+            if self.sealed.len() + batch.len() > BATCH_BYTES {
                 self.flush()?;
             }
+            // A batch, the segment held back before it, and the tags; never more than is needed.
+            self.sealed.reserve_exact(batch.len() + 2 * SEGMENT_LEN);
+            self.sealer.update(batch, &mut self.sealed).map_err(|source| Error::seal(&self.path, source))?;
         }
         Ok(())
+    }
+
+    /// Bytes that are held: the buffer as it is, and the segment that the sealer holds back.
+    pub(super) fn held_bytes(&self) -> u64 {
+        (self.sealed.capacity() + SEGMENT_LEN) as u64
     }
 
     /// Seals the end; what comes out is whole, and has no name yet.

@@ -11,7 +11,7 @@ use polder_types::{LineageId, SystemClock, SystemRng};
 use std::os::unix::process::ExitStatusExt;
 
 use super::fixture::{Fixture, bytes, options, rng};
-use crate::{Area, Backend, Effect, FaultAt, Faults, FileKind, Options, SealedStore};
+use crate::{Area, Backend, Effect, FaultAt, Faults, FileKind, Operation, Options, SealedStore};
 
 const CHILD: &str = "POLDER_STORE_CRASH_CHILD";
 const OLD: usize = 100_000;
@@ -153,6 +153,46 @@ async fn an_error_at_any_step_leaves_the_old_object_or_the_new() {
             break;
         }
     }
+}
+
+/// Writes down what is done, in order.
+#[derive(Debug, Default)]
+struct Diary(std::sync::Mutex<Vec<Operation>>);
+
+impl Faults for Diary {
+    fn before(&self, operation: Operation, _: &str) -> std::io::Result<()> {
+        self.0.lock().unwrap().push(operation);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn bytes_are_durable_before_the_name_and_the_name_before_success() {
+    use Operation::{Link, MakeDirectory, NewFile, Open, Replace, SyncDirectory, SyncFile, Unlink, Write};
+    let fixture = Fixture::new().await;
+    let diary = Arc::new(Diary::default());
+    let store = fixture.with_faults(diary.clone());
+    let done = || std::mem::take(&mut *diary.0.lock().unwrap());
+    let path = fixture.path("log/1");
+    store.create(&path, Bytes::from_static(b"x")).await.unwrap();
+    // `tables`, the dataset and `log` are new: each is synced in its parent before the object has a name in it.
+    let directory = [MakeDirectory, SyncDirectory];
+    let mut want = vec![NewFile, Write, SyncFile];
+    want.extend(directory.repeat(3));
+    want.extend([Link, SyncDirectory, Unlink]);
+    assert_eq!(done(), want);
+    store.create(&fixture.path("log/2"), Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(done(), [NewFile, Write, SyncFile, Link, SyncDirectory, Unlink]);
+    store.put(&path, PutPayload::from_static(b"y")).await.unwrap();
+    let replaced: Vec<_> = done().into_iter().filter(|operation| !matches!(operation, Open | Operation::Read)).collect();
+    assert_eq!(replaced, [NewFile, Write, SyncFile, Replace, SyncDirectory, Unlink]);
+    store.delete(&path).await.unwrap();
+    assert_eq!(done(), [Operation::Delete, SyncDirectory]);
+    // Another process knows nothing of what this one made durable, and syncs the directories once more.
+    let diary = Arc::new(Diary::default());
+    fixture.with_faults(diary.clone()).create(&path, Bytes::new()).await.unwrap();
+    let want = [NewFile, Write, SyncFile, SyncDirectory, SyncDirectory, SyncDirectory, Link, SyncDirectory, Unlink];
+    assert_eq!(*diary.0.lock().unwrap(), want);
 }
 
 #[tokio::test]
