@@ -1,0 +1,75 @@
+use std::fmt;
+
+/// What a principal wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// See rows.
+    Read,
+    /// Know that the table exists, its columns and versions.
+    Describe,
+    /// Load into the table, or compute the model.
+    Run,
+    /// Approve the table's contract.
+    Approve,
+    /// Optimise, vacuum.
+    Maintain,
+    /// Rotate, reencrypt, destroy or reveal keys.
+    ManageKeys,
+    /// Read the audit log with its private values.
+    Audit,
+    /// See and replay rows that the contract refused.
+    Quarantine,
+    /// See a size-limited sample of a source before a contract authorises its columns.
+    Sample,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::Describe,
+        Self::Run,
+        Self::Approve,
+        Self::Maintain,
+        Self::ManageKeys,
+        Self::Audit,
+        Self::Quarantine,
+        Self::Sample,
+    ];
+
+    /// The name that policies use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Describe => "Describe",
+            Self::Run => "Run",
+            Self::Approve => "Approve",
+            Self::Maintain => "Maintain",
+            Self::ManageKeys => "ManageKeys",
+            Self::Audit => "Audit",
+            Self::Quarantine => "Quarantine",
+            Self::Sample => "Sample",
+        }
+    }
+
+    /// The act in an error text, before the table's name.
+    pub(crate) const fn phrase(self) -> &'static str {
+        match self {
+            Self::Read => "read table",
+            Self::Describe => "describe table",
+            Self::Run => "load into table",
+            Self::Approve => "approve the contract of table",
+            Self::Maintain => "maintain table",
+            Self::ManageKeys => "manage the keys of table",
+            Self::Audit => "read the audit log of table",
+            Self::Quarantine => "see refused rows of table",
+            Self::Sample => "sample the source of table",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
