@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Opens a sealed object with PyPI `tink` 1.16.1 alone, to show that the format is Tink's and not merely like it.
+"""Opens sealed objects with PyPI `tink` 1.16.1 alone, to show that the format is Tink's and not merely like it.
 
-usage: judge_tink.py OBJECT_KEY_HEX CONTEXT_HEX SEALED_FILE
+usage: judge_tink.py OBJECT_FILE OBJECT_KEY_HEX CONTEXT_HEX
+       judge_tink.py --batch        (the same three words a line on standard input)
 
-Skips Polder's 128-byte header, opens the rest, prints the SHA-256 of the plaintext. Exits 1 when Tink refuses, 2 on wrong usage.
+Skips Polder's 128-byte header and opens the rest. Of one object it prints the SHA-256 of the plaintext and exits 1 when Tink
+refuses it, 2 on wrong usage or when the file cannot be read. Of a batch it prints a line for each: that hash, or `refused`.
 """
 
 import base64
 import hashlib
+import io
 import json
 import sys
 
@@ -49,23 +52,42 @@ def primitive(key: bytes):
     return handle.primitive(streaming_aead.StreamingAead), tink.TinkError
 
 
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    key, context = bytes.fromhex(arguments[0]), bytes.fromhex(arguments[1])
+def judge(path: str, key: bytes, context: bytes) -> str | None:
+    """The plaintext's SHA-256, or None when Tink refuses. What is not Tink's refusal is raised."""
     aead, tink_error = primitive(key)
+    with open(path, "rb") as file:
+        sealed = io.BytesIO(file.read()[HEADER_LEN:])
     digest = hashlib.sha256()
     try:
-        with open(arguments[2], "rb") as sealed:
-            sealed.seek(HEADER_LEN)
-            with aead.new_decrypting_stream(sealed, context) as plain:
-                while piece := plain.read(1 << 20):
-                    digest.update(piece)
-    except (tink_error, OSError, ValueError) as error:
-        print(f"tink refuses: {error}", file=sys.stderr)
+        with aead.new_decrypting_stream(sealed, context) as plain:
+            while piece := plain.read(1 << 20):
+                digest.update(piece)
+    except tink_error as error:
+        print(f"tink refuses {path}: {error}", file=sys.stderr)
+        return None
+    return digest.hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        if arguments == ["--batch"]:
+            for line in sys.stdin:
+                path, key, context = line.split()
+                print(judge(path, bytes.fromhex(key), bytes.fromhex(context)) or "refused", flush=True)
+            return 0
+        path, key, context = arguments
+        key, context = bytes.fromhex(key), bytes.fromhex(context)
+    except ValueError:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        verdict = judge(path, key, context)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if verdict is None:
         return 1
-    print(digest.hexdigest())
+    print(verdict)
     return 0
 
 
