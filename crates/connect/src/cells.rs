@@ -46,10 +46,6 @@ impl Columns {
         self.rows = rows;
     }
 
-    pub(crate) fn column(&mut self, slot: usize) -> Option<&mut TextColumnBuilder> {
-        self.columns.get_mut(slot)
-    }
-
     pub(crate) fn columns(&mut self) -> impl Iterator<Item = &mut TextColumnBuilder> {
         self.columns.iter_mut()
     }

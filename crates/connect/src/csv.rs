@@ -25,6 +25,8 @@ use crate::output::{Message, Output, Stop};
 
 /// Rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 8192;
+/// Rows whose cells are taken together.
+const TILE_ROWS: usize = 256;
 /// Longest header.
 const HEADER_MAX_BYTES: usize = 1 << 20;
 
@@ -188,32 +190,36 @@ impl Decoder<'_> {
         }
     }
 
-    /// The way for records that all have their fields: column by column.
+    /// The way for records that all have their fields: column by column, a few rows at a time so that their ends stay in the fastest cache.
     fn uniform(&self, bytes: &Bytes, header: &Header, from: usize, to: usize) -> Columns {
         let width = header.names.len();
-        let ends = self.index.ends(from, to);
         let quoted = self.index.quoted_fields(from, to, u32::try_from(width).unwrap_or(u32::MAX));
         let mut columns = Columns::new(bytes, header.fields.len(), to - from);
-        let mut bad = false;
-        for (slot, field) in header.fields.iter().enumerate() {
-            let Some(column) = columns.column(slot) else { continue };
-            let before = ends.get(*field..).unwrap_or_default().iter().step_by(width);
-            let after = ends.get(field + 1..).unwrap_or_default().iter().step_by(width);
-            let pairs = before.zip(after).map(|(before, after)| (before.wrapping_add(1) as usize, *after as usize));
-            let last = field + 1 == width;
-            if quoted.get(*field) == Some(&true) {
-                for (start, end) in pairs {
-                    let end = if last { before_return(bytes, start, end) } else { end };
-                    bad |= !self.cell(column, bytes, start, end);
+        let mut good = true;
+        let mut row = from;
+        while row < to {
+            let next = (row + TILE_ROWS).min(to);
+            let ends = self.index.ends(row, next);
+            for (column, field) in columns.columns().zip(&header.fields) {
+                let before = ends.get(*field..).unwrap_or_default().iter().step_by(width);
+                let after = ends.get(field + 1..).unwrap_or_default().iter().step_by(width);
+                let pairs = before.zip(after).map(|(before, after)| (before.wrapping_add(1) as usize, *after as usize));
+                let last = field + 1 == width;
+                if quoted.get(*field) == Some(&true) {
+                    for (start, end) in pairs {
+                        let end = if last { before_return(bytes, start, end) } else { end };
+                        good &= self.cell(column, bytes, start, end);
+                    }
+                } else if last {
+                    pairs.for_each(|(start, end)| column.push_span(start, before_return(bytes, start, end), CellKind::Text));
+                } else {
+                    pairs.for_each(|(start, end)| column.push_span(start, end, CellKind::Text));
                 }
-            } else if last {
-                pairs.for_each(|(start, end)| column.push_span(start, before_return(bytes, start, end), CellKind::Text));
-            } else {
-                pairs.for_each(|(start, end)| column.push_span(start, end, CellKind::Text));
             }
+            row = next;
         }
         columns.set_rows(to - from);
-        if bad { self.careful(bytes, header, from, to) } else { columns }
+        if good { columns } else { self.careful(bytes, header, from, to) }
     }
 
     /// The way for ragged or empty lines, wrong quotes and Latin-1: row by row.

@@ -31,6 +31,7 @@ impl CsvCounter {
         Self { delimiter, quote, place: Place::Start, length: 0, only_return: false, wide: false, records: 0 }
     }
 
+    #[inline]
     fn line_end(&mut self) {
         let empty = self.length == 0 || (self.length == 1 && self.only_return);
         if !empty || (!self.wide && self.records > 0) {
@@ -41,6 +42,7 @@ impl CsvCounter {
         self.place = Place::Start;
     }
 
+    #[inline]
     fn step(&mut self, byte: u8) {
         let quote = self.quote == Some(byte);
         if self.place != Place::Quotes && byte == b'\n' {
@@ -74,7 +76,7 @@ impl CsvCounter {
         while let Some(first) = bytes.first() {
             let at = if self.place == Place::Quotes {
                 memchr(quote, bytes)
-            } else if *first == quote {
+            } else if *first == quote || *first == b'\n' {
                 Some(0)
             } else {
                 memchr2(quote, b'\n', bytes)

@@ -90,6 +90,7 @@ struct Outside {
     next: State,
 }
 
+#[inline]
 fn outside_quotes(masks: &Masks, state: State, len: usize) -> Outside {
     let inside_before = if state == State::Quoted { u64::MAX } else { 0 };
     // Bit i: whether byte i lies inside quotes, the opening quote included.
@@ -184,7 +185,7 @@ impl Index {
         if masks.quotes != 0 || matches!(state, State::Quoted) {
             let outside = outside_quotes(&masks, state, len);
             (ends, next) = (outside.ends, outside.next);
-            let base = u32::try_from(self.filled).unwrap_or(u32::MAX);
+            let base = self.base();
             let mut opened = outside.opened;
             while opened != 0 {
                 let low = opened & opened.wrapping_neg();
@@ -196,7 +197,7 @@ impl Index {
         }
         let count = ends.count_ones();
         let mut lines = masks.lines & ends;
-        let base = u32::try_from(self.filled).unwrap_or(u32::MAX);
+        let base = self.base();
         while lines != 0 {
             let low = lines & lines.wrapping_neg();
             let before = (ends & (low | (low - 1))).count_ones();
@@ -206,14 +207,26 @@ impl Index {
         if self.ends.len() < self.filled + LANES {
             self.ends.resize((self.filled + LANES) * 2, 0);
         }
-        if let Some(room) = self.ends.get_mut(self.filled..) {
-            for slot in room.iter_mut().take(count as usize) {
-                *slot = at + ends.trailing_zeros();
-                ends &= ends.wrapping_sub(1);
+        if let Some((room, _)) = self.ends.get_mut(self.filled..).and_then(<[u32]>::split_first_chunk_mut::<LANES>) {
+            // Eight at a time whether there are as many or not: what lies beyond the count is written over later.
+            let (eights, _) = room.as_chunks_mut::<8>();
+            for eight in eights {
+                for slot in eight {
+                    *slot = at.wrapping_add(ends.trailing_zeros());
+                    ends &= ends.wrapping_sub(1);
+                }
+                if ends == 0 {
+                    break;
+                }
             }
         }
         self.filled += count as usize;
         next
+    }
+
+    /// Entries so far. A block is far shorter than `u32` counts.
+    fn base(&self) -> u32 {
+        u32::try_from(self.filled).unwrap_or(u32::MAX)
     }
 
     /// How many complete records the block holds.
