@@ -6,11 +6,15 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
 
 use crate::workspace;
+
+/// Every cure that this page claims names the test that shows it.
+const THREATS: &str = "docs/threats.md";
 
 /// One thing that is not as it should be.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +42,11 @@ pub fn run() -> Result<()> {
     let files = workspace::files()?;
     let mut findings = imports::check(&workspace::metadata()?, &read("ARCHITECTURE.md")?);
     findings.extend(imports::one_version(&read("Cargo.lock")?));
+    let mut functions = BTreeSet::new();
+    for file in files.iter().filter(|file| file.ends_with(".rs")) {
+        functions.extend(source::functions(&read(file)?));
+    }
+    findings.extend(docs::tests_named(THREATS, &read(THREATS)?, &functions));
     for file in &files {
         findings.extend(source::name(file));
         if file.ends_with("Cargo.toml") && file != "Cargo.toml" {

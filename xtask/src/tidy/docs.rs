@@ -1,5 +1,7 @@
 //! Markdown: every path that a page names exists, so that no page speaks of what is long gone.
 
+use std::collections::BTreeSet;
+
 use super::Finding;
 
 /// A word in backticks that begins with one of these is a path of the repository.
@@ -32,6 +34,22 @@ pub fn check(file: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Findi
             if !exists(&joined) {
                 findings.push(Finding::new(file, index + 1, format!("links to {path}, which does not exist")));
             }
+        }
+    }
+    findings
+}
+
+/// A page that claims cures names tests, and each of them is a function of the workspace. Rows of tables without one are found too.
+pub fn tests_named(file: &str, text: &str, functions: &BTreeSet<String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with("| ") && !line.starts_with("| attack")) {
+        let cell = line.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !word.contains('/')).collect();
+        if named.is_empty() && !line.starts_with("| ---") {
+            findings.push(Finding::new(file, index + 1, "claims a cure and names no test"));
+        }
+        for name in named.into_iter().filter(|name| !functions.contains(*name)) {
+            findings.push(Finding::new(file, index + 1, format!("names the test `{name}`, which does not exist")));
         }
     }
     findings

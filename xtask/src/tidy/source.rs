@@ -32,6 +32,15 @@ pub fn name(file: &str) -> Option<Finding> {
     Some(Finding::new(file, 0, format!("`{stem}.rs` is not used here; {advice}")))
 }
 
+/// The names of all functions of a file.
+pub fn functions(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("fn ")?;
+        let name: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+        (!name.is_empty()).then_some(name)
+    })
+}
+
 /// Whether the whole file is test code.
 fn is_test_file(file: &str) -> bool {
     file.ends_with("/tests.rs") || file.contains("/tests/") || file.contains("/examples/") || file.starts_with("fuzz/")

@@ -139,3 +139,14 @@ fn a_page_that_names_what_is_gone_is_found() {
         ["docs/page.md:1: names `crates/gone/src/lib.rs`, which does not exist", "docs/page.md:2: links to no.md, which does not exist"]
     );
 }
+
+#[test]
+fn a_threat_without_its_test_is_found() {
+    let functions: std::collections::BTreeSet<String> =
+        source::functions("#[test]\nfn keys_do_not_debug() {}\n    pub async fn other<T>() {}\n").collect();
+    assert_eq!(functions.iter().collect::<Vec<_>>(), ["keys_do_not_debug", "other"]);
+    let head = "| attack | cure | test |\n| --- | --- | --- |\n";
+    assert!(docs::tests_named("t.md", &format!("{head}| a | b | `crates/keys`: `keys_do_not_debug` |\n"), &functions).is_empty());
+    assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | `keys_are_gone` |\n"), &functions).len(), 1);
+    assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | soon |\n"), &functions).len(), 1);
+}
