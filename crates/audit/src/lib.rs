@@ -1,1 +1,31 @@
+//! Duty: the audit log, which is also the journal of what happened: a Merkle log of sealed events with signed checkpoints,
+//! the projection of state from it, proofs, and an export that others can verify.
+//! Never: acknowledges an event that is not durable, writes a value into a leaf, or goes on after it was overtaken.
+//! Enter at: [`Journal`] (record, state, verify, export), [`State`] (what the log says is so), `docs/format/audit-log.md`.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        reason = "tests fail by panicking, and their numbers are small"
+    )
+)]
 
+mod error;
+mod leaf;
+mod merkle;
+mod note;
+mod side;
+mod state;
+mod tile;
+
+pub use error::{Cause, Error};
+pub use leaf::Commitments;
+pub use merkle::{Hash, empty_root, leaf_hash, node_hash, verify_consistency, verify_inclusion};
+pub use note::{Signer, Verifier};
+pub use state::{
+    IntegrityFailure, OpenIntent, OpenKeyChange, OpenMaintenance, ReadCounters, RunEnd, RunInfo, State, TableHead, VersionInfo,
+};

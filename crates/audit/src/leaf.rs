@@ -1,0 +1,251 @@
+//! A leaf: one event as OCSF, in the canonical JSON of RFC 8785. It holds ids, counts, hashes and commitments, no value.
+
+use std::collections::BTreeMap;
+
+use polder_types::event::{CommitResult, Event, EventKind, Phase, TableOperation};
+use polder_types::limit::LEAF_MAX_BYTES;
+use polder_types::{PrincipalId, Rng};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::side::{Opening, SideEntry};
+
+/// The version of OCSF whose classes the leaves use.
+const OCSF_VERSION: &str = "1.5.0";
+/// The largest integer that a double, and so RFC 8785, holds exactly.
+const INTEGER_MAX: u64 = 9_007_199_254_740_991;
+/// Most bytes of one event's private values together.
+const PRIVATE_MAX_BYTES: usize = 4 << 20;
+
+/// What stands in the log for values that only the sealed side object holds: hexadecimal HMAC-SHA-256 under random keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commitments {
+    /// Of the actor.
+    pub actor: String,
+    /// Of each private value, by its word.
+    pub values: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Leaf {
+    activity_id: u32,
+    category_uid: u32,
+    class_uid: u32,
+    metadata: Metadata,
+    severity_id: u32,
+    /// Milliseconds since the epoch.
+    pub(crate) time: i64,
+    type_uid: u32,
+    unmapped: Unmapped,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    product: Product,
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Product {
+    name: String,
+    vendor_name: String,
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unmapped {
+    polder: Polder,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Polder {
+    commitments: Commitments,
+    event: EventKind,
+    /// The name of the side object that opens the commitments.
+    side: String,
+}
+
+impl Leaf {
+    pub(crate) fn event(&self) -> &EventKind {
+        &self.unmapped.polder.event
+    }
+
+    pub(crate) fn side(&self) -> &str {
+        &self.unmapped.polder.side
+    }
+
+    pub(crate) fn commitments(&self) -> &Commitments {
+        &self.unmapped.polder.commitments
+    }
+
+    /// Reads an entry, and takes it only when it is exactly what [`Prepared::encode`] writes.
+    pub(crate) fn decode(entry: &[u8]) -> Result<Self, &'static str> {
+        // Through `Value`: numbers of any precision do not pass serde's buffer for tagged enums.
+        let value: Value = serde_json::from_slice(entry).map_err(|_| "an entry is not JSON")?;
+        let leaf: Self = serde_json::from_value(value).map_err(|_| "an entry is not one of Polder's events")?;
+        let canonical = serde_json_canonicalizer::to_vec(&leaf).map_err(|_| "an entry is not one of Polder's events")?;
+        if canonical == entry { Ok(leaf) } else { Err("an entry is not in canonical form") }
+    }
+}
+
+/// An event made ready by its caller's task: its commitments are drawn, its place in the log is still open.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) kind: EventKind,
+    commitments: Commitments,
+    pub(crate) opening: SideEntry,
+}
+
+impl Prepared {
+    pub(crate) fn new(event: Event, rng: &dyn Rng) -> Result<Self, Error> {
+        let Event { kind, actor, private } = event;
+        let json = serde_json::to_value(&kind).map_err(Error::Encode)?;
+        if !exact(&json) {
+            return Err(Error::NumberTooLarge);
+        }
+        if private.0.values().map(String::len).sum::<usize>() > PRIVATE_MAX_BYTES {
+            return Err(Error::EventTooLarge { what: "its private values have more than 4 MiB" });
+        }
+        let opening = SideEntry::draw(&actor, private, rng)?;
+        let commitments = opening.commitments();
+        let prepared = Self { kind, commitments, opening };
+        // Sized here with the longest time and a side name of the right length, so that the writer's group cannot fail on it.
+        if prepared.encode(i64::from(i32::MIN) << 20, &crate::side::name(0, [0; 8]))?.len() > LEAF_MAX_BYTES {
+            return Err(Error::EventTooLarge { what: "its leaf has more than 65,535 bytes" });
+        }
+        Ok(prepared)
+    }
+
+    /// The entry. `side` names the object that will hold the opening.
+    pub(crate) fn encode(&self, time: i64, side: &str) -> Result<Vec<u8>, Error> {
+        let class = classify(&self.kind);
+        let leaf = Leaf {
+            activity_id: class.activity,
+            category_uid: class.class / 1000,
+            class_uid: class.class,
+            metadata: Metadata {
+                product: Product {
+                    name: "Polder".to_owned(),
+                    vendor_name: "Polder".to_owned(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                },
+                version: OCSF_VERSION.to_owned(),
+            },
+            severity_id: class.severity,
+            time,
+            type_uid: class.class * 100 + class.activity,
+            unmapped: Unmapped {
+                polder: Polder { commitments: self.commitments.clone(), event: self.kind.clone(), side: side.to_owned() },
+            },
+        };
+        serde_json_canonicalizer::to_vec(&leaf).map_err(Error::Encode)
+    }
+
+    /// Whether the event is still recorded, from the reserve, when the disk is full: what was refused or failed, and what frees
+    /// space (a writer must take the lease before it can).
+    pub(crate) fn allowed_when_full(&self) -> bool {
+        matches!(
+            &self.kind,
+            EventKind::Refused { .. }
+                | EventKind::BatchFailed { .. }
+                | EventKind::IntegrityFailed { .. }
+                | EventKind::LeaseTaken { .. }
+                | EventKind::CommitOutcome { result: CommitResult::Aborted, .. }
+                | EventKind::CommitIntent { operation: TableOperation::Vacuum, .. }
+                | EventKind::CommitOutcome { operation: TableOperation::Vacuum, .. }
+                | EventKind::TableMaintained { operation: TableOperation::Vacuum, .. }
+                | EventKind::ReadDecided { allowed: false, .. }
+        )
+    }
+}
+
+impl SideEntry {
+    fn draw(actor: &PrincipalId, private: polder_types::Private, rng: &dyn Rng) -> Result<Self, Error> {
+        let values = private.0.into_iter().map(|(word, value)| Ok((word, Opening::draw(value, rng)?))).collect::<Result<_, Error>>()?;
+        Ok(Self { actor: Opening::draw(actor.as_str().to_owned(), rng)?, values })
+    }
+
+    pub(crate) fn commitments(&self) -> Commitments {
+        Commitments {
+            actor: self.actor.commitment(),
+            values: self.values.iter().map(|(word, opening)| (word.clone(), opening.commitment())).collect(),
+        }
+    }
+}
+
+/// Whether every number survives as a double.
+fn exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|number| number <= INTEGER_MAX),
+        Value::Array(items) => items.iter().all(exact),
+        Value::Object(fields) => fields.values().all(exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// An event's place in OCSF.
+struct Class {
+    class: u32,
+    activity: u32,
+    severity: u32,
+}
+
+const APPLICATION_LIFECYCLE: u32 = 6002;
+const API_ACTIVITY: u32 = 6003;
+const DATASTORE_ACTIVITY: u32 = 6005;
+const SCHEDULED_JOB_ACTIVITY: u32 = 1006;
+const DATA_SECURITY_FINDING: u32 = 2006;
+const ENTITY_MANAGEMENT: u32 = 3004;
+
+const INFORMATIONAL: u32 = 1;
+const LOW: u32 = 2;
+const MEDIUM: u32 = 3;
+const HIGH: u32 = 4;
+const CRITICAL: u32 = 5;
+
+fn classify(kind: &EventKind) -> Class {
+    let class = |class, activity, severity| Class { class, activity, severity };
+    match kind {
+        EventKind::InstallationCreated { .. } => class(APPLICATION_LIFECYCLE, 1, INFORMATIONAL),
+        EventKind::LeaseTaken { .. } => class(APPLICATION_LIFECYCLE, 3, INFORMATIONAL),
+        EventKind::ContractApproved { .. } => class(ENTITY_MANAGEMENT, 3, LOW),
+        EventKind::RunStarted { .. } | EventKind::BatchStarted { .. } => class(SCHEDULED_JOB_ACTIVITY, 6, INFORMATIONAL),
+        EventKind::RunFinished { failed, .. } => class(SCHEDULED_JOB_ACTIVITY, 99, if *failed == 0 { INFORMATIONAL } else { MEDIUM }),
+        EventKind::BatchFailed { .. } => class(SCHEDULED_JOB_ACTIVITY, 99, MEDIUM),
+        EventKind::CommitIntent { operation, .. } => class(DATASTORE_ACTIVITY, table_activity(*operation), INFORMATIONAL),
+        EventKind::CommitOutcome { operation, result, .. } => {
+            let severity = if *result == CommitResult::Aborted { MEDIUM } else { INFORMATIONAL };
+            class(DATASTORE_ACTIVITY, table_activity(*operation), severity)
+        }
+        EventKind::TableMaintained { operation, phase, .. } => {
+            let severity = if *phase == Phase::Aborted { MEDIUM } else { INFORMATIONAL };
+            class(DATASTORE_ACTIVITY, table_activity(*operation), severity)
+        }
+        EventKind::QuarantineWritten { .. } => class(DATASTORE_ACTIVITY, 5, LOW),
+        EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
+        EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
+        EventKind::KeysChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
+        EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
+        EventKind::Refused { .. } => class(API_ACTIVITY, 99, HIGH),
+    }
+}
+
+/// OCSF's datastore activities: 2 update, 5 write, 6 create, 7 delete.
+fn table_activity(operation: TableOperation) -> u32 {
+    match operation {
+        TableOperation::Create => 6,
+        TableOperation::Append | TableOperation::Replace | TableOperation::Model => 5,
+        TableOperation::Optimize | TableOperation::Fence => 2,
+        TableOperation::Vacuum => 7,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,120 @@
+use polder_types::event::{Counts, KeyChange};
+use polder_types::{DatasetId, LineageId, RequestId, RunId, SeededRng};
+
+use super::*;
+
+/// One event of every kind, so that a new kind is not forgotten in class, encoding or projection.
+pub(crate) fn one_of_each() -> Vec<EventKind> {
+    let dataset = DatasetId([1; 16]);
+    let run = RunId([2; 16]);
+    let request = RequestId([3; 16]);
+    let counts = Counts { read: 10, independent: true, loaded: 8, rejected: 1, quarantined: 1 };
+    let log_hash = "ab".repeat(32);
+    let all = vec![
+        EventKind::InstallationCreated { lineage: LineageId([9; 16]) },
+        EventKind::LeaseTaken { epoch: 1 },
+        EventKind::ContractApproved { dataset: Some(dataset), contract_hash: log_hash.clone() },
+        EventKind::RunStarted { run, batches: 1 },
+        EventKind::BatchStarted { run, dataset, sequence: 1, contract_hash: log_hash.clone() },
+        EventKind::CommitIntent {
+            dataset,
+            operation: TableOperation::Append,
+            sequence: 1,
+            version: 1,
+            log_hash: log_hash.clone(),
+            epoch: 1,
+        },
+        EventKind::CommitOutcome {
+            dataset,
+            operation: TableOperation::Append,
+            sequence: 1,
+            version: 1,
+            log_hash,
+            result: CommitResult::Committed,
+            counts: Some(counts),
+        },
+        EventKind::BatchFailed { run, dataset, counts: None, error: "contract_violated".to_owned() },
+        EventKind::QuarantineWritten { run, dataset, sequence: 1, rows: 1 },
+        EventKind::RunFinished { run, committed: 1, failed: 0 },
+        EventKind::ReadDecided { request, datasets: vec![dataset], allowed: true, policies: vec!["default".to_owned()] },
+        EventKind::ReadFinished { request, rows: 10, complete: true },
+        EventKind::KeysChanged { change: KeyChange::DatasetAdded, phase: Phase::Outcome, dataset: Some(dataset), keyring_version: 2 },
+        EventKind::TableMaintained { dataset, operation: TableOperation::Vacuum, phase: Phase::Intent, files: 3 },
+        EventKind::IntegrityFailed { object: "tables/01/part-0.parquet".to_owned() },
+        EventKind::Refused { action: "read".to_owned(), error: "denied".to_owned() },
+    ];
+    let names: std::collections::BTreeSet<String> =
+        all.iter().map(|kind| serde_json::to_value(kind).unwrap()["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names.len(), all.len());
+    all
+}
+
+fn actor() -> PrincipalId {
+    PrincipalId::new("user", "ann").unwrap()
+}
+
+#[test]
+fn every_kind_reads_back_from_its_canonical_leaf() {
+    let rng = SeededRng::new(1);
+    for kind in one_of_each() {
+        let event = Event::new(&actor(), kind.clone()).with("sql", "select 'é\u{0}\u{1F600}'");
+        let entry = Prepared::new(event, &rng).unwrap().encode(1_700_000_000_123, &crate::side::name(5, [7; 8])).unwrap();
+        let leaf = Leaf::decode(&entry).unwrap();
+        assert_eq!(*leaf.event(), kind);
+        assert_eq!((leaf.time, leaf.side()), (1_700_000_000_123, "00000000000000000005-0707070707070707"));
+        assert_eq!(leaf.type_uid, leaf.class_uid * 100 + leaf.activity_id);
+        assert_eq!(leaf.category_uid, leaf.class_uid / 1000);
+        let text = String::from_utf8(entry.clone()).unwrap();
+        assert!(!text.contains("ann") && !text.contains("select"), "{text}");
+        assert_eq!(serde_json_canonicalizer::pipe(&text).unwrap(), text);
+    }
+}
+
+#[test]
+fn another_way_of_writing_the_same_event_is_refused() {
+    let event = Event::new(&actor(), EventKind::LeaseTaken { epoch: 1 });
+    let entry = Prepared::new(event, &SeededRng::new(1)).unwrap().encode(5, "s").unwrap();
+    let text = String::from_utf8(entry).unwrap();
+    assert!(Leaf::decode(text.as_bytes()).is_ok());
+    for (from, to) in [(":5,", ": 5,"), (":5,", ":5.0,"), ("\"time\"", "\"tim\\u0065\""), ("{\"act", "{\"aaa\":1,\"act")] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        assert!(Leaf::decode(changed.as_bytes()).is_err(), "{changed}");
+    }
+}
+
+#[test]
+fn a_number_that_json_would_change_is_refused() {
+    let rng = SeededRng::new(1);
+    let event = |epoch| Event::new(&actor(), EventKind::LeaseTaken { epoch });
+    assert!(Prepared::new(event(INTEGER_MAX), &rng).is_ok());
+    assert!(matches!(Prepared::new(event(INTEGER_MAX + 1), &rng), Err(Error::NumberTooLarge)));
+}
+
+#[test]
+fn the_longest_leaf_fits_and_no_longer_one() {
+    let rng = SeededRng::new(1);
+    let event = |length| Event::new(&actor(), EventKind::Refused { action: "x".repeat(length), error: String::new() });
+    let short = Prepared::new(event(0), &rng).unwrap().encode(i64::from(i32::MIN) << 20, &crate::side::name(0, [0; 8])).unwrap().len();
+    let longest = LEAF_MAX_BYTES - short;
+    let prepared = Prepared::new(event(longest), &rng).unwrap();
+    assert!(prepared.encode(1_700_000_000_123, &crate::side::name(u64::MAX, [255; 8])).unwrap().len() <= LEAF_MAX_BYTES);
+    assert!(matches!(Prepared::new(event(longest + 1), &rng), Err(Error::EventTooLarge { .. })));
+    let private = Event::new(&actor(), EventKind::LeaseTaken { epoch: 1 }).with("sql", "x".repeat(PRIVATE_MAX_BYTES + 1));
+    assert!(matches!(Prepared::new(private, &rng), Err(Error::EventTooLarge { .. })));
+}
+
+#[test]
+fn equal_values_have_different_commitments_and_open_only_to_themselves() {
+    let rng = SeededRng::new(1);
+    let event = || Event::new(&actor(), EventKind::LeaseTaken { epoch: 1 }).with("sql", "select 1").with("other", "select 1");
+    let one = Prepared::new(event(), &rng).unwrap();
+    let two = Prepared::new(event(), &rng).unwrap();
+    let all = [&one.commitments.actor, &one.commitments.values["sql"], &one.commitments.values["other"], &two.commitments.actor];
+    let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();
+    assert_eq!(distinct.len(), 4);
+    assert_eq!(one.opening.commitments(), one.commitments);
+    let mut changed = one.opening.clone();
+    changed.actor.value.push('x');
+    assert_ne!(changed.commitments(), one.commitments);
+}

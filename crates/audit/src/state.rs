@@ -1,0 +1,284 @@
+//! The projection: what the log says is so now. It is rebuilt from the leaves alone, in order; a snapshot only saves time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use polder_types::event::{CommitResult, Counts, EventKind, KeyChange, Phase, TableOperation};
+use polder_types::{DatasetId, LineageId, RunId};
+use serde::{Deserialize, Serialize};
+
+/// Finished runs that are remembered. Runs that have not finished are all remembered.
+const FINISHED_RUNS_MAX: usize = 1000;
+/// Objects with failed integrity that are remembered, the newest.
+const INTEGRITY_FAILURES_MAX: usize = 1000;
+
+/// What the log says is so, after its first `size` entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Entries that it is the projection of.
+    pub size: u64,
+    /// From `InstallationCreated`.
+    pub lineage: Option<LineageId>,
+    /// The visible head of each table.
+    pub tables: BTreeMap<DatasetId, TableHead>,
+    /// Commits that were announced and have no outcome yet, oldest first.
+    pub open_intents: Vec<OpenIntent>,
+    /// Key changes that were announced and have no outcome yet, oldest first.
+    pub open_key_changes: Vec<OpenKeyChange>,
+    /// Maintenance that was announced and has no outcome yet, oldest first.
+    pub open_maintenance: Vec<OpenMaintenance>,
+    /// Semantic hashes of approved contracts (hexadecimal SHA-256).
+    pub approvals: BTreeSet<String>,
+    /// Unfinished runs, and the newest 1,000 finished ones.
+    pub runs: BTreeMap<RunId, RunInfo>,
+    /// Decisions about reads.
+    pub reads: ReadCounters,
+    /// Refusals that were recorded.
+    pub refused: u64,
+    /// Objects whose integrity failed, with the entry that says so; the newest 1,000.
+    pub integrity_failures: Vec<IntegrityFailure>,
+    /// The largest keyring version that an outcome names: an older keyring was rolled back.
+    pub keyring_version: u64,
+    /// The largest epoch that a lease or a commit names.
+    pub epoch: u64,
+}
+
+/// A table as the newest outcome left it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableHead {
+    /// The visible version.
+    pub version: u64,
+    /// SHA-256 of that version's table log entry, hexadecimal.
+    pub log_hash: String,
+    /// The last committed run sequence.
+    pub sequence: u64,
+    /// All versions that an outcome names, oldest first.
+    pub versions: Vec<VersionInfo>,
+}
+
+/// One committed version of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionInfo {
+    pub version: u64,
+    pub log_hash: String,
+    pub operation: TableOperation,
+    pub sequence: u64,
+    /// The entry of its outcome.
+    pub index: u64,
+    pub time_ms: i64,
+    pub counts: Option<Counts>,
+    /// Whether the outcome was written after a crash.
+    pub recovered: bool,
+}
+
+/// A commit that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenIntent {
+    pub dataset: DatasetId,
+    pub operation: TableOperation,
+    pub sequence: u64,
+    pub version: u64,
+    pub log_hash: String,
+    pub epoch: u64,
+    pub index: u64,
+    pub time_ms: i64,
+}
+
+/// A key change that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenKeyChange {
+    pub change: KeyChange,
+    pub dataset: Option<DatasetId>,
+    pub keyring_version: u64,
+    pub index: u64,
+    pub time_ms: i64,
+}
+
+/// Maintenance that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenMaintenance {
+    pub dataset: DatasetId,
+    pub operation: TableOperation,
+    pub index: u64,
+    pub time_ms: i64,
+}
+
+/// A run as far as it has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInfo {
+    /// The entry of its start.
+    pub index: u64,
+    pub started_ms: i64,
+    pub batches: u32,
+    pub batches_started: u32,
+    pub batches_failed: u32,
+    pub rows_quarantined: u64,
+    /// Set by `RunFinished`.
+    pub finished: Option<RunEnd>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunEnd {
+    pub time_ms: i64,
+    pub committed: u32,
+    pub failed: u32,
+}
+
+/// How many reads were decided and how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadCounters {
+    pub allowed: u64,
+    pub denied: u64,
+    pub finished: u64,
+    /// Finished before the last row.
+    pub incomplete: u64,
+    pub rows: u64,
+}
+
+/// An object that did not authenticate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntegrityFailure {
+    pub object: String,
+    pub index: u64,
+    pub time_ms: i64,
+}
+
+impl State {
+    /// Takes the next entry.
+    pub(crate) fn apply(&mut self, index: u64, time_ms: i64, event: &EventKind) {
+        self.size = index.saturating_add(1);
+        match event {
+            EventKind::InstallationCreated { lineage } => {
+                self.lineage.get_or_insert(*lineage);
+            }
+            EventKind::LeaseTaken { epoch } => self.epoch = self.epoch.max(*epoch),
+            EventKind::ContractApproved { contract_hash, .. } => {
+                self.approvals.insert(contract_hash.clone());
+            }
+            EventKind::RunStarted { run, batches } => {
+                let info = RunInfo { index, started_ms: time_ms, batches: *batches, ..RunInfo::default() };
+                self.runs.insert(*run, info);
+            }
+            EventKind::BatchStarted { run, .. } => self.in_run(run, |info| info.batches_started = info.batches_started.saturating_add(1)),
+            EventKind::BatchFailed { run, .. } => self.in_run(run, |info| info.batches_failed = info.batches_failed.saturating_add(1)),
+            EventKind::QuarantineWritten { run, rows, .. } => {
+                self.in_run(run, |info| info.rows_quarantined = info.rows_quarantined.saturating_add(*rows));
+            }
+            EventKind::RunFinished { run, committed, failed } => {
+                self.in_run(run, |info| info.finished = Some(RunEnd { time_ms, committed: *committed, failed: *failed }));
+                self.forget_old_runs();
+            }
+            EventKind::CommitIntent { dataset, operation, sequence, version, log_hash, epoch } => {
+                self.epoch = self.epoch.max(*epoch);
+                self.open_intents.push(OpenIntent {
+                    dataset: *dataset,
+                    operation: *operation,
+                    sequence: *sequence,
+                    version: *version,
+                    log_hash: log_hash.clone(),
+                    epoch: *epoch,
+                    index,
+                    time_ms,
+                });
+            }
+            EventKind::CommitOutcome { dataset, operation, sequence, version, log_hash, result, counts } => {
+                self.open_intents.retain(|intent| intent.dataset != *dataset || intent.version != *version || intent.log_hash != *log_hash);
+                if *result != CommitResult::Aborted {
+                    let info = VersionInfo {
+                        version: *version,
+                        log_hash: log_hash.clone(),
+                        operation: *operation,
+                        sequence: *sequence,
+                        index,
+                        time_ms,
+                        counts: *counts,
+                        recovered: *result == CommitResult::Recovered,
+                    };
+                    self.tables.entry(*dataset).or_default().advance(info);
+                }
+            }
+            EventKind::ReadDecided { allowed, .. } => {
+                let counter = if *allowed { &mut self.reads.allowed } else { &mut self.reads.denied };
+                *counter = counter.saturating_add(1);
+            }
+            EventKind::ReadFinished { rows, complete, .. } => {
+                self.reads.finished = self.reads.finished.saturating_add(1);
+                self.reads.incomplete = self.reads.incomplete.saturating_add(u64::from(!complete));
+                self.reads.rows = self.reads.rows.saturating_add(*rows);
+            }
+            EventKind::KeysChanged { change, phase, dataset, keyring_version } => match phase {
+                Phase::Intent => self.open_key_changes.push(OpenKeyChange {
+                    change: *change,
+                    dataset: *dataset,
+                    keyring_version: *keyring_version,
+                    index,
+                    time_ms,
+                }),
+                Phase::Outcome | Phase::Aborted => {
+                    self.open_key_changes.retain(|open| open.change != *change || open.dataset != *dataset);
+                    if *phase == Phase::Outcome {
+                        self.keyring_version = self.keyring_version.max(*keyring_version);
+                    }
+                }
+            },
+            EventKind::TableMaintained { dataset, operation, phase, .. } => match phase {
+                Phase::Intent => {
+                    let open = OpenMaintenance { dataset: *dataset, operation: *operation, index, time_ms };
+                    self.open_maintenance.push(open);
+                }
+                Phase::Outcome | Phase::Aborted => {
+                    self.open_maintenance.retain(|open| open.dataset != *dataset || open.operation != *operation);
+                }
+            },
+            EventKind::IntegrityFailed { object } => {
+                self.integrity_failures.retain(|failure| failure.object != *object);
+                self.integrity_failures.push(IntegrityFailure { object: object.clone(), index, time_ms });
+                let surplus = self.integrity_failures.len().saturating_sub(INTEGRITY_FAILURES_MAX);
+                self.integrity_failures.drain(..surplus);
+            }
+            EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),
+        }
+    }
+
+    fn in_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunInfo)) {
+        if let Some(info) = self.runs.get_mut(run) {
+            change(info);
+        }
+    }
+
+    fn forget_old_runs(&mut self) {
+        let mut finished: Vec<(u64, RunId)> =
+            self.runs.iter().filter(|(_, info)| info.finished.is_some()).map(|(run, info)| (info.index, *run)).collect();
+        let surplus = finished.len().saturating_sub(FINISHED_RUNS_MAX);
+        finished.sort_unstable();
+        for (_, run) in finished.into_iter().take(surplus) {
+            self.runs.remove(&run);
+        }
+    }
+}
+
+impl TableHead {
+    /// A version that is not newer than the head stays out: an outcome is told once, and never takes a table back.
+    fn advance(&mut self, info: VersionInfo) {
+        if self.versions.last().is_some_and(|last| last.version >= info.version) {
+            return;
+        }
+        self.version = info.version;
+        self.log_hash.clone_from(&info.log_hash);
+        self.sequence = self.sequence.max(info.sequence);
+        self.versions.push(info);
+    }
+}
+
+#[cfg(test)]
+mod tests;

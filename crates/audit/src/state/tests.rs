@@ -1,0 +1,111 @@
+use super::*;
+
+const DATASET: DatasetId = DatasetId([1; 16]);
+
+fn intent(version: u64, hash: &str) -> EventKind {
+    EventKind::CommitIntent {
+        dataset: DATASET,
+        operation: TableOperation::Append,
+        sequence: version + 10,
+        version,
+        log_hash: hash.to_owned(),
+        epoch: 4,
+    }
+}
+
+fn outcome(version: u64, hash: &str, result: CommitResult) -> EventKind {
+    EventKind::CommitOutcome {
+        dataset: DATASET,
+        operation: TableOperation::Append,
+        sequence: version + 10,
+        version,
+        log_hash: hash.to_owned(),
+        result,
+        counts: None,
+    }
+}
+
+fn after(events: &[EventKind]) -> State {
+    let mut state = State::default();
+    for (index, event) in (0u64..).zip(events) {
+        state.apply(index, 1000 + index as i64, event);
+    }
+    state
+}
+
+#[test]
+fn an_intent_is_open_until_its_own_outcome() {
+    let state = after(&[intent(1, "aa")]);
+    assert!(state.tables.is_empty(), "an intent makes nothing visible");
+    assert_eq!((state.open_intents.len(), state.open_intents[0].index, state.epoch, state.size), (1, 0, 4, 1));
+
+    let state = after(&[intent(1, "aa"), outcome(1, "bb", CommitResult::Aborted), outcome(2, "aa", CommitResult::Aborted)]);
+    assert_eq!(state.open_intents.len(), 1, "outcomes of other commits do not close it");
+
+    let state = after(&[intent(1, "aa"), outcome(1, "aa", CommitResult::Aborted)]);
+    assert!(state.open_intents.is_empty() && state.tables.is_empty());
+
+    for result in [CommitResult::Committed, CommitResult::Recovered] {
+        let state = after(&[intent(1, "aa"), outcome(1, "aa", result)]);
+        let head = &state.tables[&DATASET];
+        assert_eq!((head.version, head.log_hash.as_str(), head.sequence), (1, "aa", 11));
+        assert_eq!((head.versions.len(), head.versions[0].index, head.versions[0].time_ms), (1, 1, 1001));
+        assert_eq!(head.versions[0].recovered, result == CommitResult::Recovered);
+        assert!(state.open_intents.is_empty());
+    }
+}
+
+#[test]
+fn an_outcome_never_takes_a_table_back() {
+    let state = after(&[
+        outcome(1, "aa", CommitResult::Committed),
+        outcome(2, "bb", CommitResult::Committed),
+        outcome(1, "cc", CommitResult::Committed),
+    ]);
+    let head = &state.tables[&DATASET];
+    assert_eq!((head.version, head.log_hash.as_str(), head.versions.len()), (2, "bb", 2));
+}
+
+#[test]
+fn keys_and_maintenance_are_open_between_intent_and_outcome() {
+    let keys = |phase, keyring_version| EventKind::KeysChanged { change: KeyChange::RootRotated, phase, dataset: None, keyring_version };
+    let state = after(&[keys(Phase::Intent, 5)]);
+    assert_eq!((state.open_key_changes.len(), state.keyring_version), (1, 0));
+    assert_eq!(after(&[keys(Phase::Intent, 5), keys(Phase::Aborted, 5)]).keyring_version, 0);
+    let state = after(&[keys(Phase::Intent, 5), keys(Phase::Outcome, 5), keys(Phase::Outcome, 3)]);
+    assert_eq!((state.open_key_changes.len(), state.keyring_version), (0, 5));
+
+    let maintained = |phase| EventKind::TableMaintained { dataset: DATASET, operation: TableOperation::Optimize, phase, files: 1 };
+    assert_eq!(after(&[maintained(Phase::Intent)]).open_maintenance.len(), 1);
+    assert_eq!(after(&[maintained(Phase::Intent), maintained(Phase::Outcome)]).open_maintenance.len(), 0);
+}
+
+#[test]
+fn old_finished_runs_are_forgotten_and_unfinished_ones_are_not() {
+    let mut events = Vec::new();
+    for n in 0..1_200u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        events.push(EventKind::RunStarted { run: RunId(id), batches: 1 });
+        if n != 7 {
+            events.push(EventKind::RunFinished { run: RunId(id), committed: 1, failed: 0 });
+        }
+    }
+    let state = after(&events);
+    assert_eq!(state.runs.len(), 1_001);
+    assert_eq!(state.runs.values().filter(|info| info.finished.is_none()).count(), 1);
+}
+
+#[test]
+fn every_kind_changes_the_projection_and_survives_a_snapshot() {
+    for (n, kind) in crate::leaf::tests::one_of_each().into_iter().enumerate() {
+        let run = RunId([2; 16]);
+        let mut before = after(&[EventKind::RunStarted { run, batches: 9 }]);
+        let mut state = before.clone();
+        state.apply(1, 99, &kind);
+        before.size = state.size;
+        assert_ne!(before, state, "event {n} is not projected: {kind:?}");
+        let json = serde_json::to_vec(&state).unwrap();
+        assert_eq!(serde_json::from_slice::<State>(&json).unwrap(), state);
+    }
+}
