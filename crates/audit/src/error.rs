@@ -12,6 +12,9 @@ pub enum Error {
     /// The store has no such journal.
     #[error("open the audit log: the store holds none; run `polder init`, or check that this is the right store")]
     NotCreated,
+    /// The keyring lacks a dataset of the log's.
+    #[error("open the audit log: the keyring has no dataset {name}; run `polder init`, or check that this is the right keyring")]
+    NoDataset { name: &'static str },
     /// `create` on a store that has one.
     #[error("create the audit log: the store already holds one; open it instead")]
     Exists,
@@ -69,6 +72,13 @@ pub enum Error {
     /// The writer has stopped.
     #[error("append to the audit log: its writer has stopped after an earlier error or was closed; open the log again")]
     Stopped,
+    /// Whether a group was written is unknown.
+    #[error("write {object} of the audit log: whether it was written is unknown; stop, and open the log again")]
+    Unknown {
+        object: String,
+        #[source]
+        source: Option<Cause>,
+    },
     /// The group was written but something that belongs to it was not.
     #[error("record the event: {what} could not be written; nothing may follow from the event, open the log again")]
     Incomplete {
@@ -127,6 +137,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// An error that several callers share.
+    #[error(transparent)]
+    Shared(#[from] std::sync::Arc<Error>),
     /// The writer changed the log under a reader again and again.
     #[error("read the audit log: it changed while it was read; try again")]
     Moved,
@@ -136,7 +149,8 @@ impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotCreated | Self::OutOfRange { .. } => ErrorKind::NotFound,
+            Self::Shared(error) => error.kind(),
+            Self::NotCreated | Self::NoDataset { .. } | Self::OutOfRange { .. } => ErrorKind::NotFound,
             Self::Exists | Self::AnchorInUse { .. } | Self::Moved => ErrorKind::Conflict,
             Self::SignerName | Self::EventTooLarge { .. } | Self::NumberTooLarge | Self::ExportNotEmpty { .. } => ErrorKind::Invalid,
             Self::Encode(_) | Self::ReadOnly => ErrorKind::Internal,
@@ -147,6 +161,7 @@ impl Error {
             | Self::Stopped
             | Self::AnchorIo { .. }
             | Self::Incomplete { .. }
+            | Self::Unknown { .. }
             | Self::ExportIo { .. } => ErrorKind::Unavailable,
             Self::Fenced { .. } => ErrorKind::Busy,
             Self::Corrupt { .. }

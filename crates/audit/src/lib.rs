@@ -14,18 +14,35 @@
     )
 )]
 
+mod anchor;
+mod batch;
 mod error;
+mod export;
+mod journal;
 mod leaf;
+mod load;
 mod merkle;
 mod note;
+mod shelf;
+mod show;
 mod side;
+mod snapshot;
 mod state;
 mod tile;
+mod verify;
+mod view;
+mod writer;
 
+pub use anchor::Anchor;
 pub use error::{Cause, Error};
+pub use export::ExportReport;
+pub use journal::{ConsistencyProof, Entry, InclusionProof, Journal};
 pub use leaf::Commitments;
+pub use load::Opened;
 pub use merkle::{Hash, empty_root, leaf_hash, node_hash, verify_consistency, verify_inclusion};
 pub use note::{Signer, Verifier};
+pub use show::{Filter, Resolved, Shown};
 pub use state::{
     IntegrityFailure, OpenIntent, OpenKeyChange, OpenMaintenance, ReadCounters, RunEnd, RunInfo, State, TableHead, VersionInfo,
 };
+pub use verify::{AnchorStatus, Failure, Verification};

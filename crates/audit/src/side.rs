@@ -92,6 +92,16 @@ pub(crate) fn name(first: u64, random: [u8; 8]) -> String {
     format!("{first:020}-{}", hex::encode(random))
 }
 
+/// The directory of the side objects of 65,536 entries, so that none grows without end.
+pub(crate) fn directory(first: u64) -> String {
+    format!("{:010}", first >> 16)
+}
+
+/// Where a side object lies below the private area's dataset; `None` for what is not a side object's name.
+pub(crate) fn path(name: &str) -> Option<String> {
+    first_of(name).map(|first| format!("{}/{name}", directory(first)))
+}
+
 /// The first index in a side object's name.
 pub(crate) fn first_of(name: &str) -> Option<u64> {
     let (first, random) = name.split_once('-')?;
