@@ -46,3 +46,6 @@ pub use state::{
     IntegrityFailure, OpenIntent, OpenKeyChange, OpenMaintenance, ReadCounters, RunEnd, RunInfo, State, TableHead, VersionInfo,
 };
 pub use verify::{AnchorStatus, Failure, Verification};
+
+#[cfg(test)]
+mod tests;

@@ -204,7 +204,8 @@ impl Replay<'_> {
                 }
                 if index < view.size() {
                     // Known from the snapshot; the bytes are needed for the tile that they will be part of.
-                    self.check_known(&view, index, entry).ok_or_else(|| Error::corrupt(object(), "an entry is not the one of the snapshot"))?;
+                    self.check_known(&view, index, entry)
+                        .ok_or_else(|| Error::corrupt(object(), "an entry is not the one of the snapshot"))?;
                     Arc::make_mut(&mut view.tail).push(entry.clone());
                     continue;
                 }
@@ -252,7 +253,8 @@ impl Replay<'_> {
             let object = || self.shelf.path(Room::Journal, &bundle_path(tile, TILE_WIDTH));
             for (index, entry) in (tile * TILE_LEAVES..).zip(entries) {
                 if index < self.start {
-                    self.check_known(view, index, &entry).ok_or_else(|| Error::corrupt(object(), "an entry is not the one of the snapshot"))?;
+                    self.check_known(view, index, &entry)
+                        .ok_or_else(|| Error::corrupt(object(), "an entry is not the one of the snapshot"))?;
                     continue;
                 }
                 view.push(Parsed::new(entry).map_err(|what| Error::corrupt(object(), what))?);

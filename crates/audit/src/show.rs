@@ -58,7 +58,8 @@ impl Sides {
         if self.name != name {
             self.side = None;
             self.name.clear();
-            let rest = side::path(name).ok_or_else(|| Error::corrupt(shelf.path(Room::Private, name), "it is not the name of a side object"))?;
+            let rest =
+                side::path(name).ok_or_else(|| Error::corrupt(shelf.path(Room::Private, name), "it is not the name of a side object"))?;
             let object = || shelf.path(Room::Private, &rest);
             self.side = match shelf.read(Room::Private, &rest).await {
                 Ok(bytes) => {

@@ -13,8 +13,6 @@ const TILE_HEIGHT: u8 = 8;
 
 /// The prefix of all entry bundles.
 pub(crate) const BUNDLES: &str = "tile/entries";
-/// The prefix of all level 0 tiles.
-pub(crate) const LEAF_TILES: &str = "tile/0";
 
 /// `001` or `x001/x234/067`: three digits a path element.
 fn index_path(mut index: u64) -> String {

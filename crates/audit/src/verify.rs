@@ -122,7 +122,10 @@ impl Journal {
             Ok(floor) => floor,
             Err(error @ (Error::AnchorMissing { .. } | Error::AnchorCorrupt { .. })) => {
                 report.anchor = AnchorStatus::Failed;
-                report.fail(self.core.anchor.as_ref().map(|anchor| anchor.path().display().to_string()).unwrap_or_default(), error.to_string());
+                report.fail(
+                    self.core.anchor.as_ref().map(|anchor| anchor.path().display().to_string()).unwrap_or_default(),
+                    error.to_string(),
+                );
                 crate::load::Floor::default()
             }
             Err(error) => return Err(error),

@@ -1,6 +1,7 @@
 //! The log as one moment saw it: what appending, proofs and readers start from. Cheap to clone.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -106,11 +107,11 @@ impl View {
                     Some(hash)
                 } else {
                     let place = Place::of(node);
-                    let key = (place.level, place.index);
-                    if !tiles.contains_key(&key) {
-                        tiles.insert(key, self.hash_tile(shelf, place.level, place.index).await?);
-                    }
-                    tiles.get(&key).and_then(|tile| place.hash(tile))
+                    let tile = match tiles.entry((place.level, place.index)) {
+                        Slot::Occupied(slot) => slot.into_mut(),
+                        Slot::Vacant(slot) => slot.insert(self.hash_tile(shelf, place.level, place.index).await?),
+                    };
+                    place.hash(tile)
                 };
                 hashes.push(hash.ok_or(Error::OutOfRange { index: span.end, size: self.size() })?);
             }

@@ -179,7 +179,8 @@ impl Writer {
         let head = Head { size: next.size(), root: next.edge.root(), epoch: ours, keyring };
         let checkpoint = Checkpoint::sign(head, &self.core.verifier, self.signer.as_ref())?;
         next.checkpoint = Arc::new(checkpoint.clone());
-        let batch = Batch { first, entries, checkpoint }.encode().ok_or(Error::EventTooLarge { what: "an entry has more than 65,535 bytes" })?;
+        let batch =
+            Batch { first, entries, checkpoint }.encode().ok_or(Error::EventTooLarge { what: "an entry has more than 65,535 bytes" })?;
         let side = Side::new(first, group.iter().map(|(prepared, _)| prepared.opening.clone()).collect()).encode()?;
         let side_rest = side::path(&side_name).unwrap_or_default();
         let batch_rest = batch::path(first);
