@@ -23,6 +23,7 @@ mod leaf;
 mod load;
 mod merkle;
 mod note;
+mod open;
 mod shelf;
 mod show;
 mod side;

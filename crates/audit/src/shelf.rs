@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::error::{Cause, Error};
 
-// sealed-here
+pub(crate) mod sealed;
 
 /// Where an object lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

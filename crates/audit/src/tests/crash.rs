@@ -26,14 +26,17 @@ async fn append_until_failure(journal: &Arc<Journal>, from: u64, to: u64) -> u64
 /// Everything that happens from the given step on fails, as after `kill -9`; then the log is opened on what is left.
 #[tokio::test]
 async fn the_process_ends_at_every_step() {
+    let start = MemoryShelf::new();
+    let shelf: Arc<dyn Shelf> = Arc::clone(&start) as _;
+    let journal = create(&shelf, 1, None).await.unwrap();
+    record(&journal, 0, 3).await;
+    record_grouped(&journal, 3, 253).await;
+    journal.snapshot().await.unwrap();
     for outcome in [Outcome::FailsBefore, Outcome::FailsAfter] {
         for nth in 0.. {
-            let memory = MemoryShelf::new();
+            let memory = start.copy();
             let shelf: Arc<dyn Shelf> = Arc::clone(&memory) as _;
-            let journal = create(&shelf, 1, None).await.unwrap();
-            record(&journal, 0, 3).await;
-            record_grouped(&journal, 3, 253).await;
-            journal.snapshot().await.unwrap();
+            let journal = open(&shelf, nth, None).await.unwrap();
             let mut seen = 0;
             memory.plan(move |step| {
                 // Reads change nothing; what counts is after how many changes the process ends.
@@ -50,15 +53,14 @@ async fn the_process_ends_at_every_step() {
             let ended = journal.snapshot().await.is_err() || acknowledged < 262;
             drop(journal);
             let left: Arc<dyn Shelf> = memory.copy();
-            let again = open(&left, 2, None).await.unwrap();
+            let again = open(&left, 1_000 + nth, None).await.unwrap();
             let size = again.size();
             assert!(size == acknowledged || size == acknowledged + 1, "step {nth}: {size} of {acknowledged}");
             check(&again, size).await;
-            assert!(again.verify().await.unwrap().is_intact());
             // And it goes on from there, and cleans up.
-            record_grouped(&again, size, 530).await;
+            record_grouped(&again, size, 290).await;
             again.snapshot().await.unwrap();
-            check(&again, 530).await;
+            check(&again, 290).await;
             let report = again.verify().await.unwrap();
             assert!(report.is_intact(), "step {nth}: {report:?}");
             assert_eq!(report.orphans, 0, "step {nth}");
