@@ -337,9 +337,10 @@ impl Keys {
             self.lost(&error);
             return Err(error);
         }
-        let held = ring.map(|ring| ring.version);
-        if held.is_some() {
-            self.granted(asked_ms, None);
+        let held = ring.as_ref().map(|ring| ring.version);
+        if let Some(ring) = ring {
+            // Given back, since it may have been dropped at the lease's end while the custody was asked.
+            self.granted(asked_ms, ring);
         }
         let newest = newest(self.0.vault.as_ref()).await?.ok_or(Error::NoKeyring)?;
         if newest < floor {
@@ -350,7 +351,7 @@ impl Keys {
         }
         match load(self.0.vault.as_ref(), custody.as_ref(), floor).await {
             Ok(ring) if ring.document.lineage == self.0.lineage => {
-                self.granted(asked_ms, Some(ring));
+                self.granted(asked_ms, Arc::new(ring));
                 Ok(())
             }
             Ok(ring) => Err(Error::Keyring { version: ring.version, problem: "it belongs to another installation", source: None }),
@@ -363,10 +364,14 @@ impl Keys {
 
     /// Renews every minute for as long as a clone of these keys lives. Needs a Tokio runtime.
     pub fn keep_renewed(&self) -> tokio::task::JoinHandle<()> {
+        self.keep_renewed_every(RENEW_EVERY)
+    }
+
+    pub(crate) fn keep_renewed_every(&self, period: Duration) -> tokio::task::JoinHandle<()> {
         let weak = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(RENEW_EVERY).await;
+                tokio::time::sleep(period).await;
                 let Some(inner) = weak.upgrade() else { return };
                 // What went wrong is in the lease's state and in the log.
                 let _ = Self(inner).renew().await;
@@ -384,14 +389,12 @@ impl Keys {
         self.0.vault.as_ref()
     }
 
-    fn granted(&self, granted_ms: i64, ring: Option<Ring>) {
+    fn granted(&self, granted_ms: i64, ring: Arc<Ring>) {
         let mut state = self.0.state.write();
         state.granted_ms = granted_ms;
         state.denied = false;
-        if let Some(ring) = ring {
-            state.version = ring.version;
-            state.ring = Some(Arc::new(ring));
-        }
+        state.version = ring.version;
+        state.ring = Some(ring);
         drop(state);
         self.0.lease.send_replace(LeaseState::Held);
     }
@@ -408,7 +411,8 @@ impl Keys {
             self.0.lease.send_replace(LeaseState::Denied);
         } else {
             tracing::error!(%error, ends_ms = self.lease_ends_ms(), "the keys' lease was not renewed");
-            if self.0.state.read().ring.is_some() {
+            // Drops keys whose lease has ended, also when nobody asks for them.
+            if self.ring().is_ok() {
                 self.0.lease.send_replace(LeaseState::Unreachable);
             }
         }

@@ -150,7 +150,7 @@ impl Keys {
 
     fn take_up(&self, ring: Ring, custody: &Arc<dyn Custody>, now_ms: i64) {
         self.0.state.write().custody = Arc::clone(custody);
-        self.granted(now_ms, Some(ring));
+        self.granted(now_ms, Arc::new(ring));
     }
 
     /// Deletes versions that are of no use. A failure harms nothing: the next change tries again, and a destruction is not

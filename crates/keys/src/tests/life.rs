@@ -146,6 +146,28 @@ async fn silence_works_until_the_lease_ends() {
 }
 
 #[tokio::test]
+async fn the_lease_is_kept_renewed_while_keys_live() {
+    let place = Place::new();
+    let keys = place.create().await;
+    let mut lease = keys.watch();
+    let task = keys.keep_renewed_every(std::time::Duration::from_millis(1));
+    place.clock.advance(LEASE_MS - 1);
+    while keys.lease_ends_ms() != NOW_MS + 2 * LEASE_MS - 1 {
+        lease.changed().await.unwrap();
+    }
+    // Idle keys are dropped too when their lease ends.
+    std::fs::rename(place.key_file(), place.path("hidden")).unwrap();
+    place.clock.advance(LEASE_MS);
+    lease.wait_for(|state| *state == LeaseState::Ended).await.unwrap();
+    std::fs::rename(place.path("hidden"), place.key_file()).unwrap();
+    lease.wait_for(|state| *state == LeaseState::Held).await.unwrap();
+    set_mode(&place.key_file(), 0o640);
+    lease.wait_for(|state| *state == LeaseState::Denied).await.unwrap();
+    drop(keys);
+    task.await.unwrap();
+}
+
+#[tokio::test]
 async fn renewal_extends_the_lease() {
     let place = Place::new();
     let keys = place.create().await;
