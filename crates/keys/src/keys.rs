@@ -2,80 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use parking_lot::RwLock;
 use polder_crypto::hkdf_sha512;
-use polder_types::{Clock, DatasetId, ErrorKind, LineageId, Rng, Secret};
+use polder_types::{Clock, DatasetId, LineageId, Rng, Secret};
 use tokio::sync::{Mutex, watch};
 
 use crate::custody::{Custody, CustodyInfo};
-use crate::document::{Document, KeyState, Kit, KitKind, Version};
+use crate::document::{Document, Version};
 use crate::envelope::{Envelope, Wrap, WrapKind, wrap_context};
 use crate::error::Error;
 use crate::locked::DatasetKey;
 use crate::vault::KeyringVault;
 
 pub(crate) mod change;
+mod info;
+mod lease;
 
-/// How long unwrapped keys work without the custody's word, in milliseconds.
-pub const LEASE_MS: i64 = 300_000;
-/// How far a clock may be set back before the lease is doubted, in milliseconds.
-const CLOCK_BACK_MS_MAX: i64 = 60_000;
-const RENEW_EVERY: Duration = Duration::from_secs(60);
-
-/// What became of the lease. Sessions end when it is `Ended` or `Denied`; an alarm is due when it is `Unreachable`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseState {
-    /// The custody agreed at the last renewal.
-    Held,
-    /// The custody or the store was silent at the last renewal. Keys work until the lease ends.
-    Unreachable,
-    /// It ended without the custody's word. Keys are dropped.
-    Ended,
-    /// The custody refused. Keys are dropped.
-    Denied,
-}
-
-/// A dataset of the keyring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatasetInfo {
-    /// Its random id.
-    pub id: DatasetId,
-    /// `system:journal`, `table:flights`, ...
-    pub name: String,
-    /// The version that seals.
-    pub current_version: u32,
-    /// Every version there ever was, destroyed ones among them.
-    pub versions: Vec<KeyVersionInfo>,
-}
-
-/// A version of a dataset's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyVersionInfo {
-    /// Its number, from 1.
-    pub version: u32,
-    /// Where it stands.
-    pub state: KeyState,
-    /// When it was made, in milliseconds since the epoch.
-    pub created_ms: i64,
-}
-
-/// A recovery kit that the keyring is wrapped for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveryKitInfo {
-    /// Its id, in hexadecimal, as its files name it.
-    pub id: String,
-    /// Needed and total number of shares; `None` for a second key file.
-    pub shares: Option<(u8, u8)>,
-    /// The first keyring version that it opens.
-    pub since_keyring: u64,
-    /// When it was written, in milliseconds since the epoch.
-    pub written_ms: i64,
-    /// When it was last tested; until then `doctor` is red.
-    pub tested_ms: Option<i64>,
-}
+use info::kit_info;
+pub use info::{DatasetInfo, KeyVersionInfo, RecoveryKitInfo};
+pub use lease::{LEASE_MS, LeaseState};
 
 /// A lease on the unwrapped keyring: cheap to clone, all clones are one lease. It has no `Debug`.
 #[derive(Clone)]
@@ -308,77 +255,6 @@ impl Keys {
         Ok(Secret::new(hkdf_sha512(ring.document.secret.expose(), &self.0.lineage.0, &info).to_vec()))
     }
 
-    /// When the lease ends unless it is renewed, in milliseconds since the epoch.
-    pub fn lease_ends_ms(&self) -> i64 {
-        self.0.state.read().granted_ms.saturating_add(LEASE_MS)
-    }
-
-    /// Follows what becomes of the lease. Sessions that hold keys or plaintext end when it is lost.
-    pub fn watch(&self) -> watch::Receiver<LeaseState> {
-        self.0.lease.subscribe()
-    }
-
-    /// Renews the lease through the custody, and takes up a newer keyring if there is one.
-    ///
-    /// # Errors
-    /// Kind Denied: the keys were dropped. Any other: they work until the lease ends (a renewal may still bring them back).
-    pub async fn renew(&self) -> Result<(), Error> {
-        let _change = self.0.change.lock().await;
-        let (custody, ring, floor) = {
-            let state = self.0.state.read();
-            (Arc::clone(&state.custody), state.ring.clone(), state.version)
-        };
-        let asked_ms = self.0.clock.now_ms();
-        let agreed = match &ring {
-            Some(ring) => unwrap_key(custody.as_ref(), self.0.lineage, ring.version, &ring.custody).await.map(|_| ()),
-            None => Ok(()),
-        };
-        if let Err(error) = agreed {
-            self.lost(&error);
-            return Err(error);
-        }
-        let held = ring.as_ref().map(|ring| ring.version);
-        if let Some(ring) = ring {
-            // Given back, since it may have been dropped at the lease's end while the custody was asked.
-            self.granted(asked_ms, ring);
-        }
-        let newest = newest(self.0.vault.as_ref()).await?.ok_or(Error::NoKeyring)?;
-        if newest < floor {
-            return Err(Error::Rollback { newest, floor });
-        }
-        if held == Some(newest) {
-            return Ok(());
-        }
-        match load(self.0.vault.as_ref(), custody.as_ref(), floor).await {
-            Ok(ring) if ring.document.lineage == self.0.lineage => {
-                self.granted(asked_ms, Arc::new(ring));
-                Ok(())
-            }
-            Ok(ring) => Err(Error::Keyring { version: ring.version, problem: "it belongs to another installation", source: None }),
-            Err(error) => {
-                self.lost(&error);
-                Err(error)
-            }
-        }
-    }
-
-    /// Renews every minute for as long as a clone of these keys lives. Needs a Tokio runtime.
-    pub fn keep_renewed(&self) -> tokio::task::JoinHandle<()> {
-        self.keep_renewed_every(RENEW_EVERY)
-    }
-
-    pub(crate) fn keep_renewed_every(&self, period: Duration) -> tokio::task::JoinHandle<()> {
-        let weak = Arc::downgrade(&self.0);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(period).await;
-                let Some(inner) = weak.upgrade() else { return };
-                // What went wrong is in the lease's state and in the log.
-                let _ = Self(inner).renew().await;
-            }
-        })
-    }
-
     /// Looks at the keyring, its version, and the root that wrapped it.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Document, u64, &[u8; 16]) -> Result<T, Error>) -> Result<T, Error> {
         let ring = self.ring()?;
@@ -387,57 +263,6 @@ impl Keys {
 
     pub(crate) fn vault(&self) -> &dyn KeyringVault {
         self.0.vault.as_ref()
-    }
-
-    fn granted(&self, granted_ms: i64, ring: Arc<Ring>) {
-        let mut state = self.0.state.write();
-        state.granted_ms = granted_ms;
-        state.denied = false;
-        state.version = ring.version;
-        state.ring = Some(ring);
-        drop(state);
-        self.0.lease.send_replace(LeaseState::Held);
-    }
-
-    /// What a failed renewal means: a refusal drops the keys at once, silence is an alarm.
-    fn lost(&self, error: &Error) {
-        // A store that refuses is not the custody.
-        if error.kind() == ErrorKind::Denied && !matches!(error, Error::Vault { .. }) {
-            tracing::error!(%error, "the custody refused: keys are dropped");
-            let mut state = self.0.state.write();
-            state.ring = None;
-            state.denied = true;
-            drop(state);
-            self.0.lease.send_replace(LeaseState::Denied);
-        } else {
-            tracing::error!(%error, ends_ms = self.lease_ends_ms(), "the keys' lease was not renewed");
-            // Drops keys whose lease has ended, also when nobody asks for them.
-            if self.ring().is_ok() {
-                self.0.lease.send_replace(LeaseState::Unreachable);
-            }
-        }
-    }
-
-    /// The keyring, if the lease holds.
-    fn ring(&self) -> Result<Arc<Ring>, Error> {
-        let now = self.0.clock.now_ms();
-        {
-            let state = self.0.state.read();
-            let held = now < state.granted_ms.saturating_add(LEASE_MS) && now >= state.granted_ms.saturating_sub(CLOCK_BACK_MS_MAX);
-            match &state.ring {
-                Some(ring) if held => return Ok(Arc::clone(ring)),
-                Some(_) => {}
-                None => return Err(if state.denied { Error::LeaseDenied } else { Error::LeaseEnded }),
-            }
-        }
-        let mut state = self.0.state.write();
-        // A renewal may have come between the two locks; then the next call finds it.
-        if now >= state.granted_ms.saturating_add(LEASE_MS) || now < state.granted_ms.saturating_sub(CLOCK_BACK_MS_MAX) {
-            state.ring = None;
-            drop(state);
-            self.0.lease.send_replace(LeaseState::Ended);
-        }
-        Err(Error::LeaseEnded)
     }
 }
 
@@ -448,19 +273,6 @@ fn key_of(document: &Document, dataset: DatasetId, key_version: u32) -> Result<D
         Some(Version::Live { key, .. }) => Ok(key.clone()),
         Some(Version::Gone(_)) => Err(Error::Destroyed { dataset, key_version }),
         None => Err(Error::UnknownKeyVersion { dataset, key_version }),
-    }
-}
-
-fn kit_info(kit: &Kit) -> RecoveryKitInfo {
-    RecoveryKitInfo {
-        id: hex::encode(crate::custody::root::root_id(&kit.root)),
-        shares: match kit.kind {
-            KitKind::Shares { needed, total } => Some((needed, total)),
-            KitKind::KeyFile => None,
-        },
-        since_keyring: kit.since,
-        written_ms: kit.written_ms,
-        tested_ms: kit.tested_ms,
     }
 }
 
