@@ -40,6 +40,38 @@ pub enum Error {
     /// A pattern or format that the contract's reader had accepted no longer compiles.
     #[error("open gate: column {column:?}: its {what} does not compile; run `polder contract check`")]
     Rule { column: String, what: &'static str },
+    /// A quarantine object does not read.
+    #[error("read quarantined rows: {what}; restore the object from a backup, or open it with the version of Polder that wrote it")]
+    Quarantine { what: &'static str },
+    /// The contract wants what the quarantine has not kept.
+    #[error("replay quarantined rows: column {column:?} was not authorised when they were kept; load them from the source again")]
+    NotKept { column: String },
+    /// The counts of a load do not close.
+    #[error(
+        "close the counts: {read} rows read are not {loaded} loaded + {rejected} rejected + {quarantined} quarantined; nothing was committed: run the load again, and report this if it recurs"
+    )]
+    Counts { read: u64, loaded: u64, rejected: u64, quarantined: u64 },
+    /// Fewer or more rows went through the gate than the source holds, or than were written.
+    #[error(
+        "close the counts: the gate {what} {gate} rows where {counted} were {by}; nothing was committed: run the load again, and report this if it recurs"
+    )]
+    GateCount { what: &'static str, gate: u64, counted: u64, by: &'static str },
+    /// A row broke a rule, and the contract lets none.
+    #[error(
+        "close the counts: {refused} of {read} rows broke the contract, whose polder.onViolation is fail; nothing was committed: correct the source, or let the contract quarantine or drop"
+    )]
+    Violation { refused: u64, read: u64 },
+    /// More rows broke a rule than the contract lets.
+    #[error(
+        "close the counts: {refused} of {read} rows broke the contract, more than its polder.rejectLimit of {limit}; nothing was committed: correct the source or the contract"
+    )]
+    RejectLimit { refused: u64, read: u64, limit: f64 },
+    /// All rows were refused.
+    #[error("close the counts: none of {read} rows was loaded; nothing was committed: correct the source or the contract")]
+    NothingLoaded { read: u64 },
+    /// Rows went where the contract sends none.
+    #[error("close the counts: the contract says {says}, but {rows} rows were {went}; nothing was committed: report this as a defect")]
+    Disposal { says: &'static str, rows: u64, went: &'static str },
     /// `finish` was called before.
     #[error("check batch: the gate is closed; report this as a defect")]
     Closed,
@@ -52,7 +84,38 @@ impl Error {
             Self::Shape { .. } | Self::Build { .. } | Self::Key | Self::Closed => ErrorKind::Internal,
             Self::Spill { .. } => ErrorKind::Unavailable,
             Self::Lookup { kind, .. } => *kind,
-            Self::LookupSchema { .. } | Self::Rule { .. } => ErrorKind::Invalid,
+            Self::LookupSchema { .. } | Self::Rule { .. } | Self::NotKept { .. } => ErrorKind::Invalid,
+            Self::Quarantine { .. } => ErrorKind::Corrupt,
+            Self::Counts { .. }
+            | Self::GateCount { .. }
+            | Self::Violation { .. }
+            | Self::RejectLimit { .. }
+            | Self::NothingLoaded { .. }
+            | Self::Disposal { .. } => ErrorKind::Rejected,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_texts() {
+        let io = || std::io::Error::other("quota");
+        let errors = [
+            Error::Shape { file: "a.csv".into(), what: "columns", found: 1, wanted: 2 },
+            Error::Build { file: "a.csv".into(), column: "c".into(), source: arrow::error::ArrowError::DivideByZero },
+            Error::Spill { step: "write to", source: io() },
+            Error::Lookup { message: "the store is away".into(), kind: ErrorKind::Unavailable, source: None },
+            Error::LookupSchema { column: "k".into() },
+            Error::Key,
+            Error::Rule { column: "c".into(), what: "pattern" },
+            Error::Quarantine { what: "a row is cut" },
+            Error::NotKept { column: "c".into() },
+            Error::Closed,
+        ];
+        let texts: Vec<String> = errors.iter().map(|error| format!("{} | {error}", error.kind().name())).collect();
+        insta::assert_snapshot!(texts.join("\n"));
     }
 }

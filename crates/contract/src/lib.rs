@@ -19,10 +19,18 @@ pub mod approval;
 pub mod column;
 pub mod contract;
 pub mod error;
+pub mod gate;
 pub mod odcs;
+mod parse;
+pub mod quarantine;
 pub mod raw;
 mod read;
+pub mod reconcile;
 pub mod spill;
+#[cfg(test)]
+mod testing;
+mod time;
+mod unique;
 pub mod yaml;
 
 pub use admitted::{Admitted, Checked, Rejection, Rule};
@@ -30,6 +38,9 @@ pub use approval::{ApprovalError, Approved, ApproverPublic};
 pub use column::{Bounds, Column, ColumnType, TextFormat};
 pub use contract::{Contract, Disposition, Note, OnViolation};
 pub use error::Error;
+pub use gate::{Gate, GateOptions};
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
+pub use reconcile::{Reconciled, Reconciliation};
 pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};
+pub use unique::duplicates::{Duplicate, Duplicates};
 pub use yaml::{Problem, Problems};

@@ -2,7 +2,10 @@
 
 use crate::column::{Bounds, Column, ColumnType, TextFormat};
 use crate::odcs::{self, Place};
+use crate::parse::pattern::Pattern;
+use crate::parse::time_format::TimeFormat;
 use crate::read::{Fields, Reader, limits};
+use crate::time::zone_is_known;
 use crate::yaml::{Node, Value, suggest};
 
 pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
@@ -43,6 +46,14 @@ pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
     time_options(reader, &options, &mut column);
     if let Some(quality) = fields.get("quality") {
         column.valid_values = valid_values(reader, quality);
+        let fits = |value: &String| ty == ColumnType::String || crate::gate::plan::whole_value(ty, value).is_some();
+        if !column.valid_values.iter().flatten().all(fits) {
+            reader.wrong(
+                quality.line,
+                format!("`validValues` of column {name} holds something that is no value of a {ty}"),
+                "correct it; only texts, integers and decimals have valid values",
+            );
+        }
     }
     for (setting, value) in reader.settings(&fields, odcs::PROPERTY_SETTINGS) {
         match (setting, &value.value) {
@@ -214,11 +225,9 @@ fn text_options(reader: &mut Reader, options: &Fields<'_>, column: &mut Column) 
         reader.wrong(options.line, "`minLength` is more than `maxLength`", "correct them");
     }
     if let Some(pattern) = reader.text(options, "pattern") {
-        let compiled = regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(4 << 20).build();
-        match compiled {
+        match Pattern::compile(pattern) {
             Ok(_) => column.pattern = Some(pattern.to_owned()),
-            Err(error) => {
-                let why = error.to_string().lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
+            Err(why) => {
                 reader.wrong(
                     options.line,
                     format!("the pattern of column {} does not compile: {why}", column.name),
@@ -253,8 +262,34 @@ fn time_options(reader: &mut Reader, options: &Fields<'_>, column: &mut Column) 
         }
         return;
     }
-    column.format = reader.text(options, "format").map(str::to_owned);
+    if let Some(format) = reader.text(options, "format") {
+        let (date, time, zone) = match column.ty {
+            ColumnType::Date => (true, false, false),
+            ColumnType::Time => (false, true, false),
+            _ => (true, true, column.ty == ColumnType::Timestamp { zone: true }),
+        };
+        match TimeFormat::compile(format) {
+            Err(error) => reader.wrong(
+                options.line,
+                format!("the format of column {} does not compile: {error}", column.name),
+                "write yyyy, MM, dd, HH, mm, ss, S, XXX and literals, or leave it out for ISO 8601",
+            ),
+            Ok(compiled) if compiled.has_date() != date || compiled.has_time() != time || (compiled.has_offset() && !zone) => reader.wrong(
+                options.line,
+                format!("the format of column {} does not fit a {}", column.name, column.ty),
+                "a date has year, month and day, a time hour and minute, and only a timestamp with zone has an offset",
+            ),
+            Ok(_) => column.format = Some(format.to_owned()),
+        }
+    }
     if let Some(zone) = reader.text(options, "defaultTimezone") {
+        if !zone_is_known(zone) {
+            reader.wrong(
+                options.line,
+                format!("`defaultTimezone` {zone} is no time zone"),
+                "write one such as Europe/Amsterdam or Etc/UTC",
+            );
+        }
         if column.ty == (ColumnType::Timestamp { zone: true }) {
             column.default_zone = Some(zone.to_owned());
         } else if matches!(column.ty, ColumnType::Timestamp { zone: false }) {

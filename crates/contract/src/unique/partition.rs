@@ -1,0 +1,128 @@
+//! Hashes in sealed temporary files, split by their leading bits so that each part fits memory.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::spill::{SpillFiles, SpillSink, SpillSource};
+use crate::unique::key::Entry;
+
+/// Bits of the hash that one level of partitions uses.
+const BITS: u32 = 6;
+const PARTS: usize = 1 << BITS;
+/// After so many levels equal leading bits mean equal hashes, which no split separates.
+const LEVELS_MAX: u32 = 8;
+const ENTRY_BYTES: usize = 24;
+/// Entries gathered before a partition's file sees them.
+const BUFFER_BYTES: usize = ENTRY_BYTES * 1024;
+
+/// Partitions being written.
+pub(crate) struct Partitions {
+    spill: Arc<dyn SpillFiles>,
+    level: u32,
+    parts: Vec<Part>,
+}
+
+#[derive(Default)]
+struct Part {
+    buffer: Vec<u8>,
+    sink: Option<Box<dyn SpillSink>>,
+    entries: u64,
+}
+
+/// A partition that can be read.
+struct Written {
+    source: Box<dyn SpillSource>,
+    entries: u64,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::Spill { step, source }
+}
+
+impl Partitions {
+    /// None yet, split by the bits of a level, from 0.
+    pub fn new(spill: Arc<dyn SpillFiles>, level: u32) -> Self {
+        Self { spill, level, parts: (0..PARTS).map(|_| Part::default()).collect() }
+    }
+
+    /// Adds an entry to its partition.
+    pub fn push(&mut self, entry: Entry) -> Result<(), Error> {
+        let bits = entry.high.rotate_left(BITS * (self.level + 1)) & (PARTS as u64 - 1);
+        let Some(part) = usize::try_from(bits).ok().and_then(|bits| self.parts.get_mut(bits)) else { return Ok(()) };
+        part.buffer.extend_from_slice(&entry.high.to_le_bytes());
+        part.buffer.extend_from_slice(&entry.low.to_le_bytes());
+        part.buffer.extend_from_slice(&entry.place.to_le_bytes());
+        part.entries += 1;
+        if part.buffer.len() >= BUFFER_BYTES { part.flush(self.spill.as_ref()) } else { Ok(()) }
+    }
+
+    /// Calls `visit` with each group of entries that may hold equal hashes, sorted by hash and place.
+    pub fn finish(mut self, entries_max: usize, visit: &mut dyn FnMut(&[Entry])) -> Result<(), Error> {
+        let mut written = Vec::new();
+        for part in std::mem::take(&mut self.parts) {
+            if part.entries > 0 {
+                written.push(part.finish(self.spill.as_ref())?);
+            }
+        }
+        for part in written {
+            let fits = usize::try_from(part.entries).is_ok_and(|entries| entries <= entries_max);
+            if fits || self.level + 1 >= LEVELS_MAX {
+                let mut entries = Vec::with_capacity(usize::try_from(part.entries).unwrap_or(0));
+                part.read(&mut |entry| {
+                    entries.push(entry);
+                    Ok(())
+                })?;
+                entries.sort_unstable();
+                visit(&entries);
+            } else {
+                let mut deeper = Self::new(Arc::clone(&self.spill), self.level + 1);
+                part.read(&mut |entry| deeper.push(entry))?;
+                drop(part);
+                deeper.finish(entries_max, visit)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn flush(&mut self, spill: &dyn SpillFiles) -> Result<(), Error> {
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            None => self.sink.insert(spill.create().map_err(failed("create a file in"))?),
+        };
+        sink.write_all(&self.buffer).map_err(failed("write to"))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, spill: &dyn SpillFiles) -> Result<Written, Error> {
+        self.flush(spill)?;
+        let sink = self.sink.ok_or_else(|| failed("write to")(std::io::Error::other("no file")))?;
+        Ok(Written { source: sink.finish().map_err(failed("finish a file in"))?, entries: self.entries })
+    }
+}
+
+impl Written {
+    fn read(&self, visit: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+        let mut reader = self.source.open().map_err(failed("open a file in"))?;
+        let mut buffer = vec![0u8; BUFFER_BYTES];
+        let mut left = self.entries;
+        while left > 0 {
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(BUFFER_BYTES / ENTRY_BYTES);
+            let chunk = buffer.get_mut(..count * ENTRY_BYTES).unwrap_or_default();
+            reader.read_exact(chunk).map_err(failed("read from"))?;
+            for bytes in chunk.chunks_exact(ENTRY_BYTES) {
+                let word = |at: usize| bytes.get(at..at + 8).and_then(|word| <[u8; 8]>::try_from(word).ok()).map_or(0, u64::from_le_bytes);
+                visit(Entry { high: word(0), low: word(8), place: word(16) })?;
+            }
+            left -= u64::try_from(count).unwrap_or(left);
+        }
+        // A file that goes on past what was written is not the one that was written.
+        match reader.read(&mut [0u8; 1]).map_err(failed("read from"))? {
+            0 => Ok(()),
+            _ => Err(failed("read from")(std::io::Error::other("the file is longer than what was written"))),
+        }
+    }
+}

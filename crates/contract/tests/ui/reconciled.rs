@@ -1,0 +1,6 @@
+use polder_contract::{Duplicates, Reconciled};
+
+fn main() {
+    let _ = Reconciled { counts: Default::default() };
+    let _ = Duplicates { rows: Vec::new(), checked: 0, admitted: 0 };
+}
