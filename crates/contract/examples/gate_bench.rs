@@ -1,7 +1,7 @@
 //! CPU seconds of the gate for rows like those of TPC-H's lineitem: 16 typed columns, all required, ranged where that has a meaning,
 //! two patterns, a composite primary key. Generates CSV bytes and their spans in memory, so that only the gate is measured.
 //!
-//! `cargo run --release -p polder-contract --example gate_bench [ROWS]`
+//! `cargo run --release -p polder-contract --example gate_bench [ROWS] [columns]`; `columns` measures each column alone as well.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ impl SpillFiles for NoSpill {
     }
 }
 
-const BATCH_ROWS: usize = 16_384;
+const BATCH_ROWS: usize = 8_192;
 
 const CONTRACT: &str = r#"
 apiVersion: v3.1.0
@@ -106,29 +106,55 @@ fn batch(rng: &SeededRng, first: u64, order: &mut u64, line: &mut u64) -> RawBat
     RawBatch { columns, rows: BATCH_ROWS, first_record: first + 1, first_ordinal: first, file: Arc::from("bench"), malformed: Vec::new() }
 }
 
+/// A gate over the columns whose places are wanted.
+fn gate(places: &[usize]) -> Gate {
+    let mut contract = Contract::parse(CONTRACT, "bench").map_err(|problems| problems.to_string()).expect("contract");
+    contract.columns = places.iter().map(|place| contract.columns[*place].clone()).collect();
+    if places.len() == 1 {
+        contract.columns[0].primary_key = None;
+    }
+    let options = GateOptions::new(Secret::new(vec![1; 32]), Arc::new(NoSpill));
+    Gate::new(bench::approved(contract), options).expect("gate")
+}
+
 fn main() {
     let rows: u64 = std::env::args().nth(1).map_or(6_000_000, |rows| rows.parse().expect("ROWS is a number"));
-    let contract = Contract::parse(CONTRACT, "bench").map_err(|problems| problems.to_string()).expect("contract");
-    let options = GateOptions::new(Secret::new(vec![1; 32]), Arc::new(NoSpill));
-    let gate = Gate::new(bench::approved(contract), options).expect("gate");
+    let alone = std::env::args().nth(2).is_some_and(|word| word == "columns");
+    let whole = gate(&(0..16).collect::<Vec<_>>());
+    let columns: Vec<Gate> = (0..16).map(|place| gate(&[place])).collect();
     let rng = SeededRng::new(1);
     let (mut order, mut line, mut first, mut spent, mut loaded) = (1, 0, 0, 0.0, 0u64);
+    let mut each = [0.0; 16];
     while first < rows {
         let raw = batch(&rng, first, &mut order, &mut line);
         first += BATCH_ROWS as u64;
+        if alone {
+            for ((gate, cells), spent) in columns.iter().zip(&raw.columns).zip(&mut each) {
+                let raw = RawBatch { columns: vec![cells.clone()], ..raw.clone() };
+                let before = bench::cpu_seconds();
+                gate.check(raw).expect("check");
+                *spent += bench::cpu_seconds() - before;
+            }
+        }
         let before = bench::cpu_seconds();
-        let checked = gate.check(raw).expect("check");
+        let checked = whole.check(raw).expect("check");
         spent += bench::cpu_seconds() - before;
         assert!(checked.rejections.is_empty(), "{:?}", checked.rejections.first());
         loaded += checked.admitted.rows() as u64;
     }
     let before = bench::cpu_seconds();
-    assert!(gate.finish().expect("finish").is_empty());
+    assert!(whole.finish().expect("finish").is_empty());
     let finish = bench::cpu_seconds() - before;
     #[allow(clippy::cast_precision_loss, reason = "a figure to read")]
-    let each = (spent + finish) / loaded as f64 * 6_000_000.0;
+    let per_row = |seconds: f64| seconds / loaded as f64;
+    if alone {
+        for (gate, spent) in columns.iter().zip(each) {
+            println!("{:16} {:5.1} ns a cell", gate.contract().columns[0].name, per_row(spent) * 1e9);
+        }
+    }
     println!(
-        "{loaded} rows: check {spent:.2} CPU-s, finish {finish:.2} CPU-s; {each:.2} CPU-s per 6 M rows; VmHWM {} MiB",
+        "{loaded} rows: check {spent:.2} CPU-s, finish {finish:.2} CPU-s; {:.2} CPU-s per 6 M rows; VmHWM {} MiB",
+        per_row(spent + finish) * 6e6,
         bench::peak_mib()
     );
 }

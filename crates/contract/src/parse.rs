@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod number;
 pub mod pattern;
+pub mod swar;
 pub mod time_format;
 
 use crate::admitted::Rule;

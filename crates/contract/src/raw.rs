@@ -192,6 +192,28 @@ impl TextColumn {
         self.spans.iter().map(|span| self.resolve(*span))
     }
 
+    /// All cells in order, each with its last eight bytes (`parse::swar`), for parsers that take several digits at once.
+    #[inline]
+    pub(crate) fn iter_with_tails(&self) -> impl ExactSizeIterator<Item = (Cell<'_>, u64)> {
+        self.spans.iter().map(|span| {
+            let cell = self.resolve(*span);
+            let bytes = if span.start & SIDE == 0 { &self.bytes } else { &self.side };
+            let end = ((span.start & !SIDE) as usize).wrapping_add(cell.bytes.len());
+            let word = end.checked_sub(8).and_then(|start| bytes.get(start..end)).and_then(|word| word.first_chunk::<8>());
+            (cell, word.map_or_else(|| crate::parse::swar::tail_of(cell.bytes), |word| u64::from_le_bytes(*word)))
+        })
+    }
+
+    /// All cells in order, each with the thirty-two bytes that begin where it does, where there are so many.
+    #[inline]
+    pub(crate) fn iter_with_chunks(&self) -> impl ExactSizeIterator<Item = (Cell<'_>, Option<&[u8; 32]>)> {
+        self.spans.iter().map(|span| {
+            let bytes = if span.start & SIDE == 0 { &self.bytes } else { &self.side };
+            let start = (span.start & !SIDE) as usize;
+            (self.resolve(*span), bytes.get(start..).and_then(|rest| rest.first_chunk::<32>()))
+        })
+    }
+
     /// Sum of all cells' lengths, in bytes.
     pub fn content_len(&self) -> usize {
         self.spans.iter().map(|span| (span.len_and_kind & LEN_MASK) as usize).sum()
@@ -202,7 +224,7 @@ impl TextColumn {
         let bytes = if span.start & SIDE == 0 { &self.bytes } else { &self.side };
         let start = (span.start & !SIDE) as usize;
         let len = (span.len_and_kind & LEN_MASK) as usize;
-        match (bytes.get(start..start + len), CellKind::from_code(span.len_and_kind >> LEN_BITS)) {
+        match (bytes.get(start..start.wrapping_add(len)), CellKind::from_code(span.len_and_kind >> LEN_BITS)) {
             (Some(bytes), Some(kind)) => Cell { bytes, kind },
             // The builder writes no such span; should one appear, the gate rejects the row.
             _ => Cell { bytes: &[], kind: CellKind::TooLong },

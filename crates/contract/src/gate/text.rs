@@ -14,8 +14,12 @@ use crate::admitted::Rule;
 use crate::column::ColumnType;
 use crate::gate::faults::Faults;
 use crate::gate::plan::Plan;
+use crate::parse::swar::Tail;
 use crate::parse::{self, calendar, number};
 use crate::raw::{Cell, CellKind, TextColumn};
+
+/// Bytes of a short text that are copied at once.
+const CHUNK: usize = 32;
 
 /// What the column wants of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +48,14 @@ pub fn check(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<Arr
         ColumnType::Boolean => Ok(booleans(plan, cells, faults)),
         ColumnType::Int64 => {
             let limits = Limits::<i64>::new(min, max, plan.column.multiple_of);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| valid(plan, limits.check(number::integer(bytes)?)?));
+            let (values, nulls) =
+                fixed(plan, cells, faults, Family::Number, |bytes, tail| valid(plan, limits.check(number::integer_of(bytes, tail)?)?));
             Ok(Arc::new(Int64Array::try_new(values.into(), nulls)?))
         }
         ColumnType::Int32 => {
             let limits = Limits::<i64>::new(min, max, plan.column.multiple_of);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
-                let value = number::integer(bytes)?;
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, tail| {
+                let value = number::integer_of(bytes, tail)?;
                 let narrow = i32::try_from(value).map_err(|_| Rule::TypeRange)?;
                 valid(plan, limits.check(value)?).map(|_| narrow)
             });
@@ -58,8 +63,8 @@ pub fn check(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<Arr
         }
         ColumnType::Int16 => {
             let limits = Limits::<i64>::new(min, max, plan.column.multiple_of);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
-                let value = number::integer(bytes)?;
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, tail| {
+                let value = number::integer_of(bytes, tail)?;
                 let narrow = i16::try_from(value).map_err(|_| Rule::TypeRange)?;
                 valid(plan, limits.check(value)?).map(|_| narrow)
             });
@@ -67,30 +72,38 @@ pub fn check(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<Arr
         }
         ColumnType::Int8 => {
             let limits = Limits::<i64>::new(min, max, plan.column.multiple_of);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
-                let value = number::integer(bytes)?;
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, tail| {
+                let value = number::integer_of(bytes, tail)?;
                 let narrow = i8::try_from(value).map_err(|_| Rule::TypeRange)?;
                 valid(plan, limits.check(value)?).map(|_| narrow)
             });
             Ok(Arc::new(Int8Array::try_new(values.into(), nulls)?))
         }
+        ColumnType::Decimal { precision, scale } if precision <= 18 => {
+            let limits = Limits::<i64>::new(min, max, plan.column.multiple_of);
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, tail| {
+                valid(plan, limits.check(number::decimal_of(bytes, tail, precision, scale)?)?).map(i128::from)
+            });
+            let array = Decimal128Array::try_new(values.into(), nulls)?;
+            Ok(Arc::new(array.with_precision_and_scale(precision, i8::try_from(scale).unwrap_or(0))?))
+        }
         ColumnType::Decimal { precision, scale } => {
             let limits = Limits::<i128>::new(min, max, plan.column.multiple_of);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, _| {
                 plan.check_valid(limits.check(number::decimal(bytes, precision, scale)?)?)
             });
             let array = Decimal128Array::try_new(values.into(), nulls)?;
             Ok(Arc::new(array.with_precision_and_scale(precision, i8::try_from(scale).unwrap_or(0))?))
         }
         ColumnType::Float64 => {
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, _| {
                 let value = number::double(bytes).or_else(|rule| number::not_finite(bytes).ok_or(rule))?;
                 plan.check_float(value).map(|()| value)
             });
             Ok(Arc::new(Float64Array::try_new(values.into(), nulls)?))
         }
         ColumnType::Float32 => {
-            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes| {
+            let (values, nulls) = fixed(plan, cells, faults, Family::Number, |bytes, _| {
                 let value = match number::single(bytes) {
                     Ok(value) => value,
                     Err(rule) => narrow_non_finite(number::not_finite(bytes).ok_or(rule)?),
@@ -102,21 +115,22 @@ pub fn check(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<Arr
         ColumnType::Date => {
             let limits = Limits::<i64>::new(min, max, None);
             let plain = plan.column.format.is_none();
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes| {
-                let days = if plain { calendar::date(bytes)? } else { i32::try_from(time(plan, bytes)?).map_err(|_| Rule::TypeRange)? };
+            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, tail| {
+                let days =
+                    if plain { calendar::date_of(bytes, tail)? } else { i32::try_from(time(plan, bytes)?).map_err(|_| Rule::TypeRange)? };
                 limits.check(i64::from(days)).map(|_| days)
             });
             Ok(Arc::new(Date32Array::try_new(values.into(), nulls)?))
         }
         ColumnType::Timestamp { zone } => {
             let limits = Limits::<i64>::new(min, max, None);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes| limits.check(time(plan, bytes)?));
+            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, _| limits.check(time(plan, bytes)?));
             let array = TimestampMicrosecondArray::try_new(values.into(), nulls)?;
             Ok(Arc::new(if zone { array.with_timezone("UTC") } else { array }))
         }
         ColumnType::Time => {
             let limits = Limits::<i64>::new(min, max, None);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes| limits.check(time(plan, bytes)?));
+            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, _| limits.check(time(plan, bytes)?));
             Ok(Arc::new(times(&values, nulls)?))
         }
     }
@@ -223,22 +237,22 @@ pub fn null(plan: &Plan, row: usize, faults: &mut Faults) {
     }
 }
 
-/// A column of values of fixed width.
+/// A column of values of fixed width. `parse` is given a cell and its last eight bytes.
 #[inline]
 fn fixed<T: Copy + Default>(
     plan: &Plan,
     cells: &TextColumn,
     faults: &mut Faults,
     family: Family,
-    parse: impl Fn(&[u8]) -> Result<T, Rule>,
+    parse: impl Fn(&[u8], Tail) -> Result<T, Rule>,
 ) -> (Vec<T>, Option<NullBuffer>) {
-    let mut values = Vec::with_capacity(cells.len());
+    let mut values = vec![T::default(); cells.len()];
     let mut nulls = Nulls::new(cells.len());
-    for (row, cell) in cells.iter().enumerate() {
+    for (row, (slot, (cell, tail))) in values.iter_mut().zip(cells.iter_with_tails()).enumerate() {
         let rule = match see(plan, cell, family) {
-            Seen::Value(bytes) => match parse(bytes) {
+            Seen::Value(bytes) => match parse(bytes, tail) {
                 Ok(value) => {
-                    values.push(value);
+                    *slot = value;
                     nulls.valid();
                     continue;
                 }
@@ -251,7 +265,6 @@ fn fixed<T: Copy + Default>(
             Some(rule) => faults.add(row, Some(plan.place), rule),
             None => null(plan, row, faults),
         }
-        values.push(T::default());
         nulls.null(row);
     }
     (values, nulls.finish())
@@ -291,22 +304,30 @@ impl Nulls {
 }
 
 fn booleans(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> ArrayRef {
-    let (values, nulls) = fixed(plan, cells, faults, Family::Bool, parse::boolean);
+    let (values, nulls) = fixed(plan, cells, faults, Family::Bool, |bytes, _| parse::boolean(bytes));
     let mut bits = BooleanBufferBuilder::new(values.len());
     bits.append_slice(&values);
     Arc::new(BooleanArray::new(bits.finish(), nulls))
 }
 
 fn strings(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<ArrayRef, ArrowError> {
-    let mut text: Vec<u8> = Vec::with_capacity(cells.content_len());
+    let mut text: Vec<u8> = Vec::with_capacity(cells.content_len().saturating_add(CHUNK));
     let mut offsets: Vec<i32> = Vec::with_capacity(cells.len() + 1);
     let mut nulls = Nulls::new(cells.len());
     offsets.push(0);
     let overflow = |len: usize| ArrowError::OffsetOverflowError(len);
-    for (row, cell) in cells.iter().enumerate() {
+    for (row, (cell, chunk)) in cells.iter_with_chunks().enumerate() {
         match see(plan, cell, Family::Text) {
             Seen::Value(bytes) if bytes.len() <= FIELD_MAX_BYTES => {
-                text.extend_from_slice(bytes);
+                match chunk {
+                    // A copy of fixed length needs no call; what is too much is taken back.
+                    Some(chunk) if bytes.len() <= CHUNK => {
+                        let end = text.len().wrapping_add(bytes.len());
+                        text.extend_from_slice(chunk);
+                        text.truncate(end);
+                    }
+                    _ => text.extend_from_slice(bytes),
+                }
                 nulls.valid();
             }
             Seen::Value(_) => {

@@ -1,6 +1,7 @@
 //! Dates and times: the proleptic Gregorian calendar, years 1 to 9999, no leap seconds, microseconds.
 
 use crate::admitted::Rule;
+use crate::parse::swar::{self, Tail};
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const SECONDS_PER_DAY: i64 = 86_400;
@@ -29,7 +30,8 @@ fn days_in_month(year: u32, month: u32) -> u32 {
 /// Days since 1970-01-01 of a day that exists.
 #[inline]
 pub fn days(year: u32, month: u32, day: u32) -> Result<i32, Rule> {
-    if year == 0 || year > 9999 || day == 0 || day > days_in_month(year, month) {
+    let in_every_month = day.wrapping_sub(1) < 28 && month.wrapping_sub(1) < 12;
+    if year == 0 || year > 9999 || day == 0 || (!in_every_month && day > days_in_month(year, month)) {
         return Err(Rule::Type);
     }
     // Howard Hinnant's days_from_civil: years begin in March, so that the leap day is their last. All terms are small and positive.
@@ -48,6 +50,25 @@ pub fn date(bytes: &[u8]) -> Result<i32, Rule> {
         return Err(Rule::Type);
     }
     days(century * 100 + year, month, day)
+}
+
+/// [`date`], given the cell's last eight bytes, `yy-MM-dd`.
+#[inline]
+pub fn date_of(bytes: &[u8], tail: Tail) -> Result<i32, Rule> {
+    let [y1, y2, _, _, _, _, _, _, _, _] = bytes else { return Err(Rule::Type) };
+    const DASHES: u64 = 0x0000_ff00_00ff_0000;
+    let digits = (tail & !DASHES) | (swar::ZEROS & DASHES);
+    if tail & DASHES != 0x2d2d_2d2d_2d2d_2d2d & DASHES || !swar::all_digits(digits) {
+        return Err(Rule::Type);
+    }
+    let pairs = digits.wrapping_sub(swar::ZEROS);
+    let pairs = pairs.wrapping_mul(10).wrapping_add(pairs >> 8);
+    let byte = |at: u32| u32::try_from((pairs >> at) & 0xff).unwrap_or(u32::MAX);
+    let century = two(*y1, *y2);
+    if century > 99 {
+        return Err(Rule::Type);
+    }
+    days(century * 100 + byte(0), byte(24), byte(48))
 }
 
 /// Microseconds since midnight of `HH:mm:ss`, with up to nine decimals (those beyond six must be zeros). The rest is given back.

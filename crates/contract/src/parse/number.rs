@@ -1,6 +1,7 @@
 //! Numbers as text: integers and decimals exactly, floats correctly rounded.
 
 use crate::admitted::Rule;
+use crate::parse::swar::{self, Tail};
 
 /// Digits that surely fit a `u64`.
 const DIGITS_U64: usize = 19;
@@ -30,6 +31,51 @@ pub fn integer(bytes: &[u8]) -> Result<i64, Rule> {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     if negative { 0i64.checked_sub_unsigned(value).ok_or(Rule::TypeRange) } else { i64::try_from(value).map_err(|_| Rule::TypeRange) }
+}
+
+/// [`integer`], given the cell's last bytes: up to eight digits at once.
+#[inline]
+pub fn integer_of(bytes: &[u8], tail: Tail) -> Result<i64, Rule> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let padded = matches!(digits, [b'0', _, ..]);
+    if digits.is_empty() || digits.len() > 8 || padded {
+        return integer(bytes);
+    }
+    let value = swar::eight_digits(swar::keep(tail, digits.len())).ok_or(Rule::Type)?.cast_signed();
+    Ok(if negative { -value } else { value })
+}
+
+/// [`decimal`], given the cell's last bytes: digits with exactly `scale` places, the last seven at once. Up to 18 digits of
+/// precision, so that the value fits 64 bits.
+#[inline]
+pub fn decimal_of(bytes: &[u8], tail: Tail, precision: u8, scale: u8) -> Result<i64, Rule> {
+    let slow = || decimal(bytes, precision, scale).and_then(|value| i64::try_from(value).map_err(|_| Rule::TypeRange));
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let places = usize::from(scale);
+    if places == 0 || places > 6 || digits.len() < places + 2 || digits.len() > usize::from(precision) + 1 || digits.len() > 9 {
+        return slow();
+    }
+    let point = u32::from(8 * (7 - scale));
+    if matches!(digits, [b'0', b'0'..=b'9', ..]) || (tail >> point) & 0xff != u64::from(b'.') {
+        return slow();
+    }
+    // Everything before the point moves up by one byte, over it.
+    let fraction = u64::MAX << (point + 8);
+    let joined = swar::keep((tail & fraction) | ((tail << 8) & !fraction), (digits.len() - 1).min(7));
+    let Some(low) = swar::eight_digits(joined) else { return slow() };
+    let value = match digits {
+        [first @ b'0'..=b'9', _, _, _, _, _, _, _, _] => u64::from(*first - b'0') * 10_000_000 + low,
+        [_, _, _, _, _, _, _, _, _] => return slow(),
+        _ => low,
+    }
+    .cast_signed();
+    Ok(if negative { -value } else { value })
 }
 
 /// A decimal without exponent, as its unscaled value: `12.30` at scale 2 is 1230. Places beyond the scale must be zeros.

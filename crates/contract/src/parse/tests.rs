@@ -91,6 +91,26 @@ proptest! {
     }
 
     #[test]
+    fn eight_digits_at_once_read_what_one_by_one_reads(before in "[0-9.\\-x]{0,9}", text in "-?[0-9]{0,12}|[0-9]{0,9}\\.[0-9]{0,7}|.{0,12}", precision in 1u8..19, scale in 0u8..8) {
+        // What stands before the cell must not matter.
+        let (before, cell) = (before.as_bytes(), text.as_bytes());
+        let line = [&[b'z'; 8], before, cell].concat();
+        let tail = u64::from_le_bytes(line[line.len() - 8..].try_into().unwrap());
+        prop_assert_eq!(number::integer_of(cell, tail), number::integer(cell));
+        prop_assert_eq!(number::integer_of(cell, swar::tail_of(cell)), number::integer(cell));
+        let scale = scale.min(precision);
+        let wanted = number::decimal(cell, precision, scale).map(|value| i64::try_from(value).unwrap());
+        prop_assert_eq!(number::decimal_of(cell, tail, precision, scale), wanted);
+    }
+
+    #[test]
+    fn a_date_at_once_is_the_date(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9\\-:/]{8,12}|(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]", before in "[0-9]{0,8}") {
+        let line = [before.as_bytes(), text.as_bytes()].concat();
+        let tail = u64::from_le_bytes(line[line.len() - 8..].try_into().unwrap());
+        prop_assert_eq!(calendar::date_of(text.as_bytes(), tail), calendar::date(text.as_bytes()));
+    }
+
+    #[test]
     fn simple_patterns_match_as_the_regex_does(
         pattern in prop::sample::select(vec![
             "^[A-Z0-9]{2}$", "^N[0-9][0-9A-Z]{1,4}$", "(EWR|JFK|LGA)", "a*b", "[a-c]+", "a{2,3}bc", "x?", "(a)(b)", "^ab", "cd$", "a|b", "", "[a-z]{0,2}9",
