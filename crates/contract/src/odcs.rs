@@ -232,6 +232,34 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_the_standards_schema_has_a_row_and_no_other_has() {
+        use std::collections::BTreeSet;
+        let schema: serde_json::Value = serde_json::from_str(include_str!("../tests/odcs/odcs-json-schema-v3.1.0.json")).unwrap();
+        let defs = &schema["$defs"];
+        let mut wanted: BTreeSet<(&str, String)> = BTreeSet::new();
+        let mut add = |place: Place, value: &serde_json::Value| {
+            let keys = value["properties"].as_object().into_iter().flatten().map(|(key, _)| (place.name(), key.clone()));
+            wanted.extend(keys);
+        };
+        add(Contract, &schema);
+        add(CustomProperty, &defs["CustomProperty"]);
+        ["SchemaElement", "SchemaObject"].into_iter().for_each(|name| add(Schema, &defs[name]));
+        ["SchemaElement", "SchemaBaseProperty", "SchemaItemProperty"].into_iter().for_each(|name| add(Property, &defs[name]));
+        for name in ["DataQuality", "DataQualityLibrary", "DataQualitySql", "DataQualityCustom"] {
+            add(Quality, &defs[name]);
+        }
+        defs["DataQualityOperators"]["oneOf"].as_array().unwrap().iter().for_each(|operator| add(Quality, operator));
+        for branch in defs["SchemaBaseProperty"]["allOf"].as_array().unwrap() {
+            add(Property, &branch["then"]);
+            add(Options, &branch["then"]["properties"]["logicalTypeOptions"]);
+        }
+        // The schema leaves the names of arguments open; the standard's text gives them.
+        let known: BTreeSet<(&str, String)> =
+            KEYS.iter().filter(|row| row.0 != QualityArguments).map(|row| (row.0.name(), row.1.to_owned())).collect();
+        assert_eq!(known, wanted);
+    }
+
+    #[test]
     fn no_key_stands_twice() {
         for (at, row) in KEYS.iter().enumerate() {
             assert!(!KEYS[at + 1..].iter().any(|other| other.0 == row.0 && other.1 == row.1), "{}", row.1);
