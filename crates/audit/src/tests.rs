@@ -5,7 +5,11 @@ mod crash;
 mod export;
 mod fence;
 mod full;
+mod kill;
 mod memory;
+mod rollback;
+mod sealed;
+mod tamper;
 mod texts;
 
 use std::sync::Arc;
