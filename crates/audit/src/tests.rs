@@ -4,6 +4,7 @@ mod append;
 mod crash;
 mod export;
 mod fence;
+mod format;
 mod full;
 mod kill;
 mod memory;

@@ -131,9 +131,15 @@ impl Journal {
             Err(error) => return Err(error),
         };
         // Listed before the log is read: whatever is listed is part of what is read, or older than it.
-        let names = list(shelf, Room::Journal, "").await?;
-        let sides = list(shelf, Room::Private, "").await?;
-        let snapshots = snapshot::sizes(shelf).await?;
+        let listed =
+            async { Ok((list(shelf, Room::Journal, "").await?, list(shelf, Room::Private, "").await?, snapshot::sizes(shelf).await?)) };
+        let (names, sides, snapshots) = match listed.await {
+            Ok(listed) => listed,
+            Err(error) => {
+                report.note(error)?;
+                return Ok(report);
+            }
+        };
         let memory_size = self.size();
         let loaded = match load(shelf, &self.core.verifier, &floor, Some(Base::nothing())).await {
             Ok(loaded) => loaded,
@@ -152,7 +158,7 @@ impl Journal {
         pass.compare_batches(&batches, &seen, &loaded.view);
         pass.compare_snapshots(&snapshots, &seen).await?;
         pass.compare_names(&names, &loaded.view);
-        pass.compare_sides(&sides, &seen);
+        pass.compare_sides(&sides, &seen).await?;
         pass.compare_memory(&seen);
         let mut report = pass.report;
         report.root = pass.edge.root().to_string();
@@ -325,15 +331,22 @@ impl Pass<'_> {
         }
     }
 
-    fn compare_sides(&mut self, names: &[String], seen: &Seen) {
+    /// What no entry names may be what a crash left, but then it opens.
+    async fn compare_sides(&mut self, names: &[String], seen: &Seen) -> Result<(), Error> {
         for rest in names {
             let name = rest.rsplit_once('/').map_or("", |(_, name)| name);
             if crate::side::path(name).as_ref() != Some(rest) {
                 self.report.fail(self.shelf.path(Room::Private, rest), "it is not the name of a side object");
             } else if !seen.side_names.contains(name) {
-                self.report.orphans += 1;
+                match self.sides.get(self.shelf, name).await {
+                    Ok(Some(_)) => self.report.orphans += 1,
+                    // The writer removed it meanwhile.
+                    Ok(None) => {}
+                    Err(error) => self.report.note(error)?,
+                }
             }
         }
+        Ok(())
     }
 
     /// What this process believes must be what the store says.

@@ -18,7 +18,6 @@ async fn grown(dir: &Path) -> TempDir {
     journal.snapshot().await.unwrap();
     let old = TempDir::new().unwrap();
     copy_dir(&dir.join("store"), &old.path().join("store"));
-    fs::create_dir_all(old.path().join("store/tmp")).unwrap();
     record_grouped(&journal, 200, 300).await;
     journal.snapshot().await.unwrap();
     old
@@ -27,7 +26,6 @@ async fn grown(dir: &Path) -> TempDir {
 fn put_back(old: &Path, dir: &Path) {
     fs::remove_dir_all(dir.join("store")).unwrap();
     copy_dir(&old.join("store"), &dir.join("store"));
-    fs::create_dir_all(dir.join("store/tmp")).unwrap();
 }
 
 #[tokio::test]

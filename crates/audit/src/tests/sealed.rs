@@ -85,14 +85,19 @@ pub(crate) fn files_below(dir: &Path) -> Vec<String> {
     found
 }
 
+/// A copy with all directories, the empty ones too, and their modes, which the store insists on.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
-    for name in files_below(from) {
-        let target = to.join(&name);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(from.join(&name), target).unwrap();
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
-    // The store has empty directories too.
-    fs::create_dir_all(to.join("store/tmp")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
