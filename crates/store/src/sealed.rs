@@ -15,7 +15,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, PutMode, PutOptions};
 use parking_lot::Mutex;
 use polder_crypto::{Header, LengthProof};
-use polder_keys::Keys;
+use polder_keys::{Keys, KeyringVault};
 use polder_types::{DatasetId, Rng};
 
 use crate::backend::{Backend, Identity};
@@ -76,6 +76,14 @@ impl SealedStore {
     /// The keyring.
     pub fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    /// The newest version of the keyring in the directory, 0 when there is none: what the store holds, whatever was opened.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn newest_keyring(&self) -> Result<u64, polder_keys::Error> {
+        Ok(self.0.backend.versions().await?.into_iter().max().unwrap_or(0))
     }
 
     /// The path of an object: `<area>/<dataset id>/<rest>`.

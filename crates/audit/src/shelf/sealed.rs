@@ -100,8 +100,7 @@ impl Shelf for SealedShelf {
     }
 
     async fn newest_keyring(&self) -> Result<u64, Fault> {
-        let versions = polder_keys::KeyringVault::versions(self.store.backend()).await.map_err(|error| Fault::Failed(error.into()))?;
-        Ok(versions.into_iter().max().unwrap_or(0))
+        self.store.newest_keyring().await.map_err(|error| Fault::Failed(error.into()))
     }
 
     async fn release_reserve(&self) -> Result<(), Fault> {
