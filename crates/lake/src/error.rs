@@ -1,0 +1,206 @@
+//! What can go wrong with a table, by what the caller does about it.
+
+use polder_types::{DatasetId, ErrorKind, RecordError};
+
+/// An error of the lake. Texts name the failed step and the object, never a row's value.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal knows no such table.
+    #[error("open table {dataset}: it does not exist; create it by running its contract")]
+    NoTable {
+        /// The table.
+        dataset: DatasetId,
+    },
+    /// The table was created before.
+    #[error("create table {dataset}: it exists already; write to it instead")]
+    TableExists {
+        /// The table.
+        dataset: DatasetId,
+    },
+    /// The journal knows no such version, or its files are gone.
+    #[error("open version {version} of table {dataset}: {reason}; see `polder table history` for the versions that can be read")]
+    NoVersion {
+        /// The table.
+        dataset: DatasetId,
+        /// The wanted version.
+        version: u64,
+        /// Why it cannot be read.
+        reason: &'static str,
+    },
+    /// The permit is not for reading.
+    #[error("scan table {dataset}: the permit is for another action than reading; ask for a decision about reading")]
+    WrongPermit {
+        /// The table.
+        dataset: DatasetId,
+    },
+    /// A column has a type that the table format does not hold.
+    #[error("column {column}: the table format does not hold the type {ty}; declare another logical type in the contract")]
+    UnsupportedType {
+        /// The column.
+        column: String,
+        /// The Arrow type.
+        ty: String,
+    },
+    /// A batch does not have the table's columns.
+    #[error(
+        "write to table {dataset}: the batch's columns are not the table's; replace the table, or give the contract the table's columns"
+    )]
+    SchemaMismatch {
+        /// The table.
+        dataset: DatasetId,
+    },
+    /// The writer was used out of order.
+    #[error("write to table {dataset}: {reason}")]
+    Misuse {
+        /// The table.
+        dataset: DatasetId,
+        /// What was wrong.
+        reason: &'static str,
+    },
+    /// Law 5: the rows in the staged files are not those that were handed over.
+    #[error(
+        "count the rows staged for table {dataset}: {staged} stand in the footers of the stored files, {expected} were handed over; nothing was committed, run the load again"
+    )]
+    RowsLost {
+        /// The table.
+        dataset: DatasetId,
+        /// Rows in the footers, read back.
+        staged: u64,
+        /// Rows handed over less those removed.
+        expected: u64,
+    },
+    /// Another commit took the version.
+    #[error("commit version {version} of table {dataset}: another commit came first; run the load again")]
+    Conflict {
+        /// The table.
+        dataset: DatasetId,
+        /// The version that was wanted.
+        version: u64,
+    },
+    /// The lease was lost, or could not be checked.
+    #[error("commit to table {dataset}: the writer's lease does not hold; wait for the other writer, then run again")]
+    Fenced {
+        /// The table.
+        dataset: DatasetId,
+        /// What the lease said.
+        #[source]
+        source: FenceError,
+    },
+    /// The audit log did not take the record.
+    #[error("commit to table {dataset}")]
+    Record {
+        /// The table.
+        dataset: DatasetId,
+        /// What the audit log said.
+        #[source]
+        source: RecordError,
+    },
+    /// Stored bytes are not what the journal says. The object is named.
+    #[error("verify {object}: {finding}; the table is closed, compare it with a backup and see `polder audit verify`")]
+    Integrity {
+        /// The object's path.
+        object: String,
+        /// What was found.
+        finding: &'static str,
+    },
+    /// A store request failed.
+    #[error("{step} {object}")]
+    Store {
+        /// What was tried.
+        step: &'static str,
+        /// The object's path.
+        object: String,
+        /// The store's error.
+        #[source]
+        source: object_store::Error,
+    },
+    /// Encoding or decoding Parquet failed.
+    #[error("{step} {object}")]
+    Parquet {
+        /// What was tried.
+        step: &'static str,
+        /// The object's path.
+        object: String,
+        /// Parquet's error.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// The table log could not be read or written.
+    #[error("{step} of table {dataset}")]
+    Delta {
+        /// What was tried.
+        step: &'static str,
+        /// The table.
+        dataset: DatasetId,
+        /// Delta's error.
+        #[source]
+        source: Box<deltalake_core::DeltaTableError>,
+    },
+    /// A defect of the program.
+    #[error("{step} of table {dataset}: internal error; please report it")]
+    Internal {
+        /// What was tried.
+        step: &'static str,
+        /// The table.
+        dataset: DatasetId,
+    },
+}
+
+/// Why the lease does not let a commit through.
+#[derive(Debug, thiserror::Error)]
+#[error("check the writer's lease: {message}")]
+pub struct FenceError {
+    /// `Busy` when another writer holds it, else why it could not be checked.
+    pub kind: ErrorKind,
+    /// What the lease said.
+    pub message: String,
+}
+
+impl Error {
+    /// What the caller does about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoTable { .. } | Self::NoVersion { .. } => ErrorKind::NotFound,
+            Self::TableExists { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::WrongPermit { .. } => ErrorKind::Denied,
+            Self::UnsupportedType { .. } | Self::SchemaMismatch { .. } => ErrorKind::Invalid,
+            Self::RowsLost { .. } => ErrorKind::Rejected,
+            Self::Fenced { source, .. } => source.kind,
+            Self::Record { source, .. } => source.kind,
+            Self::Integrity { .. } => ErrorKind::Corrupt,
+            Self::Store { source, .. } => store_kind(source),
+            Self::Parquet { source, .. } => parquet_kind(source),
+            Self::Delta { source, .. } => delta_kind(source),
+            Self::Misuse { .. } | Self::Internal { .. } => ErrorKind::Internal,
+        }
+    }
+
+    pub(crate) fn store(step: &'static str, object: &object_store::path::Path, source: object_store::Error) -> Self {
+        Self::Store { step, object: object.to_string(), source }
+    }
+
+    pub(crate) fn parquet(step: &'static str, object: &object_store::path::Path, source: parquet::errors::ParquetError) -> Self {
+        Self::Parquet { step, object: object.to_string(), source }
+    }
+
+    pub(crate) fn delta(step: &'static str, dataset: DatasetId, source: deltalake_core::DeltaTableError) -> Self {
+        Self::Delta { step, dataset, source: Box::new(source) }
+    }
+}
+
+/// A sealed object that is gone or does not authenticate is integrity, not a search without result.
+fn store_kind(error: &object_store::Error) -> ErrorKind {
+    match error {
+        object_store::Error::NotFound { .. } => ErrorKind::Corrupt,
+        object_store::Error::AlreadyExists { .. } => ErrorKind::Conflict,
+        other => polder_store::kind_of(other),
+    }
+}
+
+fn parquet_kind(error: &parquet::errors::ParquetError) -> ErrorKind {
+    polder_store::kind_of_any(error).unwrap_or(ErrorKind::Corrupt)
+}
+
+fn delta_kind(error: &deltalake_core::DeltaTableError) -> ErrorKind {
+    polder_store::kind_of_any(error).unwrap_or(ErrorKind::Internal)
+}

@@ -1,0 +1,57 @@
+//! Maintenance changes files, never rows.
+
+use polder_policy::Action;
+
+use super::bed::{Bed, actor};
+use crate::{Error, Optimized, WriteMode};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn optimize_puts_small_files_together_and_vacuum_deletes_them() {
+    let bed = Bed::new().await;
+    bed.create().await;
+    for sequence in 1..=6u64 {
+        let from = sequence as i64 * 500;
+        bed.load(WriteMode::Append, sequence, from, from + 500).await.unwrap();
+    }
+    let before = bed.rows(None).await;
+    assert_eq!(before.len(), 3000);
+    let done = bed.lake.optimize(bed.table, &actor()).await.unwrap();
+    assert_eq!(done, Optimized { version: Some(7), files_before: 6, files_after: 1 });
+    assert_eq!(bed.rows(None).await, before);
+    // Nothing is left to do, and the sequence of the source stands.
+    assert_eq!(bed.lake.optimize(bed.table, &actor()).await.unwrap(), Optimized::default());
+    assert_eq!(bed.lake.committed_sequence(bed.table, "s1").await.unwrap(), Some(6));
+    assert_eq!(bed.rows(Some(6)).await, before);
+
+    // Within the retention every version stays; without one only the visible version does.
+    let kept = bed.lake.vacuum(bed.table, 1_000_000, &actor()).await.unwrap();
+    assert_eq!((kept.files, kept.oldest_version), (0, 0));
+    let gone = bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap();
+    assert_eq!((gone.files, gone.oldest_version), (6, 7));
+    assert_eq!(bed.rows(None).await, before);
+    let again = bed.reopen().await;
+    assert_eq!(again.rows(None).await, before);
+    again.lake.verify(again.table).await.unwrap();
+    let error = again.lake.scan(&again.permit(Action::Read), Some(6)).await.unwrap_err();
+    assert!(matches!(error, Error::NoVersion { version: 6, .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vacuum_leaves_what_a_writer_has_staged() {
+    let bed = Bed::new().await;
+    bed.create().await;
+    let mut writer = bed.writer(WriteMode::Append).await;
+    writer.write_batch(super::bed::batch(0, 100), &[0..100][..]).await.unwrap();
+    writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
+    assert_eq!(bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files, 0);
+    writer.commit_counts(1, super::bed::counts(100)).await.unwrap();
+    assert_eq!(bed.rows(None).await.len(), 100);
+
+    // A writer that is dropped leaves orphans.
+    let mut writer = bed.writer(WriteMode::Append).await;
+    writer.write_batch(super::bed::batch(0, 100), &[0..100][..]).await.unwrap();
+    writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
+    drop(writer);
+    assert_eq!(bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files, 1);
+    assert_eq!(bed.rows(None).await.len(), 100);
+}

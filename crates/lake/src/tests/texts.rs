@@ -1,0 +1,43 @@
+//! What users read.
+
+use std::error::Error as _;
+
+use polder_types::{DatasetId, ErrorKind};
+
+use crate::Error;
+use crate::ports::FenceError;
+
+#[test]
+fn error_texts() {
+    let dataset = DatasetId([0xab; 16]);
+    let object = || "tables/abab/_delta_log/00000000000000000003.json".to_owned();
+    let missing = || object_store::Error::NotFound { path: object(), source: "no such file".into() };
+    let errors = [
+        Error::NoTable { dataset },
+        Error::TableExists { dataset },
+        Error::NoVersion { dataset, version: 3, reason: "the journal does not know it" },
+        Error::WrongPermit { dataset },
+        Error::UnsupportedType { column: "at".into(), ty: "Time64(µs)".into() },
+        Error::SchemaMismatch { dataset },
+        Error::Misuse { dataset, reason: "finish before committing" },
+        Error::RowsLost { dataset, staged: 9, expected: 10 },
+        Error::Conflict { dataset, version: 3 },
+        Error::Fenced { dataset, source: FenceError { kind: ErrorKind::Busy, message: "epoch 2 is newer than 1".into() } },
+        Error::Record {
+            dataset,
+            source: polder_types::RecordError { kind: ErrorKind::Unavailable, message: "no space".into(), source: None },
+        },
+        Error::Integrity { object: object(), finding: "the object is not the one that the journal recorded" },
+        Error::Store { step: "read", object: object(), source: missing() },
+        Error::Parquet { step: "decode", object: object(), source: parquet::errors::ParquetError::EOF("short".into()) },
+        Error::Internal { step: "count the versions", dataset },
+    ];
+    let texts: Vec<String> = errors
+        .iter()
+        .map(|error| {
+            let cause = error.source().map(|cause| format!("\n    because: {cause}")).unwrap_or_default();
+            format!("{} [{}]{cause}", error, error.kind().name())
+        })
+        .collect();
+    insta::assert_snapshot!(texts.join("\n"));
+}

@@ -1,0 +1,5 @@
+use polder_lake::{DatasetId, Error, Lake};
+
+pub async fn scan(lake: &Lake, table: DatasetId) -> Result<(), Error> {
+    lake.provider(table, None).await.map(drop)
+}
