@@ -1,1 +1,34 @@
+//! Duty: answers SQL through one door, plans models, tells where each column comes from, writes results.
+//! Never: reads a table without a permit, a file or an address at all; changes anything by SQL; spills in the clear.
+//! Enter at: [`Door::query`] (an answer), [`Door::run_model`] (a model's rows), [`Models::load`], [`write_batches`].
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        reason = "tests fail by panicking, and their numbers are small"
+    )
+)]
 
+mod answer;
+mod classification;
+mod door;
+mod error;
+mod lineage;
+mod model;
+mod output;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use classification::strictest;
+pub use door::{Asker, Door, DoorOptions, DoorPorts, ModelRun, QueryOptions};
+pub use error::Error;
+pub use lineage::{ColumnRef, OutputColumn};
+pub use model::{Materialized, Model, ModelError, ModelProblem, Models};
+pub use output::{Format, TABLE_BUFFER_ROWS, write_batches};
+pub use tables::{TableError, Tables};

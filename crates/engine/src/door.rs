@@ -1,0 +1,302 @@
+//! The SQL door: the one way from text to rows. Every request is decided, recorded, planned in a session that knows the
+//! permitted tables and nothing else, checked against allow-lists, and only then run.
+
+mod decide;
+mod functions;
+mod open;
+mod parse;
+mod plan_check;
+mod registry;
+mod run_model;
+mod session;
+mod spill;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use polder_policy::{Denied, Policies};
+use polder_store::TempSpace;
+use polder_types::{Event, EventKind, PrincipalId, Recorder, RequestId, Rng, TableName};
+
+use crate::answer::{Answer, Outcome};
+use crate::error::Error;
+use crate::model::Models;
+use crate::tables::Tables;
+
+use decide::Scope;
+use functions::Allowed;
+use open::Opened;
+use parse::{Parsed, parse, split_version};
+use plan_check::PlanRules;
+use spill::SealedSpill;
+
+pub use run_model::ModelRun;
+pub(crate) use session::with_spilling_joins;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The principal that policies decide about.
+    pub principal: PrincipalId,
+    /// The groups that it is in.
+    pub groups: Vec<String>,
+}
+
+/// What the door is wired to.
+#[derive(Clone)]
+pub struct DoorPorts {
+    /// The tables.
+    pub tables: Arc<dyn Tables>,
+    /// Who may.
+    pub policies: Arc<Policies>,
+    /// The audit log.
+    pub recorder: Arc<dyn Recorder>,
+    /// For ids of requests.
+    pub rng: Arc<dyn Rng>,
+    /// For what joins and sorts put aside.
+    pub temp: TempSpace,
+    /// The project's models.
+    pub models: Arc<Models>,
+}
+
+/// Limits of all that one door answers at a time.
+#[derive(Debug, Clone)]
+pub struct DoorOptions {
+    /// Memory for sorting, joining and grouping, in bytes. What needs more spills, or fails.
+    pub memory_bytes: usize,
+    /// Threads that a query uses.
+    pub target_partitions: usize,
+}
+
+impl Default for DoorOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { memory_bytes: 1 << 30, target_partitions: cores }
+    }
+}
+
+/// What belongs to one query besides its text.
+#[derive(Debug, Clone, Default)]
+pub struct QueryOptions {
+    /// Versions of tables to read, as `--at flights=3` gives them. `flights AT VERSION 4` in the text comes first.
+    pub versions: BTreeMap<TableName, u64>,
+}
+
+/// The SQL door. Cheap to clone; its clones share the memory and the temporary space.
+#[derive(Clone)]
+pub struct Door {
+    ports: DoorPorts,
+    allowed: Arc<Allowed>,
+    session: SessionState,
+    spill: SealedSpill,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Makes the door.
+    ///
+    /// # Errors
+    /// When the query engine does not take the options.
+    pub fn new(ports: DoorPorts, options: &DoorOptions) -> Result<Self, Error> {
+        let allowed = Allowed::new();
+        let spill = SealedSpill::new(ports.temp.clone());
+        let session = session::session(options, spill.clone(), &allowed).map_err(|error| Error::SetUp(error.strip_backtrace()))?;
+        Ok(Self { ports, allowed: Arc::new(allowed), session, spill })
+    }
+
+    /// Answers one query, or the EXPLAIN of one. The decision is durable in the audit log before any table is opened; the
+    /// outcome is recorded when the answer was read to its end, or dropped.
+    ///
+    /// # Errors
+    /// When the text asks for anything but rows of tables, when policies say no, when it does not fit the tables, or when it
+    /// cannot be recorded. Errors of computing come with the rows.
+    pub async fn query(&self, asker: &Asker, sql: &str, options: &QueryOptions) -> Result<Answer, Error> {
+        let request = RequestId::random(self.ports.rng.as_ref())?;
+        let asked = Asked { door: self, asker, sql, request };
+        let parsed = match parse(sql).and_then(|parsed| Ok((self.scope(asker, &parsed, options, request)?, parsed))) {
+            Ok((scope, parsed)) => {
+                asked.decided(&scope, asker, true).await?;
+                (scope, parsed)
+            }
+            Err(error) => return Err(asked.refused(error).await),
+        };
+        let (scope, parsed) = parsed;
+        match self.prepare(&scope, &parsed).await {
+            Ok(prepared) => asked.answer(prepared, parsed.explain, asker).await,
+            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error) => Err(asked.failed(error, asker).await),
+        }
+    }
+
+    /// Plaintext bytes that joins and sorts spilled, sealed, since the door was made.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spill.spilled_bytes()
+    }
+
+    /// Decides about every table that the query names.
+    fn scope(&self, asker: &Asker, parsed: &Parsed, options: &QueryOptions, request: RequestId) -> Result<Scope, Error> {
+        let names = references(&parsed.statement)?;
+        let decider = decide::Decider { ports: &self.ports, request, explain_to: parsed.explain.then_some(asker) };
+        decider.scope(asker, &names, &options.versions)
+    }
+
+    /// Opens the tables, plans and checks.
+    async fn prepare(&self, scope: &Scope, parsed: &Parsed) -> Result<Prepared, Error> {
+        let opened = open::open(self, scope).await?;
+        self.plan(&parsed.statement, &opened).await
+    }
+
+    /// Plans one query over opened tables; what comes back passed the door.
+    async fn plan(&self, statement: &SqlStatement, opened: &Opened) -> Result<Prepared, Error> {
+        let state = session::with_tables(&self.session, &opened.by_name).map_err(|error| Error::plan(&error))?;
+        let rules = PlanRules { functions: &self.allowed, tables: &opened.permitted };
+        let plan = state
+            .statement_to_plan(Statement::Statement(Box::new(statement.clone())))
+            .await
+            .map_err(|error| unknown_function(&error).unwrap_or_else(|| Error::plan(&error)))?;
+        rules.check(&plan)?;
+        let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| Error::plan(&error))?;
+        rules.check(&analysed)?;
+        Ok(Prepared { state, plan: analysed })
+    }
+}
+
+/// A plan that passed the door, with the session that it runs in.
+pub(crate) struct Prepared {
+    pub state: SessionState,
+    pub plan: LogicalPlan,
+}
+
+/// The table that a name in a plan stands for, without its version.
+pub(crate) fn table_of(name: &str) -> &str {
+    split_version(name).0
+}
+
+/// The tables that a query names; common table expressions are not among them.
+fn references(statement: &SqlStatement) -> Result<BTreeSet<String>, Error> {
+    let statement = Statement::Statement(Box::new(statement.clone()));
+    let (tables, _) = datafusion::sql::resolve::resolve_table_references(&statement, true).map_err(|error| Error::plan(&error))?;
+    Ok(tables.into_iter().map(|table| table.table().to_owned()).collect())
+}
+
+/// A function that is not registered is one that the door does not allow, or none at all.
+fn unknown_function(error: &datafusion::error::DataFusionError) -> Option<Error> {
+    let text = error.strip_backtrace();
+    let name = text.split_once("Invalid function '")?.1.split_once('\'')?.0;
+    Some(Error::Refused(format!("the function {name} does not exist, or is not allowed")))
+}
+
+/// One request, for the record.
+struct Asked<'a> {
+    door: &'a Door,
+    asker: &'a Asker,
+    sql: &'a str,
+    request: RequestId,
+}
+
+impl Asked<'_> {
+    fn event(&self, actor: &PrincipalId, kind: EventKind) -> Event {
+        Event::new(actor, kind).with("sql", self.sql)
+    }
+
+    async fn decided(&self, scope: &Scope, actor: &Asker, allowed: bool) -> Result<(), Error> {
+        let kind = EventKind::ReadDecided { request: self.request, datasets: scope.datasets(), allowed, policies: scope.policies() };
+        let event = self.event(&actor.principal, kind).with("tables", scope.names().join(", "));
+        self.door.ports.recorder.record(event).await?;
+        Ok(())
+    }
+
+    /// Records a refusal and returns the error; an error of recording comes first.
+    async fn refused(&self, error: Error) -> Error {
+        if let Error::Denied(denied) = &error {
+            let datasets = denied_table(denied)
+                .and_then(|name| TableName::new(name).ok())
+                .and_then(|name| self.door.ports.tables.resolve(&name))
+                .map(|table| table.id);
+            let kind = EventKind::ReadDecided {
+                request: self.request,
+                datasets: datasets.into_iter().collect(),
+                allowed: false,
+                policies: denied.policies().to_vec(),
+            };
+            if let Err(error) = self.door.ports.recorder.record(self.event(&self.asker.principal, kind)).await {
+                return error.into();
+            }
+        }
+        let kind = EventKind::Refused { action: "read".to_owned(), error: error.kind().name().to_owned() };
+        let event = self.event(&self.asker.principal, kind).with("message", error.to_string());
+        match self.door.ports.recorder.record(event).await {
+            Ok(_) => error,
+            Err(unrecorded) => unrecorded.into(),
+        }
+    }
+
+    /// Records that nothing was read after all.
+    async fn failed(&self, error: Error, actor: &Asker) -> Error {
+        let kind = EventKind::ReadFinished { request: self.request, rows: 0, complete: false };
+        match self.door.ports.recorder.record(Event::new(&actor.principal, kind)).await {
+            Ok(_) => error,
+            Err(unrecorded) => unrecorded.into(),
+        }
+    }
+
+    async fn answer(&self, prepared: Prepared, explain: bool, actor: &Asker) -> Result<Answer, Error> {
+        let outcome = Outcome::new(Arc::clone(&self.door.ports.recorder), actor.principal.clone(), self.request);
+        let answer = if explain { Answer::explain(&prepared, outcome) } else { Answer::run(prepared, outcome).await };
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failed(error, actor).await),
+        }
+    }
+}
+
+fn denied_table(denied: &Denied) -> Option<&str> {
+    match denied {
+        Denied::Known { table, .. } => Some(table.as_str()),
+        Denied::Unknown { table, .. } => Some(table),
+    }
+}
+
+/// What is wrong with a model's query.
+pub(crate) struct ModelQueryError {
+    pub line: Option<usize>,
+    pub message: String,
+}
+
+/// The inputs of a model's query, which obeys the rules of every query.
+pub(crate) fn model_query(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryError> {
+    let wrong = |error: Error| {
+        let message = match &error {
+            Error::Refused(text) | Error::Parse(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let line = message.split_once("at Line: ").and_then(|(_, rest)| rest.split(',').next()?.trim().parse().ok());
+        ModelQueryError { line, message }
+    };
+    let parsed = parse(sql).map_err(wrong)?;
+    let here = |message: String| ModelQueryError { line: None, message };
+    if parsed.explain {
+        return Err(here("a model is a query, not the EXPLAIN of one".to_owned()));
+    }
+    let names = references(&parsed.statement).map_err(wrong)?;
+    names
+        .into_iter()
+        .map(|name| {
+            if let (table, Some(_)) = split_version(&name) {
+                return Err(here(format!("a model reads the newest version; write {table} without AT VERSION")));
+            }
+            TableName::new(&name).map_err(|error| here(format!("{name:?} names no table: {error}")))
+        })
+        .collect()
+}

@@ -1,0 +1,195 @@
+//! Which tables a query may read: decided by names alone, before anything is opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use polder_policy::{Action, Denied, Permit, TableRef};
+use polder_types::{DatasetId, PrincipalId, RequestId, TableName};
+
+use super::parse::split_version;
+use super::{Asker, DoorPorts};
+use crate::classification::strictest;
+use crate::error::Error;
+use crate::model::{Materialized, Model};
+
+/// Most views within views.
+const VIEWS_DEEP_MAX: usize = 32;
+
+/// What the names in one query stand for, all of it permitted.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// What one name stands for.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Table {
+        permit: Permit,
+        version: Option<u64>,
+    },
+    /// A view, with what its own query may read.
+    View {
+        permit: Permit,
+        model: Box<Model>,
+        scope: Scope,
+    },
+}
+
+impl Scope {
+    /// Ids of the stored tables, each once.
+    pub(crate) fn datasets(&self) -> Vec<DatasetId> {
+        let mut ids = BTreeSet::new();
+        self.walk(&mut |source| {
+            if let Source::Table { permit, .. } = source {
+                ids.insert(permit.table_id());
+            }
+        });
+        ids.into_iter().collect()
+    }
+
+    /// Ids of the policies that permitted, each once.
+    pub(crate) fn policies(&self) -> Vec<String> {
+        let mut policies = BTreeSet::new();
+        self.walk(&mut |source| policies.extend(source.permit().policies().iter().cloned()));
+        policies.into_iter().collect()
+    }
+
+    /// The names in the query itself.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.sources.keys().map(String::as_str).collect()
+    }
+
+    fn walk(&self, visit: &mut impl FnMut(&Source)) {
+        for source in self.sources.values() {
+            visit(source);
+            if let Source::View { scope, .. } = source {
+                scope.walk(visit);
+            }
+        }
+    }
+}
+
+impl Source {
+    fn permit(&self) -> &Permit {
+        match self {
+            Self::Table { permit, .. } | Self::View { permit, .. } => permit,
+        }
+    }
+}
+
+/// Decides for one request.
+pub(crate) struct Decider<'a> {
+    pub ports: &'a DoorPorts,
+    pub request: RequestId,
+    /// Who will see the plan: it names what views read, so each of these must be known to them.
+    pub explain_to: Option<&'a Asker>,
+}
+
+impl Decider<'_> {
+    /// Decides about every name, for `asker`.
+    ///
+    /// # Errors
+    /// [`Denied`] for the first name that may not be read or that nothing has.
+    pub(crate) fn scope(&self, asker: &Asker, names: &BTreeSet<String>, versions: &BTreeMap<TableName, u64>) -> Result<Scope, Error> {
+        self.scope_at(asker, names, versions, 0)
+    }
+
+    /// Decides about the inputs of a model, as the model.
+    pub(crate) fn model_scope(&self, model: &Model, depth: usize) -> Result<Scope, Error> {
+        let names = model.inputs.iter().map(|name| name.as_str().to_owned()).collect();
+        self.scope_at(&model_asker(model)?, &names, &BTreeMap::new(), depth)
+    }
+
+    fn scope_at(&self, asker: &Asker, names: &BTreeSet<String>, versions: &BTreeMap<TableName, u64>, depth: usize) -> Result<Scope, Error> {
+        if depth > VIEWS_DEEP_MAX {
+            return Err(Error::TooLong { max: VIEWS_DEEP_MAX, unit: "views deep" });
+        }
+        let mut scope = Scope::default();
+        for name in names {
+            let (table, version) = split_version(name);
+            let table = TableName::new(table).map_err(|_| Denied::no_such_table(table))?;
+            let version = version.or_else(|| versions.get(&table).copied());
+            scope.sources.insert(name.clone(), self.source(asker, &table, version, depth)?);
+        }
+        // A version for a table that the query does not read is a mistake, not a wish to ignore.
+        if let Some(unused) = versions.keys().find(|table| !names.iter().any(|name| split_version(name).0 == table.as_str())) {
+            return Err(Error::Plan(format!("a version is asked for of {unused}, which the query does not read")));
+        }
+        Ok(scope)
+    }
+
+    fn source(&self, asker: &Asker, name: &TableName, version: Option<u64>, depth: usize) -> Result<Source, Error> {
+        let model = self.ports.models.get(name);
+        let view = model.filter(|model| model.materialized == Materialized::View);
+        let reference = self.reference(name).ok_or_else(|| Denied::no_such_table(name.as_str()))?;
+        if let (Some(explain_to), true) = (self.explain_to, depth > 0) {
+            let may = self.ports.policies.decide(&explain_to.principal, &explain_to.groups, Action::Describe, &reference);
+            if !may.allowed {
+                return Err(Error::Refused(
+                    "the plan of a view names tables that you may not know of; ask for its rows instead".to_owned(),
+                ));
+            }
+        }
+        let permit = self.ports.policies.permit(&asker.principal, &asker.groups, Action::Read, &reference, self.request);
+        let permit = match permit {
+            Ok(permit) => permit,
+            // What a view reads is none of the asker's business, so neither is its name.
+            Err(denied) if depth > 0 => {
+                return Err(Error::View {
+                    model: asker.principal.name().to_owned(),
+                    reason: "policies do not let it read its inputs, or one is missing",
+                    kind: if denied.policies().is_empty() { polder_types::ErrorKind::NotFound } else { polder_types::ErrorKind::Denied },
+                });
+            }
+            Err(denied) => return Err(denied.into()),
+        };
+        match view {
+            None if self.ports.tables.resolve(name).is_none() => {
+                Err(Error::Plan(format!("the model {name} was not computed yet; `polder run` computes it")))
+            }
+            None => Ok(Source::Table { permit, version }),
+            Some(_) if version.is_some() => Err(Error::Plan(format!("{name} is a view and has no versions; read its inputs AT VERSION"))),
+            Some(model) => {
+                let scope = self.model_scope(model, depth + 1)?;
+                Ok(Source::View { permit, model: Box::new(model.clone()), scope })
+            }
+        }
+    }
+
+    /// The table or model as policies see it; `None` when there is neither.
+    pub(crate) fn reference(&self, name: &TableName) -> Option<TableRef> {
+        let model = self.ports.models.get(name);
+        match (self.ports.tables.resolve(name), model) {
+            (Some(table), Some(model)) if model.materialized == Materialized::Table => Some(table.of_model()),
+            (_, Some(model)) => {
+                let inputs: Vec<String> = self.classifications(model, 0);
+                let classification = strictest(inputs.iter().map(String::as_str));
+                Some(TableRef::new(name.clone(), DatasetId([0; 16])).with_classification(classification).of_model())
+            }
+            (table, None) => table,
+        }
+    }
+
+    /// Classifications of all that a model reads, through views.
+    fn classifications(&self, model: &Model, depth: usize) -> Vec<String> {
+        if depth > VIEWS_DEEP_MAX {
+            // Deny on doubt: the strictest.
+            return vec!["restricted".to_owned()];
+        }
+        let mut found = Vec::new();
+        for input in &model.inputs {
+            match (self.ports.tables.resolve(input), self.ports.models.get(input)) {
+                (Some(table), _) => found.extend(table.classification),
+                (None, Some(model)) => found.extend(self.classifications(model, depth + 1)),
+                (None, None) => {}
+            }
+        }
+        found
+    }
+}
+
+/// A model acts as itself, in no group.
+pub(crate) fn model_asker(model: &Model) -> Result<Asker, Error> {
+    let principal = PrincipalId::new("model", model.name.as_str()).map_err(|error| Error::Plan(error.to_string()))?;
+    Ok(Asker { principal, groups: Vec::new() })
+}

@@ -1,0 +1,109 @@
+//! The last word on a plan: only nodes, functions and tables of the allow-lists, in every subquery, whatever the text was.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::source_as_provider;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, WindowFunctionDefinition};
+
+use super::functions::Allowed;
+use crate::error::Error;
+
+/// What a plan may hold.
+pub(crate) struct PlanRules<'a> {
+    pub functions: &'a Allowed,
+    /// The tables that a permit was given for, for this request.
+    pub tables: &'a [Arc<dyn TableProvider>],
+}
+
+impl PlanRules<'_> {
+    /// Refuses a plan with anything that is not on the lists.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], naming the first thing that is not allowed.
+    pub(crate) fn check(&self, plan: &LogicalPlan) -> std::result::Result<(), Error> {
+        let mut work_tables = Vec::new();
+        let mut finding = None;
+        let walked = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::RecursiveQuery(recursive) = node {
+                work_tables.push(recursive.name.clone());
+            }
+            if let Err(what) = self.node(node, &work_tables) {
+                finding = Some(what);
+                return Ok(TreeNodeRecursion::Stop);
+            }
+            node.apply_expressions(|expression| {
+                expression.apply(|part| match self.expression(part) {
+                    Ok(()) => Ok(TreeNodeRecursion::Continue),
+                    Err(what) => {
+                        finding = Some(what);
+                        Ok(TreeNodeRecursion::Stop)
+                    }
+                })
+            })
+        });
+        match (finding, walked) {
+            (Some(what), _) => Err(Error::Refused(format!("{what}; see docs/format/policy.md for what a query may hold"))),
+            (None, Err(error)) => Err(Error::plan(&error)),
+            (None, Ok(_)) => Ok(()),
+        }
+    }
+
+    fn node(&self, node: &LogicalPlan, work_tables: &[String]) -> std::result::Result<(), String> {
+        match node {
+            LogicalPlan::Projection(_)
+            | LogicalPlan::Filter(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Sort(_)
+            | LogicalPlan::Join(_)
+            | LogicalPlan::Repartition(_)
+            | LogicalPlan::Union(_)
+            | LogicalPlan::EmptyRelation(_)
+            | LogicalPlan::Subquery(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Limit(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::Distinct(_)
+            | LogicalPlan::Unnest(_)
+            | LogicalPlan::RecursiveQuery(_) => Ok(()),
+            LogicalPlan::TableScan(scan) => self.scan(scan, work_tables).map_err(|_| "a table that no permit was given for".to_owned()),
+            LogicalPlan::Statement(_)
+            | LogicalPlan::Explain(_)
+            | LogicalPlan::Analyze(_)
+            | LogicalPlan::Extension(_)
+            | LogicalPlan::Dml(_)
+            | LogicalPlan::Ddl(_)
+            | LogicalPlan::Copy(_)
+            | LogicalPlan::DescribeTable(_) => Err("an operation that is no query".to_owned()),
+        }
+    }
+
+    fn scan(&self, scan: &TableScan, work_tables: &[String]) -> Result<()> {
+        let provider = source_as_provider(&scan.source)?;
+        let known = self.tables.iter().any(|table| std::ptr::addr_eq(Arc::as_ptr(table), Arc::as_ptr(&provider)));
+        // The work table of a recursive query is the query's own rows.
+        let own = work_tables.iter().any(|name| name == scan.table_name.table())
+            && provider.downcast_ref::<datafusion::datasource::cte_worktable::CteWorkTable>().is_some();
+        if known || own { Ok(()) } else { Err(DataFusionError::Plan(String::new())) }
+    }
+
+    fn expression(&self, expression: &Expr) -> std::result::Result<(), String> {
+        let no = |name: &str| Err(format!("the function {name} is not allowed"));
+        match expression {
+            Expr::ScalarFunction(function) if !self.functions.scalar(function.name()) => no(function.name()),
+            Expr::AggregateFunction(function) if !self.functions.aggregate(function.func.name()) => no(function.func.name()),
+            Expr::WindowFunction(function) => match &function.fun {
+                WindowFunctionDefinition::AggregateUDF(inner) if !self.functions.aggregate(inner.name()) => no(inner.name()),
+                WindowFunctionDefinition::WindowUDF(inner) if !self.functions.window(inner.name()) => no(inner.name()),
+                _ => Ok(()),
+            },
+            Expr::HigherOrderFunction(function) => no(function.name()),
+            Expr::Placeholder(_) => Err("a parameter without a value".to_owned()),
+            Expr::ScalarVariable(..) => Err("a variable of the session".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}

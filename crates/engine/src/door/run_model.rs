@@ -1,0 +1,129 @@
+//! Computes a model's rows, with what a contract for them can be derived from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
+use polder_policy::Action;
+use polder_types::{RequestId, TableName};
+
+use super::decide::{Decider, model_asker};
+use super::parse::parse;
+use super::{Asked, Asker, Door, Prepared};
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::lineage::{self, OutputColumn};
+use crate::model::Model;
+
+/// A model, planned and ready to give its rows.
+pub struct ModelRun {
+    /// Its columns: name, type, and the columns of tables that each is computed from.
+    pub columns: Vec<OutputColumn>,
+    /// Its rows. They are not admitted: they go through the gate of the contract derived from `columns`.
+    pub rows: Answer,
+}
+
+impl Door {
+    /// Computes a model as itself, on behalf of `asker`, who must be allowed to run it.
+    ///
+    /// # Errors
+    /// When there is no such model, policies say no to the asker or to the model, or its query does not fit its inputs.
+    pub async fn run_model(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
+        let request = RequestId::random(self.ports.rng.as_ref())?;
+        let models = Arc::clone(&self.ports.models);
+        let sql = models.get(name).map_or("", |model| model.sql.as_str());
+        let decider = Decider { ports: &self.ports, request, explain_to: None };
+        let asked = Asked { door: self, asker, sql, request };
+        let found = || -> Result<_, Error> {
+            let unknown = || polder_policy::Denied::no_such_table(name.as_str());
+            let model = models.get(name).ok_or_else(unknown)?;
+            let reference = decider.reference(name).ok_or_else(unknown)?;
+            self.ports.policies.permit(&asker.principal, &asker.groups, Action::Run, &reference, request)?;
+            let names = model.inputs.iter().map(|input| input.as_str().to_owned()).collect();
+            let as_model = model_asker(model)?;
+            let scope = decider.scope(&as_model, &names, &BTreeMap::new())?;
+            Ok((model, as_model, scope))
+        };
+        let (model, as_model, scope) = match found() {
+            Ok(found) => found,
+            Err(error) => return Err(asked.refused(error).await),
+        };
+        asked.decided(&scope, &as_model, true).await?;
+        let prepared = async {
+            let parsed = parse(sql)?;
+            let prepared = self.prepare(&scope, &parsed).await?;
+            let (columns, plan) = self.output(model, prepared.plan)?;
+            Ok((columns, Prepared { state: prepared.state, plan }))
+        };
+        match prepared.await {
+            Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answer(prepared, false, &as_model).await? }),
+            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error) => Err(asked.failed(error, &as_model).await),
+        }
+    }
+
+    /// Names and types that a table can hold, each column with its origin.
+    fn output(&self, model: &Model, plan: LogicalPlan) -> Result<(Vec<OutputColumn>, LogicalPlan), Error> {
+        let origins = lineage::of_plan(&plan)?;
+        let mut columns = Vec::new();
+        let mut expressions = Vec::new();
+        for ((qualifier, field), inputs) in plan.schema().iter().zip(origins) {
+            let name = field.name();
+            if TableName::new(&name.to_lowercase()).is_err() {
+                return Err(Error::Plan(format!("the column {name:?} of model {} has no plain name; give it one with AS", model.name)));
+            }
+            if columns.iter().any(|column: &OutputColumn| column.name.eq_ignore_ascii_case(name)) {
+                return Err(Error::Plan(format!("the column {name} of model {} appears twice; rename one with AS", model.name)));
+            }
+            let Some(data_type) = storable(field.data_type()) else {
+                return Err(Error::Plan(format!(
+                    "the column {name} of model {} has the type {}, which no table holds; cast it to text, a number, a date or timestamp(6)",
+                    model.name,
+                    field.data_type()
+                )));
+            };
+            let column = Expr::Column((qualifier, field).into());
+            let column = if &data_type == field.data_type() { column } else { cast(column, data_type.clone()) };
+            expressions.push(column.alias(name));
+            let tables = &self.ports.tables;
+            let words: Vec<String> =
+                inputs.iter().filter_map(|input| tables.classification(&TableName::new(&input.table).ok()?, &input.column)).collect();
+            columns.push(OutputColumn {
+                name: name.clone(),
+                data_type,
+                nullable: field.is_nullable(),
+                classification: crate::classification::strictest(words.iter().map(String::as_str)),
+                inputs,
+            });
+        }
+        let plan =
+            LogicalPlanBuilder::from(plan).project(expressions).and_then(LogicalPlanBuilder::build).map_err(|error| Error::plan(&error))?;
+        Ok((columns, plan))
+    }
+}
+
+/// The type that a table stores values of a type in without changing them; `None` when there is none. What may not fit is
+/// checked value by value while the rows are computed.
+fn storable(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Date32 => data_type.clone(),
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Decimal128(_, scale) if *scale >= 0 => data_type.clone(),
+        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Second, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| "UTC".into()))
+        }
+        DataType::Dictionary(_, values) => storable(values)?,
+        _ => return None,
+    })
+}

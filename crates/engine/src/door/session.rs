@@ -1,0 +1,80 @@
+//! The one function that makes sessions. Everything that runs SQL runs in one of these.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider,
+    TableProvider,
+};
+use datafusion::error::Result;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+
+use super::DoorOptions;
+use super::functions::Allowed;
+use super::registry::SealedOnly;
+use super::spill::SealedSpill;
+
+const CATALOG: &str = "polder";
+const SCHEMA: &str = "public";
+
+/// A session without tables: allowed functions, no table functions, no file formats, no stores, no catalog, sealed spill.
+pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allowed) -> Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.target_partitions.max(1))
+        .with_batch_size(8192)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    let settings = config.options_mut();
+    // 0.05 is exact, as in the standard: as a float, `0.06 + 0.01` would miss the rows with 0.07.
+    settings.sql_parser.parse_float_as_decimal = true;
+    let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(options.memory_bytes));
+    let closed: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_temp_file_factory(Arc::new(spill)))
+        .with_object_store_registry(Arc::new(SealedOnly::new(closed)))
+        .build_arc()?;
+    let scalar = SessionStateDefaults::default_scalar_functions();
+    let aggregate = SessionStateDefaults::default_aggregate_functions();
+    let window = SessionStateDefaults::default_window_functions();
+    Ok(SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(scalar.into_iter().filter(|function| allowed.scalar(function.name())).collect())
+        .with_aggregate_functions(aggregate.into_iter().filter(|function| allowed.aggregate(function.name())).collect())
+        .with_window_functions(window.into_iter().filter(|function| allowed.window(function.name())).collect())
+        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+        .build())
+}
+
+/// The session with these tables and no other.
+pub(crate) fn with_tables(base: &SessionState, tables: &BTreeMap<String, Arc<dyn TableProvider>>) -> Result<SessionState> {
+    let schema = MemorySchemaProvider::new();
+    for (name, table) in tables {
+        schema.register_table(name.clone(), Arc::clone(table))?;
+    }
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    let list = MemoryCatalogProviderList::new();
+    list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    let mut state = SessionStateBuilder::new_from_existing(base.clone()).with_catalog_list(Arc::new(list)).build();
+    state.mark_start_execution();
+    Ok(state)
+}
+
+/// The same session, whose joins sort and spill instead of holding one side in memory.
+pub(crate) fn with_spilling_joins(state: &SessionState) -> SessionState {
+    let mut state = state.clone();
+    state.config_mut().options_mut().optimizer.prefer_hash_join = false;
+    state
+}

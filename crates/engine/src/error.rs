@@ -1,0 +1,260 @@
+use std::error::Error as StdError;
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use polder_policy::Denied;
+use polder_types::random::RandomError;
+use polder_types::{ErrorKind, RecordError};
+
+use crate::model::ModelError;
+use crate::tables::TableError;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text asks for something that the door never lets through.
+    #[error("answer query: {0}")]
+    Refused(String),
+    /// Policies say no, or there is no such table; which of the two is not told to who may not know.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The text is not SQL.
+    #[error("parse query: {0}")]
+    Parse(String),
+    /// The text is SQL that fits no table, column or type.
+    #[error("plan query: {0}")]
+    Plan(String),
+    /// The text is too long.
+    #[error("parse query: it is longer than {max} {unit}; shorten it, or put parts of it into a model")]
+    TooLong {
+        /// The most that is taken.
+        max: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A table cannot be opened.
+    #[error("open table {table}")]
+    Table {
+        /// Its name.
+        table: String,
+        /// Why not.
+        #[source]
+        source: TableError,
+    },
+    /// Computing the answer failed; the text holds no value of a row.
+    #[error("compute answer: {message}")]
+    Execute {
+        /// What went wrong.
+        message: String,
+        /// What it means.
+        kind: ErrorKind,
+    },
+    /// What happened cannot be recorded, so it does not happen.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A model file is wrong.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A view, which the asker may read, cannot be planned; its inputs may be unknown to the asker, so no more is said.
+    #[error("plan query: the model {model} cannot be computed ({reason}); `polder model check` says why")]
+    View {
+        /// The model's name.
+        model: String,
+        /// A few words.
+        reason: &'static str,
+        /// What it means.
+        kind: ErrorKind,
+    },
+    /// Nobody reads the answer any more, or its destination is full.
+    #[error("write answer: {0}")]
+    Write(#[source] std::io::Error),
+    /// The answer cannot be written in this format.
+    #[error("write answer: a column's type cannot be written as {format}; cast it, or use another format")]
+    Format {
+        /// The format's name.
+        format: &'static str,
+        /// What the writer said.
+        #[source]
+        source: ArrowError,
+    },
+    /// No randomness for the request's id.
+    #[error("begin request")]
+    Random(#[from] RandomError),
+    /// The query engine could not be set up.
+    #[error("set up the query engine: {0}; report this as a defect")]
+    SetUp(String),
+}
+
+impl Error {
+    /// What the error means to whoever must act on it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(_) => ErrorKind::Denied,
+            Self::Denied(denied) => denied.kind(),
+            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::Format { .. } => ErrorKind::Invalid,
+            Self::Table { source, .. } => source.kind,
+            Self::Execute { kind, .. } | Self::View { kind, .. } => *kind,
+            Self::Record(error) => error.kind,
+            Self::Model(error) => error.kind(),
+            Self::Write(_) | Self::Random(_) => ErrorKind::Unavailable,
+            Self::SetUp(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Turns an error of planning into ours. Its text names tables, columns and literals of the query alone.
+    pub(crate) fn plan(error: &DataFusionError) -> Self {
+        match find(error) {
+            Found::Own(message, kind) => Self::Execute { message, kind },
+            Found::Exhausted | Found::Nothing => Self::Plan(planning_text(error)),
+        }
+    }
+
+    /// Turns an error of execution into ours. The engine's own texts may quote a row's value, so they are not used.
+    pub(crate) fn execute(error: &DataFusionError) -> Self {
+        match find(error) {
+            Found::Own(message, kind) => Self::Execute { message, kind },
+            Found::Exhausted => Self::Execute {
+                message: "it needs more memory, or more sealed temporary space, than it may use; ask for less, or raise the limits"
+                    .to_owned(),
+                kind: ErrorKind::Unavailable,
+            },
+            Found::Nothing => {
+                let (message, kind) = value_free(error);
+                Self::Execute { message: message.to_owned(), kind }
+            }
+        }
+    }
+}
+
+pub(crate) fn is_exhausted(error: &DataFusionError) -> bool {
+    matches!(find(error), Found::Exhausted)
+}
+
+enum Found {
+    /// An error of our own crates, whose text holds no value, with its causes.
+    Own(String, ErrorKind),
+    Exhausted,
+    Nothing,
+}
+
+/// Looks through what the engine wrapped for an error that is ours.
+fn find(error: &DataFusionError) -> Found {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(kind) = own_kind(error) {
+            return Found::Own(chain(error), kind);
+        }
+        if let Some(DataFusionError::ResourcesExhausted(_)) = error.downcast_ref() {
+            return Found::Exhausted;
+        }
+        next = inner(error);
+    }
+    Found::Nothing
+}
+
+fn own_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    None.or_else(|| error.downcast_ref::<TableError>().map(|error| error.kind))
+        .or_else(|| polder_store_kind(error))
+        .or_else(|| error.downcast_ref::<Error>().map(Error::kind))
+}
+
+/// `object_store`'s own errors hold paths, which are ids; they stand for ours where they wrap one.
+fn polder_store_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    match error.downcast_ref::<polder_store::Error>() {
+        Some(error) => Some(error.kind()),
+        None => error.downcast_ref::<object_store::Error>().map(polder_store::kind_of),
+    }
+}
+
+/// What an error wraps. Some wrappers hide their content from `source`.
+fn inner<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
+    }
+    if let Some(error) = error.downcast_ref::<DataFusionError>() {
+        match error {
+            DataFusionError::Collection(errors) => return errors.first().map(|first| first as &(dyn StdError + 'static)),
+            DataFusionError::Shared(shared) => return Some(shared.as_ref()),
+            DataFusionError::External(external) => return Some(external.as_ref()),
+            DataFusionError::Context(_, error) | DataFusionError::Diagnostic(_, error) => return Some(error.as_ref()),
+            DataFusionError::ArrowError(error, _) => return Some(error.as_ref()),
+            DataFusionError::ParquetError(error) => return Some(error.as_ref()),
+            DataFusionError::ObjectStore(error) => return Some(error.as_ref()),
+            DataFusionError::IoError(error) => return Some(error),
+            _ => {}
+        }
+    }
+    if let Some(ArrowError::ExternalError(external)) = error.downcast_ref() {
+        return Some(external.as_ref());
+    }
+    if let Some(ArrowError::IoError(_, error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    error.source()
+}
+
+/// An error's text with those of its causes.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = error.source();
+    }
+    text
+}
+
+fn planning_text(error: &DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    let text = [
+        "Error during planning: ",
+        "Schema error: ",
+        "SQL error: ",
+        "This feature is not implemented: ",
+        "Invalid or Unsupported Configuration: ",
+    ]
+    .iter()
+    .fold(text, |text, prefix| text.replace(prefix, ""));
+    text.trim().trim_end_matches('.').to_owned()
+}
+
+/// The engine's error as a text that quotes no value.
+fn value_free(error: &DataFusionError) -> (&'static str, ErrorKind) {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<ArrowError>() {
+            match error {
+                ArrowError::DivideByZero => return ("division by zero; guard the divisor with nullif(divisor, 0)", ErrorKind::Invalid),
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => {
+                    return ("a value cannot be converted to the wanted type; use try_cast to get NULL instead", ErrorKind::Invalid);
+                }
+                ArrowError::ArithmeticOverflow(_) => {
+                    return ("a number is too large for its type; cast the operands to a wider one", ErrorKind::Invalid);
+                }
+                ArrowError::ComputeError(_) | ArrowError::InvalidArgumentError(_) => {
+                    return ("a function does not accept one of its values; guard it with CASE", ErrorKind::Invalid);
+                }
+                _ => {}
+            }
+        }
+        match error.downcast_ref::<DataFusionError>() {
+            Some(DataFusionError::Execution(_)) => {
+                return ("a function does not accept one of its values, or a subquery gave more than one row", ErrorKind::Invalid);
+            }
+            Some(DataFusionError::NotImplemented(_)) => return ("the query engine does not support this operation", ErrorKind::Invalid),
+            Some(DataFusionError::ObjectStore(_) | DataFusionError::IoError(_)) => {
+                return ("stored data cannot be read; see `polder doctor`", ErrorKind::Unavailable);
+            }
+            Some(DataFusionError::ParquetError(_)) => {
+                return ("a stored data file is not valid Parquet; see `polder audit verify`", ErrorKind::Corrupt);
+            }
+            _ => {}
+        }
+        next = inner(error);
+    }
+    ("the query engine failed; report this as a defect", ErrorKind::Internal)
+}

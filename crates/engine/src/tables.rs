@@ -1,0 +1,44 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use polder_policy::{Permit, TableRef};
+use polder_types::{ErrorKind, TableName};
+
+/// The tables that exist, as the engine needs to know them. The program wires the lake to it.
+#[async_trait]
+pub trait Tables: Send + Sync {
+    /// The table of this name, without touching its data; `None` when there is none.
+    fn resolve(&self, name: &TableName) -> Option<TableRef>;
+
+    /// A table to scan. `version` is a version of the table, `None` the visible one.
+    ///
+    /// # Errors
+    /// When the version does not exist, or the table cannot be opened.
+    async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError>;
+
+    /// The classification that a contract gives a column, if any.
+    fn classification(&self, table: &TableName, column: &str) -> Option<String>;
+}
+
+/// Why a table cannot be opened: the error of whoever keeps it, with what it means.
+#[derive(Debug)]
+pub struct TableError {
+    /// What it means to whoever must act on it.
+    pub kind: ErrorKind,
+    /// What went wrong.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for TableError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}

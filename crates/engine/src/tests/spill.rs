@@ -1,0 +1,87 @@
+//! Joins and sorts that need more memory than they may use spill, sealed, and answer the same.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use futures::StreamExt as _;
+use polder_types::ErrorKind;
+
+use super::bed::{Bed, BedBuilder, owner, texts};
+use crate::QueryOptions;
+
+const ROWS: i64 = 60_000;
+/// Stands in every row; a spill file in the clear would hold it.
+const NEEDLE: &str = "planted-needle-in-the-clear";
+
+fn wide(salt: i64) -> Vec<RecordBatch> {
+    (0..ROWS / 4_000)
+        .map(|batch| {
+            let keys = batch * 4_000..(batch + 1) * 4_000;
+            // Multiplying by an odd number below 2^20 shuffles the keys, so that sorting has work to do.
+            let mixed: Vec<i64> = keys.map(|key| (key * 65_537 + salt) % ROWS).collect();
+            let text: Vec<String> = mixed.iter().map(|key| format!("{NEEDLE}-{salt}-{key:09}-{}", "x".repeat(150))).collect();
+            RecordBatch::try_from_iter([
+                ("k", Arc::new(Int64Array::from(mixed)) as ArrayRef),
+                ("v", Arc::new(StringArray::from(text)) as ArrayRef),
+            ])
+            .unwrap()
+        })
+        .collect()
+}
+
+fn bed(memory_bytes: usize, quota_bytes: u64) -> Bed {
+    BedBuilder::new().table("a", wide(0)).table("b", wide(7)).memory(memory_bytes, quota_bytes).build()
+}
+
+const QUERIES: [&str; 3] = [
+    "select v, k from a order by v desc, k",
+    "select a.k, a.v as x, b.v as y from a join b on a.k = b.k order by a.k",
+    "select v, count(*) as n, max(k) as m from (select * from a union all select * from b) group by v order by v",
+];
+
+fn holds_needle(bytes: &[u8]) -> bool {
+    bytes.windows(NEEDLE.len()).any(|window| window == NEEDLE.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_spills_is_sealed_and_the_answer_is_the_same() {
+    let roomy = bed(1 << 30, 1 << 30);
+    let tight = bed(14 << 20, 1 << 30);
+    for sql in QUERIES {
+        let wanted = texts(&roomy.batches(&owner(), sql).await.unwrap());
+        let before = tight.door.spilled_bytes();
+        let mut answer = tight.door.query(&owner(), sql, &QueryOptions::default()).await.unwrap();
+        let first = answer.next().await.unwrap().unwrap();
+        // Rows come while the spilled ones still lie in their files.
+        let spilled = tight.door.spilled_bytes() - before;
+        assert!(spilled > 1 << 20, "{sql}: spilled {spilled}");
+        let files = tight.temporaries();
+        assert!(!files.is_empty(), "{sql}");
+        for file in &files {
+            assert!(!holds_needle(&std::fs::read(file).unwrap()), "{sql}");
+        }
+        let mut batches = vec![first];
+        batches.extend(answer.collect().await.unwrap());
+        assert_eq!(texts(&batches), wanted, "{sql}");
+        assert!(tight.temporaries().is_empty(), "{sql}: a temporary file stays");
+    }
+    assert_eq!(roomy.door.spilled_bytes(), 0);
+    // The control: the rows in the clear do hold what was searched for.
+    let mut clear = Vec::new();
+    let schema = wide(0)[0].schema();
+    let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut clear, &schema).unwrap();
+    writer.write(&wide(0)[0]).unwrap();
+    drop(writer);
+    assert!(holds_needle(&clear));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_quota_ends_a_query_and_leaves_nothing() {
+    let bed = bed(14 << 20, 1 << 20);
+    let error = bed.batches(&owner(), QUERIES[0]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(!error.to_string().contains(NEEDLE));
+    assert!(bed.temporaries().is_empty());
+    // The door goes on answering.
+    assert_eq!(bed.rows(&owner(), "select count(*) from a").await.unwrap(), [ROWS.to_string()]);
+}
