@@ -58,7 +58,7 @@ impl Answer {
         let plan = prepared.state.optimize(&prepared.plan).map_err(|error| Error::plan(&error))?;
         let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
         let text = plan.display_indent().to_string();
-        let lines = StringArray::from_iter_values(text.lines());
+        let lines = StringArray::from(text.lines().collect::<Vec<_>>());
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(lines)]).map_err(|error| Error::SetUp(error.to_string()))?;
         let request = outcome.request;
         let batches = futures::stream::try_unfold((Some(batch), outcome), |(batch, mut outcome)| async move {

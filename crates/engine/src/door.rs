@@ -1,6 +1,7 @@
 //! The SQL door: the one way from text to rows. Every request is decided, recorded, planned in a session that knows the
 //! permitted tables and nothing else, checked against allow-lists, and only then run.
 
+mod checked;
 mod decide;
 mod functions;
 mod open;

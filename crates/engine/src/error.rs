@@ -208,8 +208,18 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
+/// The engine's text in one line, without what it says about itself.
 fn planning_text(error: &DataFusionError) -> String {
     let text = error.strip_backtrace();
+    if text.contains("Physical plan does not support logical expression") {
+        return "a subquery, or its use of a column from around it, is not supported in this place; write it as a join".to_owned();
+    }
+    let call = text.split_once("No function matches the given name and argument types '").and_then(|(_, rest)| rest.split_once('\''));
+    if let Some((call, _)) = call {
+        return format!("no function takes the arguments of {call}; cast them to other types");
+    }
+    let text = text.rsplit("caused by\n").next().unwrap_or_default();
+    let text = text.split("\nThis issue was likely caused by").next().unwrap_or_default();
     let text = [
         "Error during planning: ",
         "Schema error: ",
@@ -218,8 +228,9 @@ fn planning_text(error: &DataFusionError) -> String {
         "Invalid or Unsupported Configuration: ",
     ]
     .iter()
-    .fold(text, |text, prefix| text.replace(prefix, ""));
-    text.trim().trim_end_matches('.').to_owned()
+    .fold(text.to_owned(), |text, prefix| text.replace(prefix, ""));
+    let lines = text.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// The engine's error as a text that quotes no value.

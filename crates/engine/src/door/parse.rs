@@ -64,7 +64,7 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Error> {
     match keyword(first) {
         Some(Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM) => {}
         _ if first.is_none() => return Err(Error::Parse("there is no query".to_owned())),
-        _ => return Err(refused("a statement that is no query")),
+        _ => return Err(refused(&beginning(first))),
     }
     let tokens = versions(tokens)?;
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
@@ -90,6 +90,14 @@ fn text_of(error: &datafusion::sql::sqlparser::parser::ParserError) -> String {
 fn place(token: &TokenWithSpan) -> String {
     let start = token.span.start;
     if start.line == 0 { String::new() } else { format!(" at Line: {}, Column: {}", start.line, start.column) }
+}
+
+/// How a statement begins that is no query.
+fn beginning(token: Option<&TokenWithSpan>) -> String {
+    match token.map(|token| &token.token) {
+        Some(Token::Word(word)) if word.value.len() <= 40 => format!("{} begins no query", word.value),
+        _ => "a statement that is no query".to_owned(),
+    }
 }
 
 fn keyword(token: Option<&TokenWithSpan>) -> Option<Keyword> {
@@ -211,7 +219,15 @@ impl Visitor for Forbid {
         }
     }
 
-    fn pre_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<Error> {
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
+        let name = match expression {
+            Expr::Identifier(name) => Some(name),
+            Expr::CompoundIdentifier(names) => names.first(),
+            _ => None,
+        };
+        if name.is_some_and(|name| name.value.starts_with('@')) {
+            return ControlFlow::Break(refused("a variable of the session"));
+        }
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return ControlFlow::Break(Error::TooLong { max: DEPTH_MAX, unit: "operators in one expression" });

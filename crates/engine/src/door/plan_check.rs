@@ -8,6 +8,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, WindowFunctionDefinition};
 
+use super::checked::is_checked;
 use super::functions::Allowed;
 use crate::error::Error;
 
@@ -93,7 +94,7 @@ impl PlanRules<'_> {
     fn expression(&self, expression: &Expr) -> std::result::Result<(), String> {
         let no = |name: &str| Err(format!("the function {name} is not allowed"));
         match expression {
-            Expr::ScalarFunction(function) if !self.functions.scalar(function.name()) => no(function.name()),
+            Expr::ScalarFunction(function) if !self.functions.scalar(function.name()) && !is_checked(&function.func) => no(function.name()),
             Expr::AggregateFunction(function) if !self.functions.aggregate(function.func.name()) => no(function.func.name()),
             Expr::WindowFunction(function) => match &function.fun {
                 WindowFunctionDefinition::AggregateUDF(inner) if !self.functions.aggregate(inner.name()) => no(inner.name()),

@@ -13,11 +13,13 @@ use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::Analyzer;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use super::DoorOptions;
+use super::checked;
 use super::functions::Allowed;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
@@ -36,6 +38,11 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     let settings = config.options_mut();
     // 0.05 is exact, as in the standard: as a float, `0.06 + 0.01` would miss the rows with 0.07.
     settings.sql_parser.parse_float_as_decimal = true;
+    // Each sort sets this much aside for merging what it spilled. The engine's 10 MiB, once for every thread, may be all the
+    // memory there is, and then a sort fails before it spills.
+    let sorts = options.target_partitions.max(1).saturating_mul(8);
+    let merge_bytes = options.memory_bytes / sorts;
+    settings.execution.sort_spill_reservation_bytes = settings.execution.sort_spill_reservation_bytes.min(merge_bytes);
     let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(options.memory_bytes));
     let closed: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let runtime = RuntimeEnvBuilder::new()
@@ -46,6 +53,8 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     let scalar = SessionStateDefaults::default_scalar_functions();
     let aggregate = SessionStateDefaults::default_aggregate_functions();
     let window = SessionStateDefaults::default_window_functions();
+    let mut rules = Analyzer::new().rules;
+    rules.push(checked::rule());
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -53,6 +62,7 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
         .with_scalar_functions(scalar.into_iter().filter(|function| allowed.scalar(function.name())).collect())
         .with_aggregate_functions(aggregate.into_iter().filter(|function| allowed.aggregate(function.name())).collect())
         .with_window_functions(window.into_iter().filter(|function| allowed.window(function.name())).collect())
+        .with_analyzer_rules(rules)
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build())
 }

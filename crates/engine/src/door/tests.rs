@@ -6,7 +6,7 @@ use polder_types::{ErrorKind, EventKind};
 
 use super::functions::Allowed;
 use super::*;
-use crate::tests::bed::{Bed, files, flights, owner, user};
+use crate::tests::bed::{Bed, chained, files, flights, owner, user};
 
 const CASES: &str = include_str!("../../tests/door/refused.txt");
 
@@ -40,12 +40,16 @@ async fn an_owner_gets_nothing_but_tables_through_the_door() {
     let (bed, dir) = bed_with_secret();
     let cases = cases(&dir);
     assert!(cases.len() >= 120, "{}", cases.len());
+    let mut others = Vec::new();
     for (kind, sql) in cases {
         let error = match bed.batches(&owner(), &sql).await {
             Err(error) => error,
             Ok(_) => panic!("answered: {sql}"),
         };
-        assert_eq!(error.kind(), kind, "{sql}: {error}");
+        if error.kind() != kind {
+            others.push(format!("{} instead of {}: {sql}: {error}", error.kind().name(), kind.name()));
+        }
+        let kind = error.kind();
         assert!(!error.to_string().contains("hidden-word"));
         let last = bed.ledger.take().pop().unwrap();
         match last.kind {
@@ -56,6 +60,7 @@ async fn an_owner_gets_nothing_but_tables_through_the_door() {
         assert_eq!(last.actor, owner().principal);
         assert_eq!(files(dir.as_ref()).len(), 1, "{sql} wrote a file");
     }
+    assert!(others.is_empty(), "{}", others.join("\n"));
     // The control: the same door answers a query, and the file that was asked for is there to be read.
     assert_eq!(bed.rows(&owner(), "select count(*) from flights").await.unwrap(), ["4"]);
     assert!(std::fs::read_to_string(format!("{dir}/secret.csv")).unwrap().contains("hidden-word"));
@@ -266,6 +271,11 @@ async fn error_texts() {
         "select $1",
         "select nothing from flights",
         "select sum(carrier) from flights",
+        "select (select max(a.name || f.day) from airlines a where a.carrier = f.carrier) from flights f",
+        "select id, (select name from airlines a where a.carrier = f.carrier) from flights f",
+        "select id from flights, airlines where carrier = 'AA'",
+        "select id, count(*) from flights",
+        "select 1 union select 1, 2",
         "select * from planes",
         "select * from v",
         "select * from m",
@@ -284,14 +294,4 @@ async fn error_texts() {
     texts.push(format!("as bob\n  [{}] {}", error.kind().name(), chained(&error)));
     assert!(texts.iter().all(|text| !text.contains("UA")), "an error quotes a value of a row");
     insta::assert_snapshot!(texts.join("\n"));
-}
-
-fn chained(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(error) = next {
-        text.push_str(&format!(": {error}"));
-        next = error.source();
-    }
-    text
 }

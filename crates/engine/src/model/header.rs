@@ -7,8 +7,7 @@ pub(super) struct Header {
     pub description: Option<String>,
 }
 
-const SETTINGS: [&str; 1] = ["materialized"];
-const KINDS: [&str; 2] = ["table", "view"];
+const SETTING: &str = "materialized";
 
 /// Reads the comment lines before the query. Line numbers count from 1.
 pub(super) fn read(text: &str) -> Result<Header, Vec<(usize, String)>> {
@@ -31,10 +30,11 @@ pub(super) fn read(text: &str) -> Result<Header, Vec<(usize, String)>> {
                         (_, Some(_)) => problems.push((number, "materialized is set twice; keep one".to_owned())),
                         ("table", None) => materialized = Some(Materialized::Table),
                         ("view", None) => materialized = Some(Materialized::View),
-                        (other, None) => problems
-                            .push((number, format!("materialized = {other} is not known{}; write table or view", near(other, &KINDS)))),
+                        (other, None) => {
+                            problems.push((number, format!("materialized = {other} is not known; write table or view")));
+                        }
                     },
-                    Some((key, _)) => problems.push((number, format!("the setting {key} is not known{}", near(key, &SETTINGS)))),
+                    Some((key, _)) => problems.push((number, format!("the setting {key} is not known; the only one is {SETTING}"))),
                     None => problems.push((number, format!("{:?} is no setting; write key = value", setting.trim()))),
                 }
             }

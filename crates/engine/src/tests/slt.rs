@@ -3,17 +3,28 @@
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
-use super::bed::{Bed, files, flights, owner, texts};
+use super::bed::{Bed, chained, files, flights, owner, texts};
 use crate::Error;
 
 struct Session(Bed);
 
+/// An error as a user reads it, with its causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failed(String);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(chained(&error))
+    }
+}
+
 #[async_trait]
 impl AsyncDB for Session {
-    type Error = Error;
+    type Error = Failed;
     type ColumnType = DefaultColumnType;
 
-    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Error> {
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failed> {
         let answer = self.0.door.query(&owner(), sql, &crate::QueryOptions::default()).await?;
         let types = vec![DefaultColumnType::Any; answer.schema().fields().len()];
         let rows = texts(&answer.collect().await?);

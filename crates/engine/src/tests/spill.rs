@@ -9,7 +9,9 @@ use polder_types::ErrorKind;
 use super::bed::{Bed, BedBuilder, owner, texts};
 use crate::QueryOptions;
 
-const ROWS: i64 = 60_000;
+const ROWS: i64 = 120_000;
+/// Sorting one table takes about 48 MiB.
+const TIGHT_BYTES: usize = 32 << 20;
 /// Stands in every row; a spill file in the clear would hold it.
 const NEEDLE: &str = "planted-needle-in-the-clear";
 
@@ -46,12 +48,12 @@ fn holds_needle(bytes: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_spills_is_sealed_and_the_answer_is_the_same() {
     let roomy = bed(1 << 30, 1 << 30);
-    let tight = bed(14 << 20, 1 << 30);
+    let tight = bed(TIGHT_BYTES, 1 << 30);
     for sql in QUERIES {
         let wanted = texts(&roomy.batches(&owner(), sql).await.unwrap());
         let before = tight.door.spilled_bytes();
         let mut answer = tight.door.query(&owner(), sql, &QueryOptions::default()).await.unwrap();
-        let first = answer.next().await.unwrap().unwrap();
+        let first = answer.next().await.unwrap().unwrap_or_else(|error| panic!("{sql}: {error}"));
         // Rows come while the spilled ones still lie in their files.
         let spilled = tight.door.spilled_bytes() - before;
         assert!(spilled > 1 << 20, "{sql}: spilled {spilled}");
@@ -77,7 +79,7 @@ async fn what_spills_is_sealed_and_the_answer_is_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_quota_ends_a_query_and_leaves_nothing() {
-    let bed = bed(14 << 20, 1 << 20);
+    let bed = bed(TIGHT_BYTES, 1 << 20);
     let error = bed.batches(&owner(), QUERIES[0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(!error.to_string().contains(NEEDLE));

@@ -111,7 +111,7 @@ async fn a_table_model_gives_rows_types_and_origins() {
 async fn a_model_without_plain_columns_is_refused() {
     for (select, part) in [
         ("count(*) from flights", "no plain name"),
-        ("id, id from flights", "twice"),
+        ("id, id from flights", "same name"),
         ("id, id as \"ID\" from flights", "twice"),
         ("interval '1 day' as i from flights", "which no table holds"),
         ("make_array(id) as i from flights", "which no table holds"),
