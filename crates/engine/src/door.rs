@@ -4,6 +4,7 @@
 mod checked;
 mod decide;
 mod functions;
+mod memory;
 mod open;
 mod parse;
 mod plan_check;

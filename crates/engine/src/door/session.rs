@@ -10,7 +10,7 @@ use datafusion::catalog::{
 use datafusion::error::Result;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
@@ -21,6 +21,7 @@ use object_store::memory::InMemory;
 use super::DoorOptions;
 use super::checked;
 use super::functions::Allowed;
+use super::memory::SharedMemory;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
 
@@ -29,9 +30,12 @@ const SCHEMA: &str = "public";
 
 /// A session without tables: allowed functions, no table functions, no file formats, no stores, no catalog, sealed spill.
 pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allowed) -> Result<SessionState> {
+    let threads = options.target_partitions.max(1);
+    let thread_bytes = options.memory_bytes / threads;
     let mut config = SessionConfig::new()
-        .with_target_partitions(options.target_partitions.max(1))
-        .with_batch_size(8192)
+        .with_target_partitions(threads)
+        // Merging holds two batches of each run that was spilled, so little memory takes small ones.
+        .with_batch_size((thread_bytes / 4096).clamp(256, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
@@ -40,10 +44,9 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     settings.sql_parser.parse_float_as_decimal = true;
     // Each sort sets this much aside for merging what it spilled. The engine's 10 MiB, once for every thread, may be all the
     // memory there is, and then a sort fails before it spills.
-    let sorts = options.target_partitions.max(1).saturating_mul(8);
-    let merge_bytes = options.memory_bytes / sorts;
-    settings.execution.sort_spill_reservation_bytes = settings.execution.sort_spill_reservation_bytes.min(merge_bytes);
-    let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(options.memory_bytes));
+    let reserved = &mut settings.execution.sort_spill_reservation_bytes;
+    *reserved = (*reserved).min(thread_bytes / 16);
+    let pool: Arc<dyn MemoryPool> = Arc::new(SharedMemory::new(options.memory_bytes));
     let closed: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(pool)

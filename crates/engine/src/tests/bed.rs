@@ -133,8 +133,9 @@ impl BedBuilder {
         self
     }
 
+    /// One thread, so that it does not vary who takes the memory first.
     pub(crate) fn memory(mut self, memory_bytes: usize, quota_bytes: u64) -> Self {
-        self.options.memory_bytes = memory_bytes;
+        self.options = DoorOptions { memory_bytes, target_partitions: 1 };
         self.quota_bytes = quota_bytes;
         self
     }
