@@ -73,6 +73,9 @@ pub enum Error {
     ParquetTooLarge { path: PathBuf, what: &'static str, found_bytes: u64, max_bytes: u64 },
     #[error("{step}: this is a defect of the program; report it")]
     Internal { step: &'static str },
+    /// From a reader outside this crate, in its words.
+    #[error("{text}")]
+    Elsewhere { text: String, kind: ErrorKind },
 }
 
 impl Error {
@@ -108,6 +111,7 @@ impl Error {
             | Self::ParquetFooter { .. }
             | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
             Self::Internal { .. } => ErrorKind::Internal,
+            Self::Elsewhere { kind, .. } => *kind,
         }
     }
 }

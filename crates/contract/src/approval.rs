@@ -6,9 +6,10 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use polder_crypto::sha256;
-use polder_types::ErrorKind;
+use polder_types::{ErrorKind, TableName};
 
-use crate::contract::Contract;
+use crate::column::Column;
+use crate::contract::{Contract, Disposition, OnViolation};
 
 /// Signed note's algorithm byte of Ed25519.
 const ALGORITHM: u8 = 1;
@@ -28,6 +29,8 @@ pub enum ApprovalError {
         "take contract {table}: no enrolled approver signed its approval; an approver of this environment runs `polder contract approve {table}`"
     )]
     NotEnrolled { table: String },
+    #[error("derive a contract for model {table}: it gives no column; correct its SQL")]
+    NoColumns { table: String },
     #[error("enrol an approver: {problem}; take the line that `polder init` printed, NAME+HASH+KEY")]
     Enrolment { problem: &'static str },
 }
@@ -37,7 +40,7 @@ impl ApprovalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } | Self::Changed { .. } | Self::Damaged { .. } | Self::NotEnrolled { .. } => ErrorKind::Rejected,
-            Self::Enrolment { .. } => ErrorKind::Invalid,
+            Self::Enrolment { .. } | Self::NoColumns { .. } => ErrorKind::Invalid,
         }
     }
 }
@@ -157,6 +160,42 @@ impl Approved {
             return Err(ApprovalError::Changed { table: table() });
         }
         Ok(Self { contract: Arc::new(contract), approver })
+    }
+
+    /// The contract of a model: the columns that it computes from tables whose contracts are approved. Its rows can hold
+    /// nothing that those did not let in.
+    ///
+    /// # Errors
+    /// When it would have no column.
+    pub fn derive(table: TableName, columns: Vec<Column>, inputs: &[Self]) -> Result<Self, ApprovalError> {
+        if columns.is_empty() {
+            return Err(ApprovalError::NoColumns { table: table.to_string() });
+        }
+        let mut meaning = format!("polder derived contract v1\n{table}\n");
+        for column in &columns {
+            meaning.push_str(&format!("{} {} {}\n", column.name, column.ty, column.required));
+        }
+        let mut hashes: Vec<String> = inputs.iter().map(|input| hex::encode(input.semantic_hash())).collect();
+        hashes.sort();
+        meaning.push_str(&hashes.join("\n"));
+        let contract = Contract {
+            id: format!("model:{table}"),
+            name: table.to_string(),
+            version: "derived".to_owned(),
+            status: "active".to_owned(),
+            file: format!("models/{table}.sql"),
+            dataset: table.to_string(),
+            source: format!("model:{table}"),
+            table,
+            columns,
+            on_violation: OnViolation::Fail,
+            disposition: Disposition::Replace,
+            reject_limit: 0.0,
+            null_tokens: Vec::new(),
+            notes: Vec::new(),
+            semantic: sha256(meaning.as_bytes()),
+        };
+        Ok(Self { contract: Arc::new(contract), approver: "derived".to_owned() })
     }
 
     /// The contract.

@@ -7,6 +7,7 @@ mod typed;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
@@ -40,12 +41,20 @@ pub struct GateOptions {
     pub existing: Option<Box<dyn KeyLookup>>,
     /// Memory for unique keys, in bytes.
     pub unique_memory_bytes: usize,
+    /// What a test makes the gate do wrong.
+    pub faults: Option<Arc<dyn GateFaults>>,
+}
+
+/// Faults that a seeded test injects into the gate, to see that the counts find them.
+pub trait GateFaults: Send + Sync {
+    /// Whether the gate loses the rows that it admits of its batch number `batch` (from 0, in the order of checking).
+    fn lose_batch(&self, batch: u64) -> bool;
 }
 
 impl GateOptions {
     /// Without null tokens and existing keys, with the default memory.
     pub fn new(key: Secret<Vec<u8>>, spill: Arc<dyn SpillFiles>) -> Self {
-        Self { null_tokens: Vec::new(), key, spill, existing: None, unique_memory_bytes: UNIQUE_MEMORY_DEFAULT_BYTES }
+        Self { null_tokens: Vec::new(), key, spill, existing: None, unique_memory_bytes: UNIQUE_MEMORY_DEFAULT_BYTES, faults: None }
     }
 }
 
@@ -56,6 +65,8 @@ pub struct Gate {
     plans: Vec<Plan>,
     unique: Unique,
     seen: Mutex<Seen>,
+    faults: Option<Arc<dyn GateFaults>>,
+    checked: AtomicU64,
 }
 
 /// What the gate remembers of the batches it saw, to name rows that turn out to be duplicates.
@@ -85,6 +96,8 @@ impl Gate {
             unique,
             seen: Mutex::new(Seen { existing: options.existing, ..Seen::default() }),
             contract,
+            faults: options.faults,
+            checked: AtomicU64::new(0),
         })
     }
 
@@ -116,7 +129,11 @@ impl Gate {
             };
             arrays.push(array.map_err(|source| self.build_error(&raw, plan, source))?);
         }
-        let (batch, ordinals) = self.admit(&raw, arrays, &faults)?;
+        let (mut batch, mut ordinals) = self.admit(&raw, arrays, &faults)?;
+        let number = self.checked.fetch_add(1, Ordering::Relaxed);
+        if self.faults.as_ref().is_some_and(|faults| faults.lose_batch(number)) {
+            (batch, ordinals) = (batch.slice(0, 0), Vec::new());
+        }
         self.unique.add(&batch, &ordinals, raw.first_ordinal)?;
         let admitted = Admitted::new(batch, raw.first_ordinal, ordinals);
         self.note(&raw, &admitted)?;

@@ -38,7 +38,7 @@ pub use approval::{ApprovalError, Approved, ApproverPublic};
 pub use column::{Bounds, Column, ColumnType, TextFormat};
 pub use contract::{Contract, Disposition, Note, OnViolation};
 pub use error::Error;
-pub use gate::{Gate, GateOptions};
+pub use gate::{Gate, GateFaults, GateOptions};
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
 pub use reconcile::{Reconciled, Reconciliation};
 pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};

@@ -178,10 +178,9 @@ impl Iterator for Reader<'_> {
 /// Rows put together for another pass through a gate.
 #[derive(Debug)]
 pub struct Replay {
-    /// The rows, for the contract as it stands now; record numbers count the rows of the replay.
+    /// The rows, for the contract as it stands now; record numbers count the rows of the replay. Records that could not be split
+    /// are malformed again: nothing of them was kept.
     pub batch: RawBatch,
-    /// Rows of which no cell was kept, since they could not be split.
-    pub not_kept: u64,
 }
 
 /// Prepares quarantined rows for the gate of a contract, which may have changed meanwhile.
@@ -197,12 +196,11 @@ pub fn replay(bytes: &[u8], contract: &Contract, file: Arc<str>, first_ordinal: 
         .map(|column| places.get(&column.physical_name).copied().ok_or_else(|| Error::NotKept { column: column.name.clone() }))
         .collect::<Result<Vec<_>, _>>()?;
     let mut builders: Vec<_> = wanted.iter().map(|_| TextColumnBuilder::new(Bytes::new(), 0)).collect();
-    let (mut rows, mut not_kept) = (0, 0);
+    let (mut rows, mut malformed) = (0usize, Vec::new());
     for kept in reader {
         let kept = kept?;
-        if kept.cells.is_empty() {
-            not_kept += 1;
-            continue;
+        if let Rule::Malformed(why) = kept.rule {
+            malformed.push((u32::try_from(rows).unwrap_or(u32::MAX), why));
         }
         rows += 1;
         for (builder, place) in builders.iter_mut().zip(&wanted) {
@@ -213,7 +211,7 @@ pub fn replay(bytes: &[u8], contract: &Contract, file: Arc<str>, first_ordinal: 
         }
     }
     let columns = builders.into_iter().map(|builder| Cells::Text(builder.finish())).collect();
-    Ok(Replay { batch: RawBatch { columns, rows, first_record: 1, first_ordinal, file, malformed: Vec::new() }, not_kept })
+    Ok(Replay { batch: RawBatch { columns, rows, first_record: 1, first_ordinal, file, malformed } })
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ pub enum Error {
         custody: String,
     },
     /// The vault failed.
-    #[error("{step} keyring{}: check the store", version.map(|v| format!(" version {v}")).unwrap_or_default())]
+    #[error("{step} keyring{}: check the store", version.map(|v| format!("/{v:020}")).unwrap_or_default())]
     Vault {
         /// `list`, `read`, `write` or `delete`.
         step: &'static str,
@@ -140,7 +140,7 @@ pub enum Error {
         source: Option<Cause>,
     },
     /// Another process wrote this version first.
-    #[error("write keyring version {version}: it exists already, so keys were changed elsewhere; try again")]
+    #[error("write keyring/{version:020}: it exists already, so keys were changed elsewhere; try again")]
     VersionExists {
         /// Which version.
         version: u64,
@@ -155,7 +155,7 @@ pub enum Error {
         version: u64,
     },
     /// A keyring is not as it was written.
-    #[error("open keyring version {version}: {problem}; restore this version from a backup")]
+    #[error("open keyring/{version:020}: {problem}; restore it from a backup")]
     Keyring {
         /// Which version was asked for.
         version: u64,

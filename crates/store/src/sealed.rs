@@ -15,7 +15,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, PutMode, PutOptions};
 use parking_lot::Mutex;
 use polder_crypto::{Header, LengthProof};
-use polder_keys::{Keys, KeyringVault};
+use polder_keys::{KeyringVault, Keys};
 use polder_types::{DatasetId, Rng};
 
 use crate::backend::{Backend, Identity};

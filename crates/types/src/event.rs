@@ -79,6 +79,7 @@ pub enum KeyChange {
     Destroyed,
     RecoveryKitWritten,
     RecoveryKitTested,
+    RecoveryKitRetired,
     ObjectKeyRevealed,
 }
 

@@ -52,7 +52,8 @@ impl Target {
 fn names_version(result: Result<Keys, Error>, version: u64) {
     let error = result.err().expect("must be refused");
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    assert!(error.to_string().contains(&format!("version {version}")), "{error}");
+    let named = [format!("keyring/{version:020}"), format!("version {version}")];
+    assert!(named.iter().any(|name| error.to_string().contains(name)), "{error}");
 }
 
 #[test]

@@ -1,0 +1,338 @@
+//! The command line: nouns, verbs and their options. What each does stands in `command/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Automates the preparation and processing of data. By default every piece of data is forbidden: a contract authorises
+/// what is needed, everything stored is encrypted, every read is a decision, every act leaves proof.
+#[derive(Debug, Parser)]
+#[command(name = "polder", version, max_term_width = 120, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect; 2 usage or project file; 3 contract, quality or reconciliation; \
+4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity broken; 7 denied";
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The project's directory (default: the nearest one upwards that holds polder.yaml)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+    /// The environment of polder.yaml
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    pub env: String,
+    /// Format of what is printed on standard output
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Wait for another writer to finish, at most this many seconds, instead of exit code 5
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "600")]
+    pub wait: Option<u64>,
+    /// Show what the program does (standard error; never values or secrets). Repeat for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Memory for queries, in MiB; what does not fit is spilled, sealed
+    #[arg(long, global = true, value_name = "MIB", default_value_t = 1024)]
+    pub memory_mib: u64,
+    /// Kill this process at a named point, to try recovery
+    #[arg(long, global = true, hide = true, value_name = "POINT")]
+    pub kill_at: Option<String>,
+    /// Lose one batch inside the gate or the writer, to try the reconciliation
+    #[arg(long, global = true, hide = true, value_name = "WHERE:SEED")]
+    pub drop_batch: Option<String>,
+}
+
+/// Formats of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Columns for people
+    Table,
+    /// JSON for machines (queries: one object a line)
+    Json,
+    /// CSV with a header
+    Csv,
+    /// An Arrow IPC stream (queries only)
+    Arrow,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project with its store, keys, policies and recovery kit
+    Init(InitArgs),
+    /// Show the main job on real data: load, refuse, query, kill and resume, tamper, prove
+    Demo(DemoArgs),
+    /// Say what is not as it should be, and what to do
+    Doctor,
+    /// Sources: connections and their datasets
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Contracts: what may come in
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Load what the approved contracts authorise, then build the models
+    Run(RunArgs),
+    /// Ask a question in SQL; without one, open a shell
+    Sql(SqlArgs),
+    /// Tables and their versions
+    #[command(subcommand)]
+    Table(TableCommand),
+    /// Models: what becomes of the data
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Rows that a contract refused and kept, with the reason
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Keys: rotation, recovery, destruction
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The audit log and its proofs
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// What stands: tables, last run, log, lease
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Directory of the project; made when it does not exist
+    pub dir: PathBuf,
+    /// Root key file; made with mode 0600 when it does not exist (default: outside the project, in the user's configuration)
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Protect the root key by a passphrase, read from this reference (env:NAME or file:PATH)
+    #[arg(long, value_name = "REFERENCE")]
+    pub passphrase: Option<String>,
+    /// Where the newest checkpoint of the audit log is also written: outside the store, best on another machine's disk
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Directory of the demo project (default: a new one under the system's temporary directory)
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Another file of flights with the same columns (CSV, plain or compressed)
+    #[arg(long, value_name = "FILE")]
+    pub flights: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// List the sources and their datasets
+    List,
+    /// Read the column names of a dataset and what a contract would authorise; no value is stored or shown
+    Check {
+        /// SOURCE or SOURCE.DATASET
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContractCommand {
+    /// List the contracts and whether they are approved
+    List,
+    /// Check every contract, or one
+    Check {
+        /// The contract's table
+        name: Option<String>,
+    },
+    /// Write a first contract for a dataset from its column names: every column stands as a comment until you authorise it
+    Draft {
+        /// SOURCE.DATASET
+        dataset: String,
+        /// Authorise every column (as text where the kind is not certain)
+        #[arg(long)]
+        all: bool,
+    },
+    /// Approve a contract: its signed approval is written beside it
+    Approve {
+        /// The contract's table
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// The approver's key file (default: the one that init made)
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Only these tables or models (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    pub select: Vec<String>,
+    /// Load again what was already loaded from unchanged files
+    #[arg(long)]
+    pub again: bool,
+    /// Check and count everything, and commit nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The question; `-` reads it from standard input
+    pub query: Option<String>,
+    /// Read a table as it was: TABLE=VERSION (may be given several times)
+    #[arg(long, value_name = "TABLE=VERSION")]
+    pub at: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TableCommand {
+    /// List the tables that you may read
+    List,
+    /// Show a table's columns and counts
+    Show { name: String },
+    /// Show a table's versions
+    History { name: String },
+    /// Write small files together
+    Optimize { name: String },
+    /// Delete files that no kept version needs
+    Vacuum {
+        name: String,
+        /// Keep the versions of the last hours
+        #[arg(long, default_value_t = 168)]
+        keep_hours: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// List the models, their inputs and their order
+    List,
+    /// Show where each column of a model comes from
+    Lineage { name: String },
+    /// Build one model, or all
+    Run { name: Option<String> },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Count what is in quarantine by table, run and rule
+    List { table: Option<String> },
+    /// Show refused rows of a table with the reason (a recorded read)
+    Show {
+        table: String,
+        #[arg(long, default_value_t = 20)]
+        limit: u64,
+    },
+    /// Load what the contract refused once and admits now; what it still refuses stays in quarantine
+    Replay { table: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Show the keyring's version, datasets and key versions
+    Show,
+    /// Rotate the root key, or one table's key
+    Rotate {
+        /// A table's key instead of the root key
+        #[arg(long, value_name = "TABLE")]
+        table: Option<String>,
+        /// A new root key file (made with mode 0600)
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
+    },
+    /// Seal every object again under its newest key; goes on where it stopped
+    Reencrypt {
+        /// Only this table
+        #[arg(long, value_name = "TABLE")]
+        table: Option<String>,
+    },
+    /// Write a new recovery kit of SHARES shares, any THRESHOLD of which rebuild the root key
+    Kit {
+        /// Directory of the shares; give each to another person
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        #[arg(long, default_value_t = 3)]
+        shares: u8,
+        #[arg(long, default_value_t = 2)]
+        threshold: u8,
+    },
+    /// Rebuild the root key from a recovery kit
+    Recover {
+        /// The share files
+        #[arg(required = true, value_name = "SHARE")]
+        shares: Vec<PathBuf>,
+        /// Only prove that the kit opens this installation's keyring
+        #[arg(long)]
+        test: bool,
+        /// The new key file
+        #[arg(long, value_name = "FILE", required_unless_present = "test")]
+        key_file: Option<PathBuf>,
+    },
+    /// End a recovery kit: keyrings written from now on do not open with it
+    RetireKit {
+        /// The kit, as `keys show` names it
+        id: String,
+    },
+    /// Make an approver's key file and print the line to enrol in polder.yaml
+    Approver {
+        /// The person's name
+        name: String,
+        /// The new key file (made with mode 0600)
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Destroy an old version of a table's key: what it sealed can be read by nobody any more. Without approvals, print the request
+    Destroy {
+        /// The table
+        #[arg(long, value_name = "TABLE")]
+        table: String,
+        /// The version, as `keys show` names it
+        #[arg(long, value_name = "NUMBER")]
+        key_version: u32,
+        /// What `keys approve` printed; of two persons who are not the requester
+        #[arg(long = "approval", value_name = "NAME:SIGNATURE")]
+        approvals: Vec<String>,
+    },
+    /// Approve a request to destroy a key, and print the approval
+    Approve {
+        /// The request, as `keys destroy` printed it
+        request: String,
+        /// The approver's key file
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Print the key of one sealed object, so that another program can open it (privileged, recorded)
+    RevealObjectKey {
+        /// The object's path inside the store
+        object: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Verify the whole log, its signatures, its anchor and the private values
+    Verify,
+    /// Show the newest events
+    Show {
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only events of this type, such as commit_outcome
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
+    /// Write the log as plain tlog-tiles, for any verifier (ids, counts and commitments; no personal values)
+    Export {
+        /// A new directory
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Print the proof that an event is in the log
+    Proof {
+        /// The event's index
+        index: u64,
+    },
+}

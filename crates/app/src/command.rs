@@ -1,0 +1,120 @@
+//! What each command does; [`run`] chooses.
+
+use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, SourceCommand};
+use crate::failure::Outcome;
+use crate::installation::Installation;
+use crate::project::Project;
+
+pub mod audit;
+pub mod contract;
+pub mod demo;
+pub mod init;
+pub mod keys;
+pub mod model;
+pub mod quarantine;
+pub mod run;
+pub mod source;
+pub mod sql;
+pub mod status;
+pub mod table;
+
+/// Runs a command line.
+///
+/// # Errors
+/// Whatever the command meets; the failure says what to do and whether to try again.
+pub async fn run(cli: Cli) -> Outcome {
+    if let Some(point) = &cli.global.kill_at {
+        crate::failpoint::choose(point);
+    }
+    let global = &cli.global;
+    let output = global.output.unwrap_or(Output::Table);
+    match &cli.command {
+        Command::Init(args) => init::report(&init::init(args).await?),
+        Command::Demo(args) => demo::run(args),
+        Command::Doctor => {
+            let project = project(global)?;
+            match Installation::open_read_only(project.clone()).await {
+                Ok(installation) => status::doctor(&project, Some(&installation), None, output),
+                Err(failure) => status::doctor(&project, None, Some(&failure), output),
+            }
+        }
+        Command::Status => status::status(&reader(global).await?, output),
+        Command::Run(args) => {
+            let loss = global.drop_batch.as_deref().map(crate::wiring::Loss::parse).transpose()?;
+            let installation = writer(global).await?;
+            let ran = run::run(&installation, args, loss, output).await;
+            installation.close().await?;
+            ran
+        }
+        Command::Sql(args) => {
+            let installation = writer(global).await?;
+            let answered = sql::run(&installation, args, global.memory_mib, global.output).await;
+            installation.close().await?;
+            answered
+        }
+        Command::Table(command) => {
+            let installation = writer(global).await?;
+            table::run(&installation, command, output).await?;
+            installation.close().await
+        }
+        Command::Model(command) => {
+            let installation = writer(global).await?;
+            model::run(&installation, command, global.memory_mib, output).await?;
+            installation.close().await
+        }
+        Command::Quarantine(command) => {
+            let installation = writer(global).await?;
+            quarantine::run(&installation, command, output).await?;
+            installation.close().await
+        }
+        Command::Source(SourceCommand::List) => source::list(&project(global)?, output),
+        Command::Source(SourceCommand::Check { name }) => {
+            let installation = writer(global).await?;
+            source::check(&installation, name, output).await?;
+            installation.close().await
+        }
+        Command::Contract(command @ (ContractCommand::List | ContractCommand::Check { .. })) => {
+            contract::offline(&project(global)?, command, output)
+        }
+        Command::Contract(ContractCommand::Draft { dataset, all }) => {
+            let installation = writer(global).await?;
+            contract::draft(&installation, dataset, *all).await?;
+            installation.close().await
+        }
+        Command::Contract(ContractCommand::Approve { name, yes, key }) => {
+            let installation = writer(global).await?;
+            contract::approve(&installation, name, *yes, key.as_deref()).await?;
+            installation.close().await
+        }
+        Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
+            keys::recover(&project(global)?, shares, key_file).await
+        }
+        Command::Keys(KeysCommand::Approver { name, to }) => keys::approver(name, to),
+        Command::Keys(KeysCommand::Approve { request, key }) => keys::approve(request, key),
+        Command::Keys(command) => {
+            let installation = writer(global).await?;
+            keys::run(&installation, command, output).await?;
+            installation.close().await
+        }
+        Command::Audit(AuditCommand::Verify) => audit::verify(&reader(global).await?, output).await,
+        Command::Audit(AuditCommand::Export { to }) => audit::export(&reader(global).await?, to, output).await,
+        Command::Audit(AuditCommand::Proof { index }) => audit::proof(&reader(global).await?, *index).await,
+        Command::Audit(AuditCommand::Show { limit, kind }) => {
+            let installation = writer(global).await?;
+            audit::show(&installation, *limit, kind.as_deref(), output).await?;
+            installation.close().await
+        }
+    }
+}
+
+fn project(global: &Global) -> Outcome<Project> {
+    Project::find(global.project.as_deref(), &global.env)
+}
+
+async fn writer(global: &Global) -> Outcome<Installation> {
+    Installation::open(project(global)?, global.wait).await
+}
+
+async fn reader(global: &Global) -> Outcome<Installation> {
+    Installation::open_read_only(project(global)?).await
+}

@@ -1,0 +1,214 @@
+//! `polder contract`: check, draft, approve, list.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use polder_connect::ReadOptions;
+use polder_contract::approval::{approval_file, approval_text};
+use polder_contract::{Contract, OnViolation};
+use polder_keys::approver::ApproverKey;
+use polder_policy::Action;
+use polder_types::{ErrorKind, EventKind, TableName};
+use serde_json::{Value, json};
+
+use crate::cli::{ContractCommand, Output};
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+use crate::print::{Listing, text};
+use crate::project::{CONTRACT_SUFFIX, Project};
+
+/// Runs a verb that needs no writer.
+///
+/// # Errors
+/// When a contract is wrong.
+pub fn offline(project: &Project, command: &ContractCommand, output: Output) -> Outcome {
+    match command {
+        ContractCommand::Check { name } => check(project, name.as_deref(), output),
+        _ => list(project, output),
+    }
+}
+
+fn list(project: &Project, output: Output) -> Outcome {
+    let mut listing = Listing::new(&["table", "file", "source", "columns", "approved"]);
+    for (path, contract) in project.contracts()? {
+        let (table, source, columns) = (contract.table.to_string(), contract.source.clone(), contract.columns.len());
+        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let approved = match project.approved(&path, contract) {
+            Ok(approved) => format!("by {}", approved.approver()),
+            Err(failure) => failure.text().split(';').next().unwrap_or_default().split(": ").last().unwrap_or_default().to_owned(),
+        };
+        listing.row([json!(table), json!(file), json!(source), json!(columns), json!(approved)]);
+    }
+    listing.print(output)
+}
+
+fn check(project: &Project, name: Option<&str>, output: Output) -> Outcome {
+    let contracts = match name {
+        Some(name) => vec![project.contract(name)?],
+        None => project.contracts()?,
+    };
+    if contracts.is_empty() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            "check the contracts: contracts/ holds none; `polder contract draft SOURCE.DATASET` writes a first one",
+        ));
+    }
+    let mut listing = Listing::new(&["table", "columns", "primary_key", "on_violation", "reject_limit", "approved"]);
+    for (path, contract) in contracts {
+        project.source(&contract.source)?.dataset(&contract.dataset)?;
+        let key: Vec<Value> =
+            contract.primary_key().into_iter().filter_map(|at| contract.columns.get(at)).map(|column| json!(column.name)).collect();
+        let row = [
+            json!(contract.table.to_string()),
+            json!(contract.columns.len()),
+            Value::Array(key),
+            json!(violation(contract.on_violation)),
+            json!(contract.reject_limit),
+        ];
+        let approved = project.approved(&path, contract).is_ok();
+        listing.row(row.into_iter().chain([json!(approved)]));
+    }
+    listing.print(output)
+}
+
+fn violation(on_violation: OnViolation) -> &'static str {
+    match on_violation {
+        OnViolation::Fail => "fail",
+        OnViolation::Quarantine => "quarantine",
+        OnViolation::Drop => "drop",
+    }
+}
+
+/// Writes a first contract from column names and the kinds that a sample showed.
+///
+/// # Errors
+/// When the source cannot be read, the look is not permitted, or the file exists.
+pub async fn draft(installation: &Installation, dataset: &str, all: bool) -> Outcome {
+    let (source_name, dataset_name) = dataset
+        .split_once('.')
+        .ok_or_else(|| Failure::new(ErrorKind::Invalid, format!("draft a contract for {dataset}: name it as SOURCE.DATASET")))?;
+    let table = TableName::new(&dataset_name.to_lowercase().replace(['-', '.', ' '], "_"))
+        .map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
+    installation.may(Action::Sample, table.as_str()).await?;
+    let project = &installation.project;
+    let source = project.source(source_name)?;
+    let sample = polder_connect::sample(&source, dataset_name, ReadOptions::new(project.dir()))?;
+    let path = project.path("contracts").join(format!("{table}{CONTRACT_SUFFIX}"));
+    if path.exists() {
+        return Err(Failure::new(ErrorKind::Invalid, format!("write {}: it exists; edit it, or remove it first", path.display())));
+    }
+    let quoted = |text: &str| Value::String(text.to_owned()).to_string();
+    let id = polder_types::RequestId::random(installation.rng.as_ref())?;
+    let mut text = format!(
+        "# A first draft from column names and the kinds of {} records. By default every column is forbidden{}.\napiVersion: v3.1.0\nkind: DataContract\nid: {id}\nversion: 1.0.0\nstatus: active\ncustomProperties:\n  - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\nschema:\n  - name: {table}\n    physicalName: {}\n    properties:\n",
+        sample.records,
+        if all { ": remove each that nobody needs" } else { ": take the # away from each that is needed" },
+        quoted(source_name),
+        quoted(dataset_name),
+    );
+    for column in &sample.columns {
+        let nested = column.kind == polder_connect::InferredKind::Nested;
+        let mark = if all && !nested { "" } else { "# " };
+        let nulls: Vec<&str> = column.null_tokens.iter().copied().filter(|token| !token.is_empty()).collect();
+        let nulls = if nulls.is_empty() {
+            String::new()
+        } else {
+            format!(", customProperties: [{{property: polder.nullTokens, value: {}}}]", json!(nulls))
+        };
+        text.push_str(&format!(
+            "      {mark}- {{name: {name}, physicalName: {physical}, logicalType: {kind}{required}{nulls}}}{nested}\n",
+            name = quoted(&column.name),
+            physical = quoted(&column.name),
+            kind = column.kind.logical_type(),
+            required = if column.always_present { ", required: true" } else { "" },
+            nested = if nested { "   # nested: flatten it at the source" } else { "" },
+        ));
+    }
+    std::fs::write(&path, text).map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", path.display()), &error))?;
+    crate::print::text(&format!(
+        "wrote {}: {} columns{}\nnext: read and edit it, then polder contract approve {table}",
+        path.display(),
+        sample.columns.len(),
+        if all { "" } else { ", none of them authorised yet" }
+    ))
+}
+
+/// Signs a contract and records it.
+///
+/// # Errors
+/// When the contract is wrong, approving is not permitted, the key cannot be used, or the answer is no.
+pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
+    let project = &installation.project;
+    let (path, contract) = project.contract(name)?;
+    project.source(&contract.source)?.dataset(&contract.dataset)?;
+    installation.may(Action::Approve, name).await?;
+    let key_path = match (key, &project.environment().approver_key) {
+        (Some(path), _) => path.to_path_buf(),
+        (None, Some(path)) => project.path(path),
+        (None, None) => {
+            return Err(Failure::new(
+                ErrorKind::Invalid,
+                "approve a contract: no approver key is named; give --key FILE, or set approver_key in polder.yaml",
+            ));
+        }
+    };
+    let approver = ApproverKey::open(&key_path)?;
+    summary(&contract)?;
+    if !yes && !confirmed("approve this contract? [y/N] ")? {
+        return Err(Failure::new(ErrorKind::Invalid, format!("approve contract {name}: not confirmed; nothing was signed")));
+    }
+    let signature = approver.sign(approval_text(&contract).as_bytes())?;
+    let file = approval_file(&contract, &approver.vkey(), &signature)?;
+    let contract_hash = hex::encode(contract.semantic_hash());
+    let dataset = installation.keys.find(&format!("table:{name}"));
+    installation.record(EventKind::ContractApproved { dataset, contract_hash }).await?;
+    let target = Project::approval_path(&path);
+    std::fs::write(&target, file)
+        .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", target.display()), &error))?;
+    if project.approved(&path, contract).is_err() {
+        eprintln!(
+            "warning: {} is not an approver of this environment yet; add to approvers in polder.yaml:\n  - {}",
+            approver.name(),
+            approver.vkey()
+        );
+    }
+    text(&format!("approved contract {name} as {}: {}", approver.name(), target.display()))
+}
+
+/// What a person is about to sign.
+fn summary(contract: &Contract) -> Outcome {
+    eprintln!("contract for table {}, from dataset {} of source {}:", contract.table, contract.dataset, contract.source);
+    for column in &contract.columns {
+        let mut rules = vec![column.ty.to_string()];
+        if column.primary_key.is_some() {
+            rules.push("primary key".to_owned());
+        } else if column.required {
+            rules.push("required".to_owned());
+        }
+        if column.unique {
+            rules.push("unique".to_owned());
+        }
+        if let Some(classification) = &column.classification {
+            rules.push(classification.clone());
+        }
+        eprintln!("  {:<24} {}", column.name, rules.join(", "));
+    }
+    eprintln!("every other column stays outside; rows that break a rule: {}", violation(contract.on_violation));
+    Ok(())
+}
+
+/// Asks a person; without a terminal the answer is no.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub fn confirmed(question: &str) -> Outcome<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let failed = |error: std::io::Error| Failure::because(ErrorKind::Unavailable, "ask on the terminal", &error);
+    eprint!("{question}");
+    std::io::stderr().flush().map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,226 @@
+//! `polder init`: a project with its store, keys, approver, policies and recovery kit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use polder_audit::{Anchor, Journal};
+use polder_keys::approver::ApproverKey;
+use polder_keys::recovery::{KitTarget, write_kit};
+use polder_keys::{Custody, Keys, LocalCustody};
+use polder_store::{Backend, Lease, SealedStore};
+use polder_types::event::{KeyChange, Phase};
+use polder_types::{Clock, ErrorKind, Event, EventKind, LineageId, Recorder, Rng, SystemClock, SystemRng};
+
+use crate::account;
+use crate::cli::InitArgs;
+use crate::failure::{Failure, Outcome};
+use crate::installation::{JournalSigner, SYSTEM_DATASETS};
+use crate::project::FILE;
+use crate::secret_ref;
+
+/// Shares of the recovery kit that `init` writes, and how many of them recover.
+const KIT_SHARES: (u8, u8) = (3, 2);
+
+/// What `init` made, for the text that it prints.
+#[derive(Debug)]
+pub struct Made {
+    /// The project's directory.
+    pub dir: PathBuf,
+    /// The root key's file.
+    pub key_file: PathBuf,
+    /// The approver's key file.
+    pub approver_key: PathBuf,
+    /// The recovery kit's files.
+    pub kit: Vec<PathBuf>,
+    /// The anchor, if there is one.
+    pub anchor: Option<PathBuf>,
+}
+
+/// Makes a project.
+///
+/// # Errors
+/// When the directory is a project already, a file cannot be written, or keys cannot be made. What was made before stays, and
+/// the text says so.
+pub async fn init(args: &InitArgs) -> Outcome<Made> {
+    let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+    let dir = absolute(&args.dir)?;
+    if dir.join(FILE).exists() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!("make a project in {}: it is one already; choose another directory", dir.display()),
+        ));
+    }
+    if dir.join("store").exists() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "make a project in {}: a store lies there without a polder.yaml, from an earlier attempt or a move; remove it, or restore its polder.yaml",
+                dir.display()
+            ),
+        ));
+    }
+    let lineage = LineageId::random(rng.as_ref())?;
+    let key_file = match &args.key_file {
+        Some(file) => absolute(file)?,
+        None => default_key_dir()?.join(lineage.to_string()).join("root.key"),
+    };
+    if key_file.starts_with(&dir) {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "put the root key into {}: whoever copies the project would have its key; choose a place outside the project",
+                key_file.display()
+            ),
+        ));
+    }
+    let key_dir = key_file.parent().unwrap_or(&dir).to_path_buf();
+    for made in [&dir, &key_dir] {
+        std::fs::create_dir_all(made)
+            .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", made.display()), &error))?;
+    }
+    let actor = account::current()?;
+    let custody = custody(args, &key_file, &rng)?;
+    let stem = key_file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("root").to_owned();
+    let approver_file = key_dir.join(format!("{stem}.approver.key"));
+    let approver = if approver_file.exists() {
+        ApproverKey::open(&approver_file)?
+    } else {
+        ApproverKey::create(&approver_file, actor.name(), Arc::clone(&rng))?
+    };
+    let backend = Backend::create(&dir.join("store"))?;
+    let lease = Lease::acquire(&backend, Arc::clone(&clock), None).await?;
+    let keys = Keys::create(lineage, custody, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
+    keys.add_datasets(&SYSTEM_DATASETS).await?;
+    let anchor = args.anchor.as_deref().map(absolute).transpose()?;
+    let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
+    let signer = Arc::new(JournalSigner::new(keys.clone()));
+    let journal = Journal::create(store, signer, Arc::clone(&clock), Arc::clone(&rng), anchor.clone().map(Anchor::file)).await?;
+    journal.set_epoch(lease.epoch());
+    let record = async |kind| -> Outcome {
+        journal.record(Event::new(&actor, kind)).await?;
+        Ok(())
+    };
+    record(EventKind::InstallationCreated { lineage }).await?;
+    record(EventKind::LeaseTaken { epoch: lease.epoch() }).await?;
+    let kit_dir = key_dir.join(format!("{stem}.recovery-kit"));
+    std::fs::create_dir_all(&kit_dir)
+        .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", kit_dir.display()), &error))?;
+    let keyring_version = keys.keyring_version() + 1;
+    record(EventKind::KeysChanged { change: KeyChange::RecoveryKitWritten, phase: Phase::Intent, dataset: None, keyring_version }).await?;
+    let (total, needed) = KIT_SHARES;
+    let kit = write_kit(&keys, &KitTarget::Shares { directory: kit_dir, needed, total }, Arc::clone(&rng)).await?;
+    let keyring_version = keys.keyring_version();
+    record(EventKind::KeysChanged { change: KeyChange::RecoveryKitWritten, phase: Phase::Outcome, dataset: None, keyring_version }).await?;
+    write_files(&dir, args, &key_file, &approver_file, &approver.vkey(), anchor.as_deref(), actor.as_str())?;
+    journal.snapshot().await?;
+    Ok(Made { dir, key_file, approver_key: approver_file, kit: kit.files, anchor })
+}
+
+fn custody(args: &InitArgs, key_file: &Path, rng: &Arc<dyn Rng>) -> Outcome<Arc<dyn Custody>> {
+    Ok(match &args.passphrase {
+        Some(reference) => {
+            let passphrase = secret_ref::resolve(reference, Path::new("."))?;
+            Arc::new(if key_file.exists() {
+                LocalCustody::open_passphrase(key_file, passphrase)?
+            } else {
+                LocalCustody::create_passphrase(key_file, passphrase, Arc::clone(rng))?
+            })
+        }
+        None if key_file.exists() => Arc::new(LocalCustody::open_key_file(key_file)?),
+        None => Arc::new(LocalCustody::create_key_file(key_file, Arc::clone(rng))?),
+    })
+}
+
+/// `polder.yaml`, the policies, the empty directories, and a rule that keeps the store out of git.
+fn write_files(
+    dir: &Path,
+    args: &InitArgs,
+    key_file: &Path,
+    approver_key: &Path,
+    vkey: &str,
+    anchor: Option<&Path>,
+    actor: &str,
+) -> Outcome {
+    let quoted = |path: &Path| serde_json::Value::String(path.display().to_string()).to_string();
+    let custody = match &args.passphrase {
+        None => format!("{{custody: key-file, path: {}}}", quoted(key_file)),
+        Some(reference) => {
+            format!("{{custody: passphrase, path: {}, passphrase: {}}}", quoted(key_file), serde_json::Value::String(reference.clone()))
+        }
+    };
+    let anchor = match anchor {
+        Some(path) => format!("    anchor: {}\n", quoted(path)),
+        None => "    # Without an anchor a rollback of the whole store to an older state cannot be detected. Best on another machine's disk:\n    # anchor: /mnt/elsewhere/polder.checkpoint\n".to_owned(),
+    };
+    let settings = format!(
+        "# Environments of this project; choose one with --env. Paths are relative to this file.\nenvironments:\n  default:\n    store: store\n    keys: {custody}\n{anchor}    approver_key: {}\n    approvers:\n      - {}\n    groups:\n      owners: [{}]\n",
+        quoted(approver_key),
+        serde_json::Value::String(vkey.to_owned()),
+        serde_json::Value::String(actor.to_owned()),
+    );
+    let write = |path: &str, text: &str| {
+        let path = dir.join(path);
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", parent.display()), &error))?;
+        }
+        std::fs::write(&path, text).map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", path.display()), &error))
+    };
+    write(".gitignore", "/store/\n")?;
+    for directory in ["sources", "contracts", "models"] {
+        let path = dir.join(directory);
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", path.display()), &error))?;
+    }
+    for (name, text) in polder_policy::default_policies() {
+        write(&name, &text)?;
+    }
+    // Last, since it makes the directory a project.
+    write(FILE, &settings)
+}
+
+/// The directory of keys of the user's account.
+fn default_key_dir() -> Outcome<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))
+        .ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Invalid,
+                "choose a place for the root key: the account has no home directory; name a file with --key-file",
+            )
+        })?;
+    Ok(base.join("polder"))
+}
+
+fn absolute(path: &Path) -> Outcome<PathBuf> {
+    std::path::absolute(path).map_err(|error| Failure::because(ErrorKind::Invalid, format!("take the path {}", path.display()), &error))
+}
+
+/// Tells what was made and what to do next.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn report(made: &Made) -> Outcome {
+    use crate::print::text;
+    text(&format!("made a project in {}", made.dir.display()))?;
+    text(&format!("  root key       {}   (keep it apart from the store; without it nothing can be read)", made.key_file.display()))?;
+    text(&format!("  approver key   {}", made.approver_key.display()))?;
+    text(&format!("  recovery kit   {} shares, any {} of which recover:", made.kit.len(), KIT_SHARES.1))?;
+    for share in &made.kit {
+        text(&format!("                 {}", share.display()))?;
+    }
+    match &made.anchor {
+        Some(anchor) => text(&format!("  anchor         {}", anchor.display()))?,
+        None => text("  anchor         none: a rollback of the whole store cannot be detected; set `anchor` in polder.yaml")?,
+    }
+    text("")?;
+    text("next:")?;
+    text("  give each share of the recovery kit to another person, then prove it: polder keys recover --test SHARE SHARE")?;
+    text("  declare a source in sources/ and look at it:                          polder source check SOURCE.DATASET")?;
+    text("  draft a contract for it:                                              polder contract draft SOURCE.DATASET")
+}

@@ -1,0 +1,264 @@
+//! `polder keys`: what there is, rotation, reencryption, recovery, destruction, and the one key that may be shown.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use object_store::path::Path as ObjectPath;
+use polder_crypto::{Label, object_key};
+use polder_keys::approver::{Approval, Approver, ApproverKey, TwoPersons};
+use polder_keys::recovery::{self, KitSource, KitTarget};
+use polder_keys::{Custody, KeyState, LocalCustody, Pending};
+use polder_policy::Action;
+use polder_store::{Backend, FileKind};
+use polder_types::event::{KeyChange, Phase};
+use polder_types::{Clock, ErrorKind, EventKind, Rng, SystemClock, SystemRng};
+use serde_json::json;
+
+use crate::cli::{KeysCommand, Output};
+use crate::command::contract::confirmed;
+use crate::failure::{Failure, Outcome};
+use crate::installation::{Installation, store_dir};
+use crate::print::{self, Listing, text, time};
+use crate::progress::Progress;
+use crate::project::Project;
+
+/// Runs a verb on an open installation.
+///
+/// # Errors
+/// When it is not permitted, or fails.
+pub async fn run(installation: &Installation, command: &KeysCommand, output: Output) -> Outcome {
+    installation.require(Action::ManageKeys).await?;
+    match command {
+        KeysCommand::Show => show(installation, output),
+        KeysCommand::Rotate { table: Some(table), .. } => rotate_table(installation, table).await,
+        KeysCommand::Rotate { table: None, new_key_file } => rotate_root(installation, new_key_file.as_deref()).await,
+        KeysCommand::Reencrypt { table } => reencrypt(installation, table.as_deref()).await,
+        KeysCommand::Kit { to, shares, threshold } => kit(installation, to, *shares, *threshold).await,
+        KeysCommand::Recover { shares, .. } => test_kit(installation, shares).await,
+        KeysCommand::RetireKit { id } => retire_kit(installation, id).await,
+        KeysCommand::Destroy { table, key_version, approvals } => destroy(installation, table, *key_version, approvals).await,
+        KeysCommand::Approver { name, to } => approver(name, to),
+        KeysCommand::Approve { request, key } => approve(request, key),
+        KeysCommand::RevealObjectKey { object, yes } => reveal(installation, object, *yes).await,
+    }
+}
+
+fn show(installation: &Installation, output: Output) -> Outcome {
+    let mut listing = Listing::new(&["dataset", "id", "current", "versions"]);
+    for dataset in installation.keys.datasets() {
+        let versions: Vec<_> = dataset
+            .versions
+            .iter()
+            .map(|version| {
+                let state = match version.state {
+                    KeyState::Live => "",
+                    KeyState::DestructionPending => " pending destruction",
+                    KeyState::Destroyed => " destroyed",
+                };
+                json!(format!("{} of {}{state}", version.version, time(version.created_ms)))
+            })
+            .collect();
+        listing.row([json!(dataset.name), json!(dataset.id.to_string()), json!(dataset.current_version), json!(versions)]);
+    }
+    if output == Output::Table {
+        text(&format!("lineage {}, keyring version {}", installation.keys.lineage(), installation.keys.keyring_version()))?;
+        for kit in installation.keys.recovery_kits() {
+            let tested = kit.tested_ms.map_or("never tested".to_owned(), |ms| format!("tested {}", time(ms)));
+            text(&format!("recovery kit {} of {}, {tested}", kit.id, time(kit.written_ms)))?;
+        }
+    }
+    listing.print(output)
+}
+
+fn table_dataset(installation: &Installation, table: &str) -> Outcome<polder_types::DatasetId> {
+    installation.keys.find(&format!("table:{table}")).ok_or_else(|| {
+        Failure::new(ErrorKind::NotFound, format!("find table {table}: no such table; `polder table list` shows those that you may use"))
+    })
+}
+
+async fn rotate_table(installation: &Installation, table: &str) -> Outcome {
+    let dataset = table_dataset(installation, table)?;
+    let version =
+        installation.change_keys(KeyChange::DatasetRotated, Some(dataset), async |keys| keys.rotate_dataset(dataset).await).await?;
+    text(&format!("rotated the key of table {table}: version {version} seals from now on\nnext: polder keys reencrypt --table {table}"))
+}
+
+async fn rotate_root(installation: &Installation, new_key_file: Option<&Path>) -> Outcome {
+    let new: Option<Arc<dyn Custody>> = match new_key_file {
+        Some(path) => Some(Arc::new(LocalCustody::create_key_file(path, Arc::clone(&installation.rng))?)),
+        None => None,
+    };
+    installation.change_keys(KeyChange::RootRotated, None, async |keys| keys.rotate_root(new).await).await?;
+    text(&format!("rotated the root key: keyring version {}", installation.keys.keyring_version()))?;
+    match new_key_file {
+        Some(path) => text(&format!("next: write {} as the path of keys in polder.yaml", path.display())),
+        None => Ok(()),
+    }
+}
+
+async fn reencrypt(installation: &Installation, table: Option<&str>) -> Outcome {
+    let only = table.map(|table| table_dataset(installation, table)).transpose()?;
+    let progress = Progress::start("reencrypt");
+    let keyring_version = installation.keys.keyring_version();
+    let record = async |phase| {
+        installation.record(EventKind::KeysChanged { change: KeyChange::Reencrypted, phase, dataset: only, keyring_version }).await
+    };
+    record(Phase::Intent).await?;
+    let (mut seen, mut changed) = (0u64, 0u64);
+    for file in installation.store.backend().every_file()? {
+        let FileKind::Object(_, dataset) = file.kind else { continue };
+        if only.is_some_and(|only| only != dataset) {
+            continue;
+        }
+        seen += 1;
+        match installation.store.reencrypt(&ObjectPath::from(file.path.as_str())).await {
+            Ok(done) => changed += u64::from(done.changed),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        crate::failpoint::hit("reencrypt");
+        progress.at(seen, file.path);
+    }
+    record(Phase::Outcome).await?;
+    progress.finish(&format!("{changed} of {seen} objects sealed again under their newest key"));
+    Ok(())
+}
+
+async fn kit(installation: &Installation, to: &Path, shares: u8, threshold: u8) -> Outcome {
+    std::fs::create_dir_all(to)
+        .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", to.display()), &error))?;
+    let target = KitTarget::Shares { directory: to.to_path_buf(), needed: threshold, total: shares };
+    let rng = Arc::clone(&installation.rng);
+    let kit =
+        installation.change_keys(KeyChange::RecoveryKitWritten, None, async |keys| recovery::write_kit(keys, &target, rng).await).await?;
+    text(&format!("wrote recovery kit {}: any {threshold} of these recover; give each to another person", kit.id))?;
+    kit.files.iter().try_for_each(|file| text(&format!("  {}", file.display())))
+}
+
+async fn test_kit(installation: &Installation, shares: &[PathBuf]) -> Outcome {
+    let source = KitSource::ShareFiles(shares.to_vec());
+    let test = installation.change_keys(KeyChange::RecoveryKitTested, None, async |keys| recovery::test(keys, &source).await).await?;
+    text(&format!("recovery kit {} opens keyring version {} with the keys of {} datasets", test.id, test.keyring_version, test.datasets))
+}
+
+/// `keys recover` without `--test`: the root key is lost, so nothing else can be opened first.
+///
+/// # Errors
+/// When the kit does not open the newest keyring, or the new key file exists.
+pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path) -> Outcome {
+    let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+    let backend = Backend::open(&store_dir(project))?;
+    let custody = Arc::new(LocalCustody::create_key_file(key_file, Arc::clone(&rng))?);
+    let source = KitSource::ShareFiles(shares.to_vec());
+    let keys = match recovery::recover(&source, custody, Arc::new(backend), clock, rng).await {
+        Ok(keys) => keys,
+        Err(error) => {
+            // It wraps nothing, and would stand in the way of the next attempt.
+            let _ = std::fs::remove_file(key_file);
+            return Err(error.into());
+        }
+    };
+    text(&format!("recovered keyring version {} under the new root key {}", keys.keyring_version(), key_file.display()))?;
+    text(&format!("next: write it as the path of keys in polder.yaml:\n    keys: {{custody: key-file, path: {}}}", key_file.display()))
+}
+
+async fn retire_kit(installation: &Installation, id: &str) -> Outcome {
+    installation.change_keys(KeyChange::RecoveryKitRetired, None, async |keys| recovery::retire_kit(keys, id).await).await?;
+    text(&format!("retired recovery kit {id}; it still opens older copies of the keyring, so destroy its shares too"))
+}
+
+/// `keys approver`: needs no installation.
+///
+/// # Errors
+/// When the name is not one, or the file exists.
+pub fn approver(name: &str, to: &Path) -> Outcome {
+    let key = ApproverKey::create(to, name, Arc::new(SystemRng))?;
+    text(&format!("made {}\nnext: whoever keeps polder.yaml adds to approvers:\n      - {}", to.display(), key.vkey()))
+}
+
+/// `keys approve`: needs no installation.
+///
+/// # Errors
+/// When the request is not one, or the key cannot be used.
+pub fn approve(request: &str, key: &Path) -> Outcome {
+    let wrong = || Failure::new(ErrorKind::Invalid, "approve a request: it is not the 64 digits that `keys destroy` printed");
+    let request: [u8; 32] = hex::decode(request).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)?;
+    let approval = ApproverKey::open(key)?.approve(&request)?;
+    text(&format!("{}:{}", approval.name, hex::encode(approval.signature)))
+}
+
+fn approval(text: &str) -> Outcome<Approval> {
+    let parsed = text.rsplit_once(':').and_then(|(name, signature)| {
+        let signature: [u8; 64] = hex::decode(signature).ok()?.try_into().ok()?;
+        Some(Approval { name: name.to_owned(), signature })
+    });
+    parsed.ok_or_else(|| Failure::new(ErrorKind::Invalid, "read --approval: it is not the line that `keys approve` printed"))
+}
+
+/// Without approvals nothing changes: the request is what two other persons sign.
+async fn destroy(installation: &Installation, table: &str, key_version: u32, approvals: &[String]) -> Outcome {
+    let dataset = table_dataset(installation, table)?;
+    let plan = installation.keys.plan_destroy(dataset, key_version, &installation.actor).await?;
+    if approvals.is_empty() {
+        let mut sealed = 0u64;
+        for file in installation.store.backend().every_file()? {
+            if matches!(file.kind, FileKind::Object(_, of) if of == dataset) {
+                let header = installation.store.inspect(&ObjectPath::from(file.path.as_str())).await?;
+                sealed += u64::from(header.key_version == key_version);
+            }
+        }
+        text(&format!("request     {}", hex::encode(plan.request_hash)))?;
+        text(&format!("destroys    version {key_version} of the key of {}, asked for by {}", plan.name, plan.requester))?;
+        text(&format!("unreadable  {sealed} objects of the store that are sealed under it"))?;
+        plan.copies.iter().try_for_each(|copy| text(&format!("also in     the keyring's copy {copy}")))?;
+        plan.kits.iter().try_for_each(|kit| text(&format!("also in     older keyrings that recovery kit {kit} opens")))?;
+        return text(
+            "next: two enrolled approvers other than the requester run `polder keys approve REQUEST --key FILE`; give both lines as --approval",
+        );
+    }
+    let approvals = approvals.iter().map(|line| approval(line)).collect::<Outcome<Vec<_>>>()?;
+    let enrolled = &installation.project.environment().approvers;
+    let enrolled = enrolled.iter().map(|vkey| Ok(Approver::parse(vkey)?)).collect::<Outcome<Vec<_>>>()?;
+    let persons = TwoPersons::verify(plan.request_hash, &plan.requester, &enrolled, &approvals)?;
+    let report =
+        installation.change_keys(KeyChange::DestructionPending, Some(dataset), async |keys| keys.destroy(&plan, &persons).await).await?;
+    let [first, second] = persons.approvers();
+    text(&format!("version {key_version} of the key of table {table} is out of the keyring, approved by {first} and {second}"))?;
+    if report.destroyed() {
+        let keyring_version = installation.keys.keyring_version();
+        let change = KeyChange::Destroyed;
+        installation.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: Some(dataset), keyring_version }).await?;
+        return text("destroyed: no copy of the keyring that can be opened holds it");
+    }
+    for pending in &report.pending {
+        text(&match pending {
+            Pending::OldVersion(version) => format!("pending: keyring version {version} still lies in the store"),
+            Pending::Copy(name) => format!("pending: the keyring's copy {name} holds it; rewrite it"),
+            Pending::Root => "pending: the root key that opens older keyrings is in use; `polder keys rotate`".to_owned(),
+            Pending::RecoveryKit(id) => format!("pending: recovery kit {id} opens older keyrings; `polder keys retire-kit {id}`"),
+        })?;
+    }
+    Ok(())
+}
+
+async fn reveal(installation: &Installation, object: &str, yes: bool) -> Outcome {
+    if !yes && !confirmed("print the key of this object? whoever sees it can read the object [y/N] ")? {
+        return Err(Failure::new(ErrorKind::Invalid, "reveal an object's key: not confirmed"));
+    }
+    let path = ObjectPath::from(object);
+    let header = installation.store.inspect(&path).await?;
+    let keyring_version = installation.keys.keyring_version();
+    let dataset = Some(header.dataset);
+    installation
+        .record(EventKind::KeysChanged { change: KeyChange::ObjectKeyRevealed, phase: Phase::Outcome, dataset, keyring_version })
+        .await?;
+    let key = installation.keys.open_key(header.dataset, header.key_version)?;
+    let object_key = object_key(key.expose(), &header, Label::Object, object);
+    print::json(&json!({
+        "object": object,
+        "object_key": hex::encode(object_key.as_slice()),
+        "context": hex::encode(polder_crypto::context(Label::Object, &header, object)),
+        "ciphertext_offset": polder_crypto::HEADER_LEN,
+        "format": "Tink AES256-GCM-HKDF streaming, 64 KiB segments; the context is the associated data",
+    }))
+}

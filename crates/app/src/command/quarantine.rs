@@ -1,0 +1,131 @@
+//! `polder quarantine`: count, show, replay.
+
+use std::collections::BTreeMap;
+
+use polder_contract::quarantine::{Kept, Reader};
+use polder_policy::Action;
+use polder_types::{EventKind, RequestId, RunId};
+use serde_json::{Value, json};
+
+use crate::cli::{Output, QuarantineCommand};
+use crate::failure::Outcome;
+use crate::ingest::{self, Offsets, store_failure};
+use crate::installation::Installation;
+use crate::print::Listing;
+use crate::quarantine::{Object, objects};
+
+/// Runs a verb.
+///
+/// # Errors
+/// When it is not permitted, or an object is not as it was written.
+pub async fn run(installation: &Installation, command: &QuarantineCommand, output: Output) -> Outcome {
+    match command {
+        QuarantineCommand::List { table } => list(installation, table.as_deref(), output).await,
+        QuarantineCommand::Show { table, limit } => show(installation, table, *limit, output).await,
+        QuarantineCommand::Replay { table } => replay(installation, table, output).await,
+    }
+}
+
+async fn read(installation: &Installation, object: &Object) -> Outcome<bytes::Bytes> {
+    installation.store.read(&object.path).await.map_err(|error| store_failure("read refused rows", &error))
+}
+
+/// Objects that the table's loads took up again.
+async fn replayed(installation: &Installation, table: &str) -> Outcome<Vec<String>> {
+    let Some(dataset) = installation.keys.find(&format!("table:{table}")) else { return Ok(Vec::new()) };
+    let head = installation.journal.state().tables.get(&dataset).map_or(0, |head| head.sequence);
+    Ok(Offsets::read(&installation.store, dataset, head).await?.unwrap_or_default().replayed)
+}
+
+/// Whether the batch of a quarantine object was committed.
+fn committed(installation: &Installation, table: &str, object: &Object) -> bool {
+    let state = installation.journal.state();
+    let id = installation.keys.find(&format!("table:{table}"));
+    id.and_then(|id| state.tables.get(&id)).is_some_and(|head| head.versions.iter().any(|version| version.sequence == object.sequence))
+}
+
+async fn list(installation: &Installation, only: Option<&str>, output: Output) -> Outcome {
+    let tables: Vec<String> = match only {
+        Some(table) => vec![installation.permit(Action::Quarantine, table).await?.table().to_string()],
+        None => {
+            let all = installation.tables();
+            let allowed = |table: &polder_policy::TableRef| {
+                installation.policies.decide(&installation.actor, &installation.groups, Action::Quarantine, table).allowed
+            };
+            all.into_iter().filter(allowed).map(|table| table.name.to_string()).collect()
+        }
+    };
+    let mut listing = Listing::new(&["table", "sequence", "run", "batch", "rule", "column", "rows"]);
+    for table in tables {
+        let mut counts: BTreeMap<(u64, String, &str, String, Option<String>), u64> = BTreeMap::new();
+        let replayed = replayed(installation, &table).await?;
+        for object in objects(installation, &table).await? {
+            let bytes = read(installation, &object).await?;
+            let batch = match committed(installation, &table, &object) {
+                true if replayed.contains(&object.path.to_string()) => "replayed",
+                true => "committed",
+                false => "not committed",
+            };
+            for kept in Reader::open(&bytes)? {
+                let kept = kept?;
+                *counts.entry((object.sequence, object.run.clone(), batch, kept.rule.name().to_owned(), kept.column)).or_default() += 1;
+            }
+        }
+        for ((sequence, run, batch, rule, column), rows) in counts {
+            listing.row([json!(table), json!(sequence), json!(run), json!(batch), json!(rule), json!(column), json!(rows)]);
+        }
+    }
+    listing.print(output)
+}
+
+async fn show(installation: &Installation, table: &str, limit: u64, output: Output) -> Outcome {
+    let permit = installation.permit(Action::Quarantine, table).await?;
+    let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
+    let (request, policies): (RequestId, Vec<String>) = (permit.request(), permit.policies().to_vec());
+    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
+    let mut listing = Listing::new(&["file", "record", "rule", "column", "row"]);
+    let mut shown = 0;
+    'objects: for object in objects(installation, table).await? {
+        let bytes = read(installation, &object).await?;
+        let reader = Reader::open(&bytes)?;
+        let columns = reader.head().columns.clone();
+        for kept in reader {
+            if shown == limit {
+                break 'objects;
+            }
+            let kept = kept?;
+            shown += 1;
+            let row = if output == Output::Json { row_json(&columns, &kept) } else { json!(row_text(&columns, &kept)) };
+            listing.row([json!(kept.file), json!(kept.record), json!(kept.rule.name()), json!(kept.column), row]);
+        }
+    }
+    listing.print(output)?;
+    installation.record(EventKind::ReadFinished { request, rows: shown, complete: true }).await
+}
+
+async fn replay(installation: &Installation, table: &str, output: Output) -> Outcome {
+    let (path, contract) = installation.project.contract(table)?;
+    let approved = installation.project.approved(&path, contract)?;
+    let run = RunId::random(installation.rng.as_ref())?;
+    installation.record(EventKind::RunStarted { run, batches: 1 }).await?;
+    let lake = installation.lake(None)?;
+    let report = ingest::replay(installation, &lake, approved, run).await?;
+    let failed = u32::from(report.failure.is_some());
+    installation.record(EventKind::RunFinished { run, committed: u32::from(report.status == "committed"), failed }).await?;
+    crate::command::run::show(std::slice::from_ref(&report), run, output)?;
+    report.failure.map_or(Ok(()), Err)
+}
+
+fn row_json(columns: &[String], kept: &Kept) -> Value {
+    let cells = columns.iter().zip(&kept.cells).map(|(column, (_, cell))| (column.clone(), json!(String::from_utf8_lossy(cell))));
+    Value::Object(cells.collect())
+}
+
+fn row_text(columns: &[String], kept: &Kept) -> String {
+    if kept.cells.is_empty() {
+        return "(not kept: the record could not be split)".to_owned();
+    }
+    let cell =
+        |(column, (_, cell)): (&String, &(polder_contract::CellKind, Vec<u8>))| format!("{column}={}", String::from_utf8_lossy(cell));
+    columns.iter().zip(&kept.cells).map(cell).collect::<Vec<_>>().join(" ")
+}

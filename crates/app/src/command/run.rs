@@ -1,0 +1,91 @@
+//! `polder run`: every approved contract's source into its table, then the models.
+
+use polder_types::{ErrorKind, EventKind, RunId};
+use serde_json::json;
+
+use crate::cli::{Output, RunArgs};
+use crate::failure::{Failure, Outcome};
+use crate::ingest::{self, BatchReport, LoadOptions};
+use crate::installation::Installation;
+use crate::print;
+use crate::wiring::Loss;
+
+/// Runs what is selected. Each batch stands for itself: one that fails leaves the others as they are, and the run fails.
+///
+/// # Errors
+/// When any batch failed, or nothing could begin.
+pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>, output: Output) -> Outcome {
+    let project = &installation.project;
+    let contracts = project.contracts()?;
+    let models = project.models()?;
+    for name in &args.select {
+        let known = contracts.iter().any(|(_, contract)| contract.table.as_str() == name) || models.iter().any(|(model, _)| model == name);
+        if !known {
+            let names: Vec<&str> =
+                contracts.iter().map(|(_, contract)| contract.table.as_str()).chain(models.iter().map(|(name, _)| name.as_str())).collect();
+            return Err(Failure::new(
+                ErrorKind::Invalid,
+                format!("run {name}: there is no such contract or model; {}", polder_contract::yaml::suggest(name, &names)),
+            ));
+        }
+    }
+    let chosen = |name: &str| args.select.is_empty() || args.select.iter().any(|selected| selected == name);
+    let contracts: Vec<_> = contracts.into_iter().filter(|(_, contract)| chosen(contract.table.as_str())).collect();
+    let models: Vec<String> = models.into_iter().map(|(name, _)| name).filter(|name| chosen(name)).collect();
+    if contracts.is_empty() && models.is_empty() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            "run: contracts/ holds nothing that lets rows in; declare a source, then `polder contract draft SOURCE.DATASET`",
+        ));
+    }
+    let run = RunId::random(installation.rng.as_ref())?;
+    let batches = u32::try_from(contracts.len() + models.len()).unwrap_or(u32::MAX);
+    installation.record(EventKind::RunStarted { run, batches }).await?;
+    let lake = installation.lake(loss)?;
+    let options = LoadOptions { again: args.again, dry_run: args.dry_run, loss };
+    let mut reports: Vec<BatchReport> = Vec::new();
+    for (path, contract) in contracts {
+        let table = contract.table.to_string();
+        let loaded = match project.approved(&path, contract) {
+            Ok(approved) => ingest::load(installation, &lake, approved, run, options).await,
+            Err(failure) => Err(failure),
+        };
+        reports.push(loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure)));
+    }
+    let failed_before = reports.iter().any(|report| report.failure.is_some());
+    for name in &models {
+        let report = if failed_before {
+            let failure = Failure::new(
+                ErrorKind::Rejected,
+                format!("build model {name}: not begun, since a batch before it failed; its table is as it was"),
+            );
+            BatchReport::refused(name.clone(), failure)
+        } else if args.dry_run {
+            continue;
+        } else {
+            crate::command::model::build(installation, &lake, name, run)
+                .await
+                .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure))
+        };
+        reports.push(report);
+    }
+    let failed = reports.iter().filter(|report| report.failure.is_some()).count();
+    let committed = reports.iter().filter(|report| report.status == "committed").count();
+    let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
+    installation.record(EventKind::RunFinished { run, committed, failed: failed_batches }).await?;
+    show(&reports, run, output)?;
+    match reports.into_iter().find_map(|report| report.failure) {
+        None => Ok(()),
+        Some(first) => Err(first.during(format!("{failed} of the run's batches failed; the others are as reported"))),
+    }
+}
+
+/// Prints what became of each batch.
+pub(super) fn show(reports: &[BatchReport], run: RunId, output: Output) -> Outcome {
+    if output == Output::Json {
+        let batches: Vec<_> = reports.iter().map(ingest::to_json).collect();
+        let success = reports.iter().all(|report| report.failure.is_none());
+        return print::json(&json!({ "run": run.to_string(), "success": success, "batches": batches }));
+    }
+    reports.iter().flat_map(ingest::lines).try_for_each(|line| print::text(&line))
+}

@@ -1,0 +1,73 @@
+//! `polder source`: list and look.
+
+use polder_connect::ReadOptions;
+use polder_policy::Action;
+use polder_types::ErrorKind;
+use serde_json::json;
+
+use crate::cli::Output;
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+use crate::print::Listing;
+use crate::project::Project;
+
+/// Lists sources and datasets.
+///
+/// # Errors
+/// When a source file is wrong.
+pub fn list(project: &Project, output: Output) -> Outcome {
+    let contracts = project.contracts()?;
+    let mut listing = Listing::new(&["source", "type", "path", "dataset", "contracts"]);
+    for source in project.sources()? {
+        for dataset in source.datasets.keys() {
+            let tables: Vec<_> = contracts
+                .iter()
+                .filter(|(_, contract)| contract.source == source.name && contract.dataset == *dataset)
+                .map(|(_, contract)| json!(contract.table.to_string()))
+                .collect();
+            listing.row([
+                json!(source.name),
+                json!(source.source_type.as_str()),
+                json!(source.path.display().to_string()),
+                json!(dataset),
+                json!(tables),
+            ]);
+        }
+    }
+    listing.print(output)
+}
+
+/// Shows the columns of a dataset and which of them a contract authorises.
+///
+/// # Errors
+/// When the look is not permitted, or the source cannot be read.
+pub async fn check(installation: &Installation, name: &str, output: Output) -> Outcome {
+    installation.require(Action::Audit).await?;
+    let project = &installation.project;
+    let (source_name, only) = name.split_once('.').map_or((name, None), |(source, dataset)| (source, Some(dataset)));
+    let source = project.source(source_name)?;
+    if let Some(only) = only {
+        source.dataset(only)?;
+    }
+    let contracts = project.contracts()?;
+    let mut listing = Listing::new(&["dataset", "column", "looks_like", "null_tokens", "authorised_by"]);
+    for dataset in source.datasets.keys().filter(|dataset| only.is_none_or(|only| only == dataset.as_str())) {
+        let sample = polder_connect::sample(&source, dataset, ReadOptions::new(project.dir()))
+            .map_err(|error| Failure::from(error).during(format!("look at dataset {dataset} of source {source_name}")))?;
+        for column in &sample.columns {
+            let by: Vec<_> = contracts
+                .iter()
+                .filter(|(_, contract)| contract.source == source.name && contract.dataset == *dataset)
+                .filter(|(_, contract)| contract.columns.iter().any(|authorised| authorised.physical_name == column.name))
+                .map(|(_, contract)| json!(contract.table.to_string()))
+                .collect();
+            let kind = format!("{:?}", column.kind).to_lowercase();
+            let nulls: Vec<_> = column.null_tokens.iter().map(|token| json!(if token.is_empty() { "(empty)" } else { token })).collect();
+            listing.row([json!(dataset), json!(column.name), json!(kind), json!(nulls), json!(by)]);
+        }
+    }
+    if source.datasets.is_empty() {
+        return Err(Failure::new(ErrorKind::Invalid, format!("look at source {source_name}: it has no dataset")));
+    }
+    listing.print(output)
+}

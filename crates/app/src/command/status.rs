@@ -1,0 +1,198 @@
+//! `polder status` and `polder doctor`: what stands, and what is not as it should be.
+
+use std::collections::BTreeMap;
+
+use polder_types::ErrorKind;
+use serde_json::json;
+
+use crate::cli::Output;
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+use crate::print::{self, Listing, text, time};
+use crate::project::Project;
+
+/// `polder status`, beside a writer.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn status(installation: &Installation, output: Output) -> Outcome {
+    let state = installation.journal.state();
+    let names: BTreeMap<_, _> = installation.keys.datasets().into_iter().map(|dataset| (dataset.id, dataset.name)).collect();
+    let last = state.runs.values().max_by_key(|run| run.started_ms);
+    let tables: Vec<_> = state
+        .tables
+        .iter()
+        .filter_map(|(id, head)| {
+            let name = names.get(id)?.strip_prefix("table:")?;
+            let newest = head.versions.last();
+            Some((name.to_owned(), head.version, newest.map(|version| version.time_ms), newest.and_then(|version| version.counts)))
+        })
+        .collect();
+    if output == Output::Json {
+        let tables: Vec<_> = tables
+            .iter()
+            .map(|(name, version, at, counts)| json!({"table": name, "version": version, "time": at.map(time), "counts": counts}))
+            .collect();
+        return print::json(&json!({
+            "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
+            "keyring_version": installation.keys.keyring_version(), "tables": tables, "open_intents": state.open_intents.len(),
+            "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
+            "integrity_failures": state.integrity_failures.len(),
+            "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
+                "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
+        }));
+    }
+    text(&format!("lineage      {}", installation.keys.lineage()))?;
+    text(&format!("log          {} entries, writer epoch {}", installation.journal.size(), state.epoch))?;
+    text(&format!("keyring      version {}", installation.keys.keyring_version()))?;
+    text(&format!("reads        {} allowed, {} denied, {} rows", state.reads.allowed, state.reads.denied, state.reads.rows))?;
+    match last {
+        None => text("last run     none yet")?,
+        Some(run) => match run.finished {
+            Some(end) => {
+                text(&format!("last run     {}: {} batches committed, {} failed", time(run.started_ms), end.committed, end.failed))?
+            }
+            None => text(&format!("last run     {}: did not finish; `polder run` goes on", time(run.started_ms)))?,
+        },
+    }
+    if !state.open_intents.is_empty() {
+        text(&format!("unfinished   {} commits; the next writer settles them", state.open_intents.len()))?;
+    }
+    for failure in &state.integrity_failures {
+        text(&format!("integrity    {} failed at {}", failure.object, time(failure.time_ms)))?;
+    }
+    let mut listing = Listing::new(&["table", "version", "time", "rows_loaded"]);
+    for (name, version, at, counts) in tables {
+        listing.row([json!(name), json!(version), json!(at.map(time)), json!(counts.map(|counts| counts.loaded))]);
+    }
+    listing.print(output)
+}
+
+/// One thing that `doctor` looked at.
+struct Check {
+    what: &'static str,
+    fine: bool,
+    says: String,
+}
+
+/// `polder doctor`.
+///
+/// # Errors
+/// When something is red.
+pub fn doctor(project: &Project, installation: Option<&Installation>, failure: Option<&Failure>, output: Output) -> Outcome {
+    let mut checks =
+        vec![Check { what: "core dumps", fine: core_dumps_off(), says: "off for this program".to_owned() }, swap(), key_file(project)];
+    match (installation, failure) {
+        (Some(installation), _) => checks.extend(inside(installation)),
+        (None, Some(failure)) => checks.push(Check { what: "installation", fine: false, says: failure.to_string().replace('\n', " ") }),
+        (None, None) => {}
+    }
+    for (what, found) in [
+        ("sources", project.sources().map(|sources| format!("{} in order", sources.len()))),
+        ("contracts", project.contracts().map(|contracts| format!("{} in order", contracts.len()))),
+        ("policies", project.policies().map(|policies| format!("{} in order", policies.count()))),
+    ] {
+        checks.push(match found {
+            Ok(says) => Check { what, fine: true, says },
+            Err(failure) => Check { what, fine: false, says: failure.to_string() },
+        });
+    }
+    let red = checks.iter().filter(|check| !check.fine).count();
+    let mut listing = Listing::new(&["", "check", "finding"]);
+    for check in &checks {
+        listing.row([json!(if check.fine { "ok" } else { "RED" }), json!(check.what), json!(check.says)]);
+    }
+    listing.print(output)?;
+    if red == 0 {
+        Ok(())
+    } else {
+        Err(Failure::new(ErrorKind::Invalid, format!("{red} of {} checks are red; do what their findings say", checks.len())))
+    }
+}
+
+fn inside(installation: &Installation) -> Vec<Check> {
+    let state = installation.journal.state();
+    let kits = installation.keys.recovery_kits();
+    let tested = kits.iter().filter_map(|kit| kit.tested_ms).max();
+    let anchor = installation.project.environment().anchor.as_ref();
+    let recovered = state.tables.values().flat_map(|head| &head.versions).filter(|version| version.recovered).count();
+    vec![
+        Check {
+            what: "recovery kit",
+            fine: tested.is_some(),
+            says: match (kits.len(), tested) {
+                (0, _) => "there is none: polder keys kit --to DIR".to_owned(),
+                (_, None) => "it was never tested: polder keys recover --test SHARE SHARE".to_owned(),
+                (_, Some(ms)) => format!("tested {}", time(ms)),
+            },
+        },
+        Check {
+            what: "anchor",
+            fine: anchor.is_some(),
+            says: anchor
+                .map_or("none: a rollback of the whole installation cannot be detected; set `anchor` in polder.yaml".to_owned(), |path| {
+                    format!("the log agrees with {path}")
+                }),
+        },
+        Check {
+            what: "log",
+            fine: true,
+            says: format!("{} entries, the tree agrees with its signed checkpoint", installation.journal.size()),
+        },
+        Check {
+            what: "commits",
+            fine: state.open_intents.is_empty(),
+            says: match state.open_intents.len() {
+                0 if recovered == 0 => "none unfinished".to_owned(),
+                0 => format!("none unfinished; {recovered} were settled after a crash"),
+                open => format!("{open} unfinished: the next `polder run` settles them"),
+            },
+        },
+        Check {
+            what: "integrity",
+            fine: state.integrity_failures.is_empty(),
+            says: match state.integrity_failures.first() {
+                None => "no object failed; `polder audit verify` opens every file".to_owned(),
+                Some(failure) => format!("{} objects failed, {} first; restore them", state.integrity_failures.len(), failure.object),
+            },
+        },
+    ]
+}
+
+fn core_dumps_off() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Core).current == Some(0)
+}
+
+/// Memory may reach the disk through swap; encrypted swap lies on a device-mapper device.
+fn swap() -> Check {
+    let text = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let plain: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|device| !device.starts_with("/dev/dm-") && !device.starts_with("/dev/mapper/") && !device.starts_with("/dev/zram"))
+        .collect();
+    match plain.as_slice() {
+        [] => Check { what: "swap", fine: true, says: "none in the clear".to_owned() },
+        devices => Check {
+            what: "swap",
+            fine: false,
+            says: format!("{} is not known to be encrypted: values in memory may reach it; turn it off or encrypt it", devices.join(", ")),
+        },
+    }
+}
+
+fn key_file(project: &Project) -> Check {
+    let (crate::settings::Custody::KeyFile { path } | crate::settings::Custody::Passphrase { path, .. }) = &project.environment().keys;
+    let path = project.path(path);
+    let inside = path.starts_with(project.dir());
+    Check {
+        what: "root key",
+        fine: path.is_file() && !inside,
+        says: match (path.is_file(), inside) {
+            (false, _) => format!("{} is not there; bring it, or recover: polder keys recover SHARE SHARE --key-file FILE", path.display()),
+            (true, true) => format!("{} lies in the project: whoever copies that has its key; move it", path.display()),
+            (true, false) => format!("{}, apart from the project", path.display()),
+        },
+    }
+}

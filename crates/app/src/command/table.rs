@@ -1,0 +1,102 @@
+//! `polder table`: what there is, its versions, and its care.
+
+use polder_policy::Action;
+use polder_types::ErrorKind;
+use serde_json::{Value, json};
+
+use crate::cli::{Output, TableCommand};
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+use crate::print::{Listing, text, time};
+
+/// Runs a verb.
+///
+/// # Errors
+/// When it is not permitted, or the table is not as it must be.
+pub async fn run(installation: &Installation, command: &TableCommand, output: Output) -> Outcome {
+    let lake = installation.lake(None)?;
+    match command {
+        TableCommand::List => {
+            let state = installation.journal.state();
+            let mut listing = Listing::new(&["table", "version", "rows", "changed"]);
+            for table in installation.tables() {
+                if !installation.policies.decide(&installation.actor, &installation.groups, Action::Describe, &table).allowed {
+                    continue;
+                }
+                let Some(head) = state.tables.get(&table.id).filter(|head| head.sequence > 0) else { continue };
+                let rows = lake.rows(table.id, None).await?;
+                let changed = head.versions.last().map(|version| time(version.time_ms));
+                listing.row([json!(table.name.to_string()), json!(head.version), json!(rows), json!(changed)]);
+            }
+            listing.print(output)
+        }
+        TableCommand::Show { name } => {
+            let permit = installation.permit(Action::Describe, name).await?;
+            let schema = lake.schema(permit.table_id(), None).await?;
+            let contract = installation.project.contract(name).ok().map(|(_, contract)| contract);
+            let mut listing = Listing::new(&["column", "type", "required", "classification"]);
+            for field in schema.fields() {
+                let declared = contract.as_ref().and_then(|contract| contract.columns.iter().find(|column| column.name == *field.name()));
+                let shown = declared.map_or_else(|| field.data_type().to_string(), |column| column.ty.to_string());
+                let classification = declared.and_then(|column| column.classification.clone());
+                listing.row([json!(field.name()), json!(shown), json!(!field.is_nullable()), json!(classification)]);
+            }
+            if output == Output::Table {
+                text(&format!("{name}: {} rows", lake.rows(permit.table_id(), None).await?))?;
+            }
+            listing.print(output)
+        }
+        TableCommand::History { name } => {
+            let permit = installation.permit(Action::Describe, name).await?;
+            let state = installation.journal.state();
+            let versions = state.tables.get(&permit.table_id()).map(|head| head.versions.as_slice()).unwrap_or_default();
+            let mut listing = Listing::new(&[
+                "version",
+                "time",
+                "operation",
+                "sequence",
+                "read",
+                "loaded",
+                "quarantined",
+                "rejected",
+                "recovered",
+                "log_entry",
+            ]);
+            for version in versions {
+                let operation = serde_json::to_value(version.operation).unwrap_or_default();
+                let count =
+                    |get: fn(&polder_types::event::Counts) -> u64| version.counts.as_ref().map_or(Value::Null, |counts| json!(get(counts)));
+                listing.row([
+                    json!(version.version),
+                    json!(time(version.time_ms)),
+                    operation,
+                    json!(version.sequence),
+                    count(|counts| counts.read),
+                    count(|counts| counts.loaded),
+                    count(|counts| counts.quarantined),
+                    count(|counts| counts.rejected),
+                    json!(version.recovered),
+                    json!(version.index),
+                ]);
+            }
+            listing.print(output)
+        }
+        TableCommand::Optimize { name } => {
+            let permit = installation.permit(Action::Maintain, name).await?;
+            let done = lake.optimize(permit.table_id(), &installation.actor).await?;
+            match done.version {
+                Some(version) => {
+                    text(&format!("optimised {name}: {} files became {}, version {version}", done.files_before, done.files_after))
+                }
+                None => text(&format!("optimised {name}: nothing to do")),
+            }
+        }
+        TableCommand::Vacuum { name, keep_hours } => {
+            let permit = installation.permit(Action::Maintain, name).await?;
+            let retention_ms =
+                keep_hours.checked_mul(3_600_000).ok_or_else(|| Failure::new(ErrorKind::Invalid, "vacuum: --keep-hours is too large"))?;
+            let done = lake.vacuum(permit.table_id(), retention_ms, &installation.actor).await?;
+            text(&format!("vacuumed {name}: {} files deleted; the oldest version that can be read is {}", done.files, done.oldest_version))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a person or a script is told when a command fails: one text, its causes, and an exit code that says whether to try again.
+
+use std::fmt;
+
+use polder_types::ErrorKind;
+
+/// Why a command failed.
+pub struct Failure {
+    kind: ErrorKind,
+    text: String,
+    causes: Vec<String>,
+}
+
+/// The result of a command.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure with a text: failed step and object, then what to do.
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), causes: Vec::new() }
+    }
+
+    /// A failure from an error of the standard library or a dependency.
+    pub fn because(kind: ErrorKind, text: impl Into<String>, source: &(dyn std::error::Error + 'static)) -> Self {
+        let text = text.into();
+        let mut causes = Vec::new();
+        push_chain(&mut causes, &text, Some(source));
+        Self { kind, text, causes }
+    }
+
+    /// A failure that is an error of one of our crates.
+    pub fn of(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
+        let text = error.to_string();
+        let mut causes = Vec::new();
+        push_chain(&mut causes, &text, error.source());
+        Self { kind, text, causes }
+    }
+
+    /// Puts the failed step in front; the former text becomes a cause.
+    pub fn during(mut self, step: impl Into<String>) -> Self {
+        let former = std::mem::replace(&mut self.text, step.into());
+        self.causes.insert(0, former);
+        self
+    }
+
+    /// What the failure means to its caller.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The text without causes.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The machine-readable form.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "error": { "kind": self.kind.name(), "exit_code": self.kind.exit_code(), "message": self.text, "causes": self.causes }
+        })
+    }
+}
+
+/// Appends each cause that says something its parent did not already say.
+fn push_chain(causes: &mut Vec<String>, text: &str, mut source: Option<&(dyn std::error::Error + 'static)>) {
+    let mut said = text.to_owned();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !said.contains(&cause) {
+            causes.push(cause.clone());
+            said = cause;
+        }
+        source = error.source();
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text)?;
+        self.causes.iter().try_for_each(|cause| write!(f, "\n  because: {cause}"))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<polder_types::RecordError> for Failure {
+    fn from(error: polder_types::RecordError) -> Self {
+        Self::of(error.kind, &error)
+    }
+}
+
+impl From<polder_types::random::RandomError> for Failure {
+    fn from(error: polder_types::random::RandomError) -> Self {
+        Self::of(ErrorKind::Unavailable, &error)
+    }
+}
+
+/// Errors of our own crates carry their kind.
+macro_rules! from_ours {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::of(error.kind(), &error)
+            }
+        }
+    )+};
+}
+
+from_ours!(
+    polder_audit::Error,
+    polder_connect::Error,
+    polder_contract::ApprovalError,
+    polder_contract::Error,
+    polder_contract::Problems,
+    polder_engine::Error,
+    polder_engine::ModelError,
+    polder_keys::Error,
+    polder_lake::Error,
+    polder_policy::Error,
+    polder_store::Error,
+);

@@ -1,0 +1,17 @@
+//! The process itself: no core dump, no debugger, no file that others can read.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+
+use crate::failure::{Failure, Outcome};
+use polder_types::ErrorKind;
+
+/// Turns core dumps and foreign debuggers off and makes every new file private, before any secret is read.
+pub fn harden() -> Outcome {
+    let refused = |step: &'static str| move |error: rustix::io::Errno| Failure::because(ErrorKind::Unavailable, step, &error);
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+        .map_err(refused("turn core dumps off; no secret is read while they are on"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(refused("keep other processes from reading this one's memory; no secret is read while they may"))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    Ok(())
+}

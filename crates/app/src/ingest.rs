@@ -1,0 +1,609 @@
+//! One batch of one source into one table: read, checked, staged, counted, committed. Law 5 lives here: whatever does not close
+//! leaves nothing visible.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use polder_connect::{Connection, FileSeen, ReadOptions, SourceReader, WantedColumn};
+use polder_contract::{Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciliation, Rejection};
+use polder_lake::{Committed, Lake, TableWriter, WriteMode, WriteRequest};
+use polder_policy::Action;
+use polder_store::{Area, SealedStore};
+use polder_types::event::Counts;
+use polder_types::{DatasetId, ErrorKind, EventKind, RunId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::failpoint;
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+use crate::progress::Progress;
+use crate::quarantine::Quarantine;
+use crate::replay;
+use crate::wiring::Loss;
+
+/// Threads that check batches.
+const GATE_THREADS: usize = 2;
+/// Memory for unique keys, in bytes; what does not fit is spilled, sealed.
+const UNIQUE_MEMORY_BYTES: usize = 128 << 20;
+
+/// What became of a batch.
+#[derive(Debug, Clone, Serialize)]
+pub struct BatchReport {
+    /// The table.
+    pub table: String,
+    /// `committed`, `unchanged`, `checked` (a dry run) or `failed`.
+    pub status: &'static str,
+    /// The table's new version.
+    pub version: Option<u64>,
+    /// The counts, as far as they are known.
+    pub counts: Option<Counts>,
+    /// Rows refused, by column and rule.
+    pub refused: Vec<RefusedBy>,
+    /// Columns of the source that no contract authorises: not decoded, not stored.
+    pub left_out: Vec<String>,
+    /// Authorised columns that no record held.
+    pub never_seen: Vec<String>,
+    /// Files read.
+    pub files: usize,
+    /// Why it failed.
+    pub error: Option<String>,
+    #[serde(skip)]
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Clone for Failure {
+    fn clone(&self) -> Self {
+        Failure::new(self.kind(), self.to_string())
+    }
+}
+
+/// Rows refused by one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedBy {
+    /// The column, or none when the record as a whole is wrong.
+    pub column: Option<String>,
+    /// The rule.
+    pub rule: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Where the first one is: file and record.
+    pub first: String,
+}
+
+/// How a load is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions {
+    /// Load files again that were loaded before.
+    pub again: bool,
+    /// Commit nothing.
+    pub dry_run: bool,
+    /// What a test makes the gate lose.
+    pub loss: Option<Loss>,
+}
+
+/// What a sequence read: a create-only sealed object. Files of all sequences so far, so that an append knows what it has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offsets {
+    /// The run.
+    pub run: String,
+    /// The contract under which it was read.
+    pub contract_hash: String,
+    /// What identifies the files that were read.
+    pub source_identity: String,
+    /// Every file that the table holds.
+    pub files: Vec<LoadedFile>,
+    /// Quarantine objects that were replayed into it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<String>,
+}
+
+/// A file that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadedFile {
+    path: String,
+    size_bytes: u64,
+    modified_ns: String,
+}
+
+impl From<&FileSeen> for LoadedFile {
+    fn from(file: &FileSeen) -> Self {
+        Self { path: file.path.clone(), size_bytes: file.size_bytes, modified_ns: file.modified_ns.to_string() }
+    }
+}
+
+impl Offsets {
+    fn path(dataset: DatasetId, sequence: u64) -> object_store::path::Path {
+        SealedStore::path(Area::Offsets, dataset, &format!("{sequence:020}"))
+    }
+
+    /// Those of a committed sequence; none before the first.
+    pub(crate) async fn read(store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome<Option<Self>> {
+        let path = Self::path(dataset, sequence);
+        match store.read(&path).await {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                Failure::because(ErrorKind::Corrupt, format!("read {path}: it is not what was written; restore it"), &error)
+            }),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(store_failure("read", &error)),
+        }
+    }
+
+    async fn write(&self, store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome {
+        let bytes = serde_json::to_vec(self).map_err(|error| Failure::because(ErrorKind::Internal, "write offsets as JSON", &error))?;
+        store.create(&Self::path(dataset, sequence), bytes.into()).await.map_err(|error| store_failure("write offsets", &error))
+    }
+
+    /// The next sequence: beyond the last commit, and beyond what a killed run had begun.
+    async fn next_sequence(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<u64> {
+        use futures::TryStreamExt;
+        use object_store::ObjectStore;
+        let prefix = SealedStore::path(Area::Offsets, dataset, "");
+        let mut last = head;
+        let mut listed = store.list(Some(&prefix));
+        while let Some(object) = listed.try_next().await.map_err(|error| store_failure("list offsets", &error))? {
+            last = last.max(object.location.filename().and_then(|name| name.parse().ok()).unwrap_or(0));
+        }
+        Ok(last + 1)
+    }
+}
+
+pub(crate) fn store_failure(step: &str, error: &object_store::Error) -> Failure {
+    Failure::because(polder_store::kind_of(error), format!("{step} in the store"), error)
+}
+
+/// Loads what a contract authorises.
+pub async fn load(installation: &Installation, lake: &Lake, approved: Approved, run: RunId, options: LoadOptions) -> Outcome<BatchReport> {
+    let table = approved.table.to_string();
+    installation.may(Action::Run, &table).await?;
+    let dataset = installation.dataset(&format!("table:{table}")).await?;
+    let mut batch =
+        Batch { installation, lake, approved: Arc::new(approved), dataset, run, options, report: BatchReport::new(table.clone()) };
+    let loaded = batch.load().await;
+    batch.ended(loaded, &format!("load table {table}")).await
+}
+
+/// Loads into a table what its contract once refused and now admits.
+///
+/// # Errors
+/// When it is not permitted, or the log cannot be written. A failure on the way is in the report.
+pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved, run: RunId) -> Outcome<BatchReport> {
+    let table = approved.table.to_string();
+    installation.may(Action::Run, &table).await?;
+    let permit = installation.permit(Action::Quarantine, &table).await?;
+    let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
+    let (request, policies) = (permit.request(), permit.policies().to_vec());
+    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
+    let (dataset, options) = (permit.table_id(), LoadOptions::default());
+    let mut batch =
+        Batch { installation, lake, approved: Arc::new(approved), dataset, run, options, report: BatchReport::new(table.clone()) };
+    let replayed = batch.replay().await;
+    let report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await?;
+    let rows = report.counts.map_or(0, |counts| counts.read);
+    installation.record(EventKind::ReadFinished { request, rows, complete: report.failure.is_none() }).await?;
+    Ok(report)
+}
+
+/// One batch on its way.
+struct Batch<'a> {
+    installation: &'a Installation,
+    lake: &'a Lake,
+    approved: Arc<Approved>,
+    dataset: DatasetId,
+    run: RunId,
+    options: LoadOptions,
+    report: BatchReport,
+}
+
+/// What a batch reads, and what its table holds afterwards.
+struct Input {
+    reader: Box<dyn SourceReader>,
+    null_tokens: Vec<String>,
+    append: bool,
+    offsets: Offsets,
+}
+
+impl Batch<'_> {
+    /// The report, with the failure when there was one, which is recorded.
+    async fn ended(mut self, outcome: Outcome, step: &str) -> Outcome<BatchReport> {
+        let Err(failure) = outcome else { return Ok(self.report) };
+        let failure = failure.during(step);
+        let (run, dataset, counts) = (self.run, self.dataset, self.report.counts);
+        self.installation.record(EventKind::BatchFailed { run, dataset, counts, error: failure.kind().name().to_owned() }).await?;
+        self.report.status = "failed";
+        self.report.error = Some(failure.to_string());
+        self.report.failure = Some(failure);
+        Ok(self.report)
+    }
+
+    fn head(&self) -> u64 {
+        self.installation.journal.state().tables.get(&self.dataset).map_or(0, |head| head.sequence)
+    }
+
+    async fn load(&mut self) -> Outcome {
+        let (installation, lake, dataset, approved) = (self.installation, self.lake, self.dataset, Arc::clone(&self.approved));
+        let project = &installation.project;
+        let mut connection = project.source(&approved.source)?;
+        let columns: Vec<WantedColumn> = approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name)).collect();
+        let contract_hash = hex::encode(approved.semantic_hash());
+        if !lake.exists(dataset) {
+            lake.create(dataset, approved.arrow_schema().as_ref(), &installation.actor).await?;
+        }
+        let head = self.head();
+        let before = Offsets::read(&installation.store, dataset, head).await?.unwrap_or_default();
+        let append = approved.disposition == Disposition::Append;
+        let open = |connection: &Connection| -> Outcome<Box<dyn SourceReader>> {
+            Ok(polder_connect::open(connection, &approved.dataset, &columns, ReadOptions::new(project.dir()))?)
+        };
+        let mut reader = open(&connection)?;
+        if !self.options.again && head > 0 {
+            if append {
+                let new = new_files(&before, &reader.files())?;
+                if new.is_empty() {
+                    self.report.status = "unchanged";
+                    return Ok(());
+                }
+                if new.len() < reader.files().len() {
+                    // Dropped first: its thread would go on reading all files.
+                    drop(reader);
+                    if let Some(chosen) = connection.datasets.get_mut(&approved.dataset) {
+                        chosen.files = new.iter().map(|name| globbed(name)).collect();
+                    }
+                    reader = open(&connection)?;
+                }
+            } else if before.source_identity == reader.source_identity() && before.contract_hash == contract_hash {
+                self.report.status = "unchanged";
+                return Ok(());
+            }
+        }
+        self.report.files = reader.files().len();
+        let mut offsets = Offsets {
+            run: self.run.to_string(),
+            contract_hash,
+            source_identity: reader.source_identity().to_owned(),
+            files: reader.files().iter().map(LoadedFile::from).collect(),
+            replayed: Vec::new(),
+        };
+        if append {
+            let kept: Vec<LoadedFile> = before.files.into_iter().filter(|file| !offsets.files.contains(file)).collect();
+            offsets.files.extend(kept);
+            offsets.replayed = before.replayed;
+        }
+        let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
+        self.write(Input { reader, null_tokens, append, offsets }).await
+    }
+
+    async fn replay(&mut self) -> Outcome {
+        let (installation, approved) = (self.installation, Arc::clone(&self.approved));
+        let head = self.head();
+        let before = Offsets::read(&installation.store, self.dataset, head).await?.unwrap_or_default();
+        let connection = installation.project.source(&approved.source)?;
+        let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
+        let waiting = replay::waiting(installation, &approved, self.dataset, &before.replayed).await?;
+        if waiting.objects.is_empty() {
+            self.report.status = "unchanged";
+            return Ok(());
+        }
+        self.report.files = waiting.objects.len();
+        let mut offsets = Offsets { run: self.run.to_string(), ..before };
+        offsets.replayed.extend(waiting.objects.iter().map(ToString::to_string));
+        let reader: Box<dyn SourceReader> = Box::new(waiting.into_reader(installation, &approved));
+        self.write(Input { reader, null_tokens, append: true, offsets }).await
+    }
+
+    /// Reads, checks, counts and commits.
+    async fn write(&mut self, input: Input) -> Outcome {
+        let Input { reader, null_tokens, append, offsets } = input;
+        let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
+        let sequence = Offsets::next_sequence(&installation.store, dataset, self.head()).await?;
+        let contract_hash = hex::encode(self.approved.semantic_hash());
+        installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
+        failpoint::hit("batch-started");
+        let gate = Arc::new(self.gate(append, null_tokens).await?);
+        let request = WriteRequest {
+            dataset,
+            source: self.approved.source.clone(),
+            schema: self.approved.arrow_schema(),
+            mode: if append { WriteMode::Append } else { WriteMode::Replace },
+            actor: installation.actor.clone(),
+        };
+        let mut writer = lake.writer(request).await?;
+        let finished = match self.stage(&gate, reader, &mut writer, sequence).await {
+            Ok(reconciled) => reconciled,
+            Err(failure) => {
+                // What was staged is named by no version; if it cannot be deleted now, vacuum will.
+                let _ = writer.abort().await;
+                return Err(failure);
+            }
+        };
+        if self.options.dry_run {
+            writer.abort().await?;
+            self.report.status = "checked";
+            return Ok(());
+        }
+        offsets.write(&installation.store, dataset, sequence).await?;
+        failpoint::hit("offsets-written");
+        match writer.commit(sequence, finished).await? {
+            Committed::Now { version } => {
+                self.report.version = Some(version);
+                self.report.status = "committed";
+            }
+            Committed::Already { .. } => self.report.status = "unchanged",
+        }
+        Ok(())
+    }
+
+    async fn gate(&self, append: bool, null_tokens: Vec<String>) -> Outcome<Gate> {
+        let (installation, approved) = (self.installation, &self.approved);
+        let mut options = GateOptions::new(installation.keys.derive("unique keys")?, installation.spill());
+        options.null_tokens = null_tokens;
+        options.unique_memory_bytes = UNIQUE_MEMORY_BYTES;
+        options.faults = self.options.loss.and_then(Loss::in_gate);
+        let keys: Vec<String> =
+            approved.key_columns().into_iter().filter_map(|at| approved.columns.get(at)).map(|column| column.name.clone()).collect();
+        if append && !keys.is_empty() && self.lake.rows(self.dataset, None).await? > 0 {
+            options.existing = Some(Box::new(self.lake.keys(self.dataset, &keys).await?));
+        }
+        Ok(Gate::new(Arc::clone(approved), options)?)
+    }
+
+    async fn stage(
+        &mut self,
+        gate: &Arc<Gate>,
+        reader: Box<dyn SourceReader>,
+        writer: &mut TableWriter,
+        sequence: u64,
+    ) -> Outcome<polder_contract::Reconciled> {
+        let (installation, run, dataset, approved) = (self.installation, self.run, self.dataset, Arc::clone(&self.approved));
+        let approved = &approved;
+        let progress = Progress::start(format!("load {}", approved.table));
+        let keep = approved.on_violation == OnViolation::Quarantine && !self.options.dry_run;
+        let mut quarantine = Quarantine::new(installation, approved, run, sequence);
+        let mut refusals = Refusals { by_rule: BTreeMap::new(), total: 0 };
+        let (mut checked, ended) = check_in_threads(gate, reader);
+        let mut decoded = 0u64;
+        while let Some(batch) = checked.recv().await {
+            let (rows, Checked { admitted, rejections }) = batch?;
+            decoded += rows;
+            for rejection in &rejections {
+                refusals.add(rejection);
+                if approved.on_violation == OnViolation::Fail {
+                    self.report.refused = refusals.report();
+                    return Err(violation(rejection));
+                }
+                if keep {
+                    quarantine.push(rejection).await?;
+                }
+            }
+            if admitted.rows() > 0 {
+                writer.write(admitted).await?;
+            }
+            progress.at(decoded, format!("rows read, {} refused", refusals.total));
+        }
+        let reader = ended.await.map_err(|error| Failure::because(ErrorKind::Internal, "read the source: its thread ended", &error))??;
+        self.report.left_out = reader.left_out().to_vec();
+        self.report.never_seen = reader.never_seen().to_vec();
+        let counted = reader.counted();
+        drop(reader);
+        let finishing = Arc::clone(gate);
+        let duplicates = tokio::task::spawn_blocking(move || finishing.finish())
+            .await
+            .map_err(|error| Failure::because(ErrorKind::Internal, "compare keys: the thread ended", &error))??;
+        let mut taken: BTreeMap<u64, Rejection> = BTreeMap::new();
+        let staged = {
+            let by_ordinal: BTreeMap<u64, &polder_contract::Duplicate> = duplicates.rows().iter().map(|row| (row.ordinal, row)).collect();
+            let mut keep_row = |ordinal: u64, batch: &arrow::array::RecordBatch, row: usize| {
+                if let Some(duplicate) = by_ordinal.get(&ordinal) {
+                    taken.insert(ordinal, (*duplicate).clone().into_rejection(batch, row));
+                }
+            };
+            writer.finish(&duplicates, &mut keep_row).await?
+        };
+        for rejection in taken.values() {
+            refusals.add(rejection);
+            if approved.on_violation == OnViolation::Fail {
+                self.report.refused = refusals.report();
+                return Err(violation(rejection));
+            }
+            if keep {
+                quarantine.push(rejection).await?;
+            }
+        }
+        self.report.refused = refusals.report();
+        let (rejected, quarantined) =
+            if approved.on_violation == OnViolation::Quarantine { (0, refusals.total) } else { (refusals.total, 0) };
+        let read = counted.unwrap_or(decoded);
+        self.report.counts = Some(Counts { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined });
+        failpoint::hit("quarantine-before");
+        let kept = quarantine.finish().await?;
+        if kept > 0 {
+            installation.record(EventKind::QuarantineWritten { run, dataset, sequence, rows: kept }).await?;
+        }
+        failpoint::hit("quarantine-after");
+        let reconciliation = Reconciliation { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined };
+        let reconciled = reconciliation.close(approved, &duplicates)?;
+        progress.finish(&format!(
+            "{read} rows read{}, {} loaded, {} {}",
+            if counted.is_some() { " (counted apart from the decoder)" } else { "" },
+            staged.rows,
+            refusals.total,
+            if keep { "quarantined" } else { "refused" }
+        ));
+        Ok(reconciled)
+    }
+}
+
+/// Files that an append has not loaded yet, by name.
+fn new_files(before: &Offsets, files: &[FileSeen]) -> Outcome<Vec<String>> {
+    let mut new = Vec::new();
+    for file in files {
+        let seen = LoadedFile::from(file);
+        match before.files.iter().find(|known| known.path == seen.path) {
+            None => new.push(seen.path),
+            Some(known) if *known == seen => {}
+            Some(_) => {
+                return Err(Failure::new(
+                    ErrorKind::Rejected,
+                    format!(
+                        "append {}: it changed since it was loaded, and loading it again would double its rows; give the new rows a file of their own, or set polder.disposition to replace",
+                        seen.path
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// A file's name as a pattern that matches it alone.
+fn globbed(name: &str) -> String {
+    let mut pattern = String::with_capacity(name.len());
+    for c in name.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}') {
+            pattern.push('[');
+            pattern.push(c);
+            pattern.push(']');
+        } else {
+            pattern.push(c);
+        }
+    }
+    pattern
+}
+
+/// Rows refused, as they are found.
+struct Refusals {
+    by_rule: BTreeMap<(Option<String>, String), (u64, String)>,
+    total: u64,
+}
+
+impl Refusals {
+    fn add(&mut self, rejection: &Rejection) {
+        let first = || format!("{}:{}", rejection.file, rejection.record);
+        let entry = self.by_rule.entry((rejection.column.clone(), rejection.rule.name().to_owned())).or_insert_with(|| (0, first()));
+        entry.0 += 1;
+        self.total += 1;
+    }
+
+    fn report(&self) -> Vec<RefusedBy> {
+        self.by_rule
+            .iter()
+            .map(|((column, rule), (rows, first))| RefusedBy {
+                column: column.clone(),
+                rule: rule.clone(),
+                rows: *rows,
+                first: first.clone(),
+            })
+            .collect()
+    }
+}
+
+fn violation(rejection: &Rejection) -> Failure {
+    let column = rejection.column.as_ref().map(|column| format!(" of column {column}")).unwrap_or_default();
+    Failure::new(
+        ErrorKind::Rejected,
+        format!(
+            "check the rows: record {} of {} breaks rule {}{column}, and the contract says to fail; nothing was committed. Correct the source, or let polder.onViolation quarantine such rows",
+            rejection.record, rejection.file, rejection.rule
+        ),
+    )
+}
+
+type Ended = tokio::task::JoinHandle<Result<Box<dyn SourceReader>, Failure>>;
+/// A batch as it was checked, with the number of its records before.
+type CheckedBatch = Outcome<(u64, Checked)>;
+type CheckedBatches = tokio::sync::mpsc::Receiver<CheckedBatch>;
+
+/// Reads on one thread, checks on others, and hands the batches on in their order.
+fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (CheckedBatches, Ended) {
+    let (raw_sender, raw_receiver) = crossbeam_channel::bounded::<(RawBatch, tokio::sync::oneshot::Sender<CheckedBatch>)>(GATE_THREADS);
+    // What is being checked, in order: a later batch waits until the earlier ones are through.
+    let (order_sender, mut order_receiver) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Receiver<CheckedBatch>>(GATE_THREADS * 2);
+    for _ in 0..GATE_THREADS {
+        let (gate, receiver) = (Arc::clone(gate), raw_receiver.clone());
+        tokio::task::spawn_blocking(move || {
+            for (raw, answer) in receiver {
+                // Nobody may be left to hear it: the load failed meanwhile.
+                let rows = raw.rows as u64;
+                let _ = answer.send(gate.check(raw).map(|checked| (rows, checked)).map_err(Failure::from));
+            }
+        });
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        while let Some(raw) = reader.next()? {
+            let (answer, waiting) = tokio::sync::oneshot::channel();
+            if order_sender.blocking_send(waiting).is_err() || raw_sender.send((raw, answer)).is_err() {
+                break;
+            }
+        }
+        Ok(reader)
+    });
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(waiting) = order_receiver.recv().await {
+            let lost = || Failure::new(ErrorKind::Internal, "check the rows: the thread ended; report this as a defect");
+            let checked = waiting.await.unwrap_or_else(|_| Err(lost()));
+            if sender.send(checked).await.is_err() {
+                break;
+            }
+        }
+    });
+    (receiver, ended)
+}
+
+/// A report as lines for people.
+pub fn lines(report: &BatchReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let counts = report.counts.map(|counts| {
+        let refused =
+            if counts.quarantined > 0 { format!("{} quarantined", counts.quarantined) } else { format!("{} rejected", counts.rejected) };
+        format!("{} read = {} loaded + {refused}", counts.read, counts.loaded)
+    });
+    let version = report.version.map(|version| format!(", version {version}")).unwrap_or_default();
+    lines.push(format!(
+        "{:<12} {}{version}{}",
+        report.table,
+        report.status,
+        counts.map(|counts| format!(": {counts}")).unwrap_or_default()
+    ));
+    for refused in &report.refused {
+        let column = refused.column.as_deref().unwrap_or("the record");
+        lines.push(format!("{:<12}   {} rows break {} of {column}, first {}", "", refused.rows, refused.rule, refused.first));
+    }
+    if !report.left_out.is_empty() {
+        lines.push(format!("{:<12}   left outside, since no contract authorises them: {}", "", report.left_out.join(", ")));
+    }
+    if !report.never_seen.is_empty() {
+        lines.push(format!("{:<12}   authorised and in no record: {}", "", report.never_seen.join(", ")));
+    }
+    lines
+}
+
+/// A report for machines.
+pub fn to_json(report: &BatchReport) -> serde_json::Value {
+    serde_json::to_value(report).unwrap_or_else(|_| json!({ "table": report.table, "status": report.status }))
+}
+
+impl BatchReport {
+    /// The report of a batch that begins.
+    pub fn new(table: String) -> Self {
+        Self {
+            table,
+            status: "failed",
+            version: None,
+            counts: None,
+            refused: Vec::new(),
+            left_out: Vec::new(),
+            never_seen: Vec::new(),
+            files: 0,
+            error: None,
+            failure: None,
+        }
+    }
+
+    /// The report of a batch that could not begin.
+    pub fn refused(table: String, failure: Failure) -> Self {
+        Self { error: Some(failure.to_string()), failure: Some(failure), ..Self::new(table) }
+    }
+}

@@ -1,0 +1,341 @@
+//! An installation, open: keys, sealed store, audit log, and for writers the lease. The one place where these are wired.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_audit::{Anchor, Journal, Signer};
+use polder_keys::{Custody, Keys, LocalCustody};
+use polder_policy::{Action, Denied, Permit, Policies, TableRef};
+use polder_store::{Backend, Lease, SealedStore, TempSpace};
+use polder_types::event::{KeyChange, Phase};
+use polder_types::{
+    Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Recorder, RequestId, Rng, SystemClock, SystemRng, TableName,
+};
+
+use crate::account;
+use crate::failure::{Failure, Outcome};
+use crate::project::Project;
+use crate::secret_ref;
+use crate::settings::Custody as CustodySettings;
+
+/// Datasets that every installation has.
+pub const SYSTEM_DATASETS: [&str; 3] = ["system:journal", "system:private", "system:state"];
+
+/// An open installation.
+pub struct Installation {
+    /// The project it belongs to.
+    pub project: Project,
+    /// The unwrapped keyring.
+    pub keys: Keys,
+    /// The sealed store.
+    pub store: SealedStore,
+    /// The audit log.
+    pub journal: Arc<Journal>,
+    /// The writer's lease; none when open for reading only.
+    pub lease: Option<Arc<Lease>>,
+    /// Sealed temporary files.
+    pub temp: TempSpace,
+    /// Who acts.
+    pub actor: PrincipalId,
+    /// The actor's groups.
+    pub groups: Vec<String>,
+    /// What the actor may do.
+    pub policies: Arc<Policies>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// Signs checkpoints with the keyring's key. The log's origin is the lineage, which survives a move.
+pub struct JournalSigner {
+    name: String,
+    keys: Keys,
+}
+
+impl JournalSigner {
+    /// A signer for these keys.
+    pub fn new(keys: Keys) -> Self {
+        Self { name: origin(keys.lineage()), keys }
+    }
+}
+
+/// The log's origin.
+pub fn origin(lineage: LineageId) -> String {
+    format!("polder/{lineage}")
+}
+
+impl Signer for JournalSigner {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], polder_audit::Cause> {
+        self.keys.sign(message).map_err(|error| Box::new(error) as polder_audit::Cause)
+    }
+
+    fn verifying_key(&self) -> [u8; 32] {
+        self.keys.verifying_key()
+    }
+}
+
+/// Opens the custody of an environment's root key.
+///
+/// # Errors
+/// When its file cannot be read, others may read it, or the passphrase is wrong.
+pub fn custody(project: &Project) -> Outcome<Arc<dyn Custody>> {
+    Ok(match &project.environment().keys {
+        CustodySettings::KeyFile { path } => Arc::new(LocalCustody::open_key_file(&project.path(path))?),
+        CustodySettings::Passphrase { path, passphrase } => {
+            Arc::new(LocalCustody::open_passphrase(&project.path(path), secret_ref::resolve(passphrase, project.dir())?)?)
+        }
+    })
+}
+
+fn anchor(project: &Project) -> Option<Anchor> {
+    project.environment().anchor.as_ref().map(|path| Anchor::file(project.path(path)))
+}
+
+impl Installation {
+    /// Opens an installation for writing: takes the lease, opens keys and log, and finishes what a killed process left.
+    ///
+    /// # Errors
+    /// When another writer holds the lease, keys or store are unavailable, or something is not as it must be.
+    pub async fn open(project: Project, wait: Option<u64>) -> Outcome<Self> {
+        let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+        let backend = Backend::open(&store_dir(&project))?;
+        let lease = Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?;
+        let keys = Keys::open(custody(&project)?, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
+        // Long work outlives a lease of the keys: they are asked for again every minute.
+        keys.keep_renewed();
+        // Whoever left temporaries is gone: only the holder of the lease has any.
+        backend.sweep_temporaries()?;
+        backend.restore_reserve()?;
+        let temp = TempSpace::new(backend.clone(), Arc::clone(&rng), project.environment().temporary_mib.saturating_mul(1 << 20))?;
+        let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
+        let signer = Arc::new(JournalSigner::new(keys.clone()));
+        let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
+        journal.set_epoch(lease.epoch());
+        let actor = account::current()?;
+        let groups = project.environment().groups_of(actor.as_str());
+        let policies = Arc::new(project.policies()?);
+        let installation = Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng };
+        installation.record(EventKind::LeaseTaken { epoch: installation.epoch() }).await?;
+        installation.settle_keys().await?;
+        installation.settle_tables().await?;
+        Ok(installation)
+    }
+
+    /// Opens an installation for verifying, beside a writer. Nothing is written.
+    ///
+    /// # Errors
+    /// When keys or store are unavailable, or something is not as it must be.
+    pub async fn open_read_only(project: Project) -> Outcome<Self> {
+        let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
+        let backend = Backend::open(&store_dir(&project))?;
+        let keys = Keys::open(custody(&project)?, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
+        let temp = TempSpace::new(backend.clone(), Arc::clone(&rng), 0)?;
+        let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
+        let signer = Arc::new(JournalSigner::new(keys.clone()));
+        let journal = Journal::open_read_only(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
+        let actor = account::current()?;
+        let groups = project.environment().groups_of(actor.as_str());
+        let policies = Arc::new(project.policies()?);
+        Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng })
+    }
+
+    /// The fencing epoch; 0 when open for reading only.
+    pub fn epoch(&self) -> u64 {
+        self.lease.as_ref().map_or(0, |lease| lease.epoch())
+    }
+
+    /// Records an event of the actor.
+    ///
+    /// # Errors
+    /// When it is not durable: what it announces must not happen.
+    pub async fn record(&self, kind: EventKind) -> Outcome {
+        self.journal.record(Event::new(&self.actor, kind)).await?;
+        Ok(())
+    }
+
+    /// Ends the process's work: a snapshot makes the next opening fast, and the lease goes back.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be written.
+    pub async fn close(self) -> Outcome {
+        self.journal.snapshot().await?;
+        Ok(())
+    }
+
+    /// Ends key changes that a killed process had announced: the keyring says whether they happened.
+    async fn settle_keys(&self) -> Outcome {
+        let open = self.journal.state().open_key_changes.clone();
+        for change in open {
+            let happened = self.keys.keyring_version() >= change.keyring_version;
+            let phase = if happened { Phase::Outcome } else { Phase::Aborted };
+            self.record(EventKind::KeysChanged {
+                change: change.change,
+                phase,
+                dataset: change.dataset,
+                keyring_version: change.keyring_version,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends commits that a killed process had announced, so that all who ask see the same head. A table whose log is not what
+    /// it must be stays closed, and says so when it is asked for; the others work on.
+    async fn settle_tables(&self) -> Outcome {
+        let open: BTreeSet<DatasetId> = self.journal.state().open_intents.iter().map(|intent| intent.dataset).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let lake = self.lake(None)?;
+        for dataset in open {
+            match lake.recover(dataset).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the keyring between a recorded intent and its outcome.
+    ///
+    /// # Errors
+    /// When the change fails; its intent is then recorded as aborted.
+    pub async fn change_keys<T, F>(&self, change: KeyChange, dataset: Option<DatasetId>, act: F) -> Outcome<T>
+    where
+        F: AsyncFnOnce(&Keys) -> Result<T, polder_keys::Error>,
+    {
+        let keyring_version = self.keys.keyring_version() + 1;
+        self.record(EventKind::KeysChanged { change, phase: Phase::Intent, dataset, keyring_version }).await?;
+        crate::failpoint::hit("keyring-intent");
+        match act(&self.keys).await {
+            Ok(done) => {
+                crate::failpoint::hit("keyring-written");
+                let keyring_version = self.keys.keyring_version();
+                self.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset, keyring_version }).await?;
+                Ok(done)
+            }
+            Err(error) => {
+                self.record(EventKind::KeysChanged { change, phase: Phase::Aborted, dataset, keyring_version }).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The dataset of a name; its keys are made when it has none.
+    ///
+    /// # Errors
+    /// When the keyring cannot be written.
+    pub async fn dataset(&self, name: &str) -> Outcome<DatasetId> {
+        match self.keys.find(name) {
+            Some(dataset) => Ok(dataset),
+            None => self.change_keys(KeyChange::DatasetAdded, None, async |keys| keys.add_dataset(name).await).await,
+        }
+    }
+
+    /// The table of a name, as policies see it; none when there is no such table.
+    pub fn table(&self, name: &str) -> Option<TableRef> {
+        let id = self.keys.find(&format!("table:{name}"))?;
+        Some(self.described(TableName::new(name).ok()?, id))
+    }
+
+    fn described(&self, name: TableName, id: DatasetId) -> TableRef {
+        let table = TableRef::new(name.clone(), id);
+        let name = name.as_str();
+        let contract = self.project.contract(name).ok().map(|(_, contract)| contract);
+        let classification =
+            contract.as_ref().and_then(|contract| strictest(contract.columns.iter().filter_map(|c| c.classification.as_deref())));
+        let model = self.project.models().is_ok_and(|models| models.iter().any(|(model, _)| model == name));
+        let table = table.with_classification(classification);
+        if model { table.of_model() } else { table }
+    }
+
+    /// All tables that have keys, by name.
+    pub fn tables(&self) -> Vec<TableRef> {
+        let mut names: Vec<String> =
+            self.keys.datasets().into_iter().filter_map(|dataset| dataset.name.strip_prefix("table:").map(str::to_owned)).collect();
+        names.sort();
+        names.iter().filter_map(|name| self.table(name)).collect()
+    }
+
+    /// Decides whether the actor may do something with a table, and records a refusal.
+    ///
+    /// # Errors
+    /// When no policy permits it, or the refusal cannot be recorded.
+    pub async fn permit(&self, action: Action, name: &str) -> Outcome<Permit> {
+        let request = RequestId::random(self.rng.as_ref())?;
+        let decided = match self.table(name) {
+            Some(table) => self.policies.permit(&self.actor, &self.groups, action, &table, request),
+            None => Err(Denied::no_such_table(name)),
+        };
+        match decided {
+            Ok(permit) => Ok(permit),
+            Err(denied) => {
+                self.refused(action.name(), denied.kind()).await?;
+                Err(Failure::of(denied.kind(), &denied))
+            }
+        }
+    }
+
+    /// Decides as [`Self::permit`] about a table that a contract or model names, whether or not anything was loaded yet.
+    ///
+    /// # Errors
+    /// When no policy permits it, the name is none, or the refusal cannot be recorded.
+    pub async fn may(&self, action: Action, name: &str) -> Outcome {
+        if self.table(name).is_some() {
+            return self.permit(action, name).await.map(drop);
+        }
+        let table = TableName::new(name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
+        // It has no id yet, and policies see none.
+        let table = self.described(table, DatasetId([0; 16]));
+        let request = RequestId::random(self.rng.as_ref())?;
+        let Err(denied) = self.policies.permit(&self.actor, &self.groups, action, &table, request) else { return Ok(()) };
+        self.refused(action.name(), denied.kind()).await?;
+        Err(Failure::of(denied.kind(), &denied))
+    }
+
+    /// Decides whether the actor may do something with the installation as a whole, and records a refusal.
+    ///
+    /// # Errors
+    /// When no policy permits it, or the refusal cannot be recorded.
+    pub async fn require(&self, action: Action) -> Outcome {
+        if self.policies.decide_installation(&self.actor, &self.groups, action).allowed {
+            return Ok(());
+        }
+        self.refused(action.name(), ErrorKind::Denied).await?;
+        Err(Failure::new(
+            ErrorKind::Denied,
+            format!(
+                "{}: no policy permits it to {}; whoever keeps policies/ and the groups in polder.yaml can change that",
+                action.name(),
+                self.actor
+            ),
+        ))
+    }
+
+    async fn refused(&self, action: &str, kind: ErrorKind) -> Outcome {
+        if self.lease.is_none() {
+            return Ok(());
+        }
+        self.record(EventKind::Refused { action: action.to_owned(), error: kind.name().to_owned() }).await
+    }
+}
+
+/// The strictest of the usual classifications, or the first unknown one, which is taken as stricter than all.
+pub fn strictest<'a>(classifications: impl Iterator<Item = &'a str>) -> Option<String> {
+    const ORDER: [&str; 5] = ["public", "internal", "confidential", "personal", "restricted"];
+    let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
+    classifications.max_by_key(|name| rank(name)).map(str::to_owned)
+}
+
+/// The store's directory.
+pub fn store_dir(project: &Project) -> PathBuf {
+    project.path(&project.environment().store)
+}

@@ -1,0 +1,65 @@
+//! Duty: the `polder` program: wires the crates together and gives them a command line.
+//! Never: opens a store, a session or a source by a way of its own: each has one door in its crate.
+//! Enter at: [`cli`] (what can be typed), `command/` (what each does), [`search`] (the proof that nothing lies in the clear).
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation,
+        reason = "tests fail by panicking, and their numbers are small"
+    )
+)]
+
+pub mod account;
+pub mod cli;
+pub mod command;
+pub mod failpoint;
+pub mod failure;
+pub mod harden;
+pub mod ingest;
+pub mod installation;
+pub mod print;
+pub mod progress;
+pub mod project;
+pub mod quarantine;
+pub mod replay;
+pub mod search;
+pub mod secret_ref;
+pub mod settings;
+pub mod tables;
+pub mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The program: hardens the process, reads the command line, runs it, and says how it ended.
+pub fn main() -> ExitCode {
+    if let Err(failure) = harden::harden() {
+        eprintln!("error: {failure}");
+        return ExitCode::from(failure.kind().exit_code());
+    }
+    // Two providers of cryptography may be linked; the one of choice is named first thing.
+    let cli = cli::Cli::parse();
+    let json = cli.global.output == Some(cli::Output::Json);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(8 << 20)
+        .build()
+        .map_err(|error| failure::Failure::because(polder_types::ErrorKind::Internal, "start the program's threads", &error))
+        .and_then(|runtime| runtime.block_on(command::run(cli)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if json {
+                eprintln!("{}", failure.to_json());
+            } else {
+                eprintln!("error: {failure}");
+            }
+            ExitCode::from(failure.kind().exit_code())
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! A user's project: files in git. What happened to them is in the journal, not here.
+
+use std::path::{Path, PathBuf};
+
+use polder_connect::Connection;
+use polder_contract::yaml::{self, Key, Node, Value};
+use polder_contract::{Approved, ApproverPublic, Contract, Problem, Problems};
+use polder_policy::Policies;
+use polder_types::ErrorKind;
+use polder_types::limit::PROJECT_FILE_MAX_BYTES;
+
+use crate::failure::{Failure, Outcome};
+use crate::settings::{Environment, Settings};
+
+/// The file that makes a directory a project.
+pub const FILE: &str = "polder.yaml";
+/// What the name of a contract's file ends with.
+pub const CONTRACT_SUFFIX: &str = ".odcs.yaml";
+
+/// A project directory and the chosen environment.
+#[derive(Debug, Clone)]
+pub struct Project {
+    dir: PathBuf,
+    environment: Environment,
+}
+
+impl Project {
+    /// The project in `dir`, or the nearest one upwards from the working directory.
+    ///
+    /// # Errors
+    /// When there is none, or its file or environment is wrong.
+    pub fn find(dir: Option<&Path>, environment: &str) -> Outcome<Self> {
+        let dir = match dir {
+            Some(dir) => dir.to_path_buf(),
+            None => {
+                let here = std::env::current_dir()
+                    .map_err(|error| Failure::because(ErrorKind::Unavailable, "find the working directory", &error))?;
+                here.ancestors()
+                    .find(|dir| dir.join(FILE).is_file())
+                    .ok_or_else(|| {
+                        Failure::new(
+                            ErrorKind::Invalid,
+                            "find a project: neither this directory nor one above it holds polder.yaml; run `polder init DIR`, or name the project with --project",
+                        )
+                    })?
+                    .to_path_buf()
+            }
+        };
+        let settings = Settings::parse(&read(&dir.join(FILE))?, FILE)?;
+        let Some(chosen) = settings.environments.get(environment) else {
+            let known: Vec<&str> = settings.environments.keys().map(String::as_str).collect();
+            return Err(Failure::new(
+                ErrorKind::Invalid,
+                format!("take environment {environment}: polder.yaml does not hold it; {}", yaml::suggest(environment, &known)),
+            ));
+        };
+        Ok(Self { dir, environment: chosen.clone() })
+    }
+
+    /// The project's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The chosen environment.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// A path of the settings, relative to the project.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.join(path)
+    }
+
+    /// Files of a directory whose names have this ending, sorted; nothing when the directory is not there.
+    fn files(&self, directory: &str, ending: &str) -> Outcome<Vec<PathBuf>> {
+        let dir = self.dir.join(directory);
+        let failed = |error: &std::io::Error| Failure::because(ErrorKind::Unavailable, format!("list {}", dir.display()), error);
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| failed(&error))?.path();
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending) && !name.starts_with('.')) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// How a file is named in errors: relative to the project.
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.dir).unwrap_or(path).display().to_string()
+    }
+
+    /// All sources, by name.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is wrong.
+    pub fn sources(&self) -> Outcome<Vec<Connection>> {
+        self.files("sources", ".yaml")?.iter().map(|path| Ok(Connection::parse(&read(path)?, &self.shown(path))?)).collect()
+    }
+
+    /// One source.
+    ///
+    /// # Errors
+    /// When there is no such source, or its file is wrong.
+    pub fn source(&self, name: &str) -> Outcome<Connection> {
+        let sources = self.sources()?;
+        let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        sources.into_iter().find(|source| source.name == name).ok_or_else(|| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Failure::new(ErrorKind::Invalid, format!("find source {name}: sources/ holds no such file; {}", yaml::suggest(name, &names)))
+        })
+    }
+
+    /// All contracts, each with its path; everything that is wrong in any of them is told together.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is wrong, or two are for one table.
+    pub fn contracts(&self) -> Outcome<Vec<(PathBuf, Contract)>> {
+        let mut contracts: Vec<(PathBuf, Contract)> = Vec::new();
+        let mut problems = Vec::new();
+        for path in self.files("contracts", CONTRACT_SUFFIX)? {
+            match Contract::parse(&read(&path)?, &self.shown(&path)) {
+                Ok(contract) => {
+                    if let Some((other, _)) = contracts.iter().find(|(_, other)| other.table == contract.table) {
+                        problems.push(Problem {
+                            file: self.shown(&path),
+                            line: 1,
+                            problem: format!("{} is already a contract for table {}", self.shown(other), contract.table),
+                            advice: "a table has one contract: merge them".to_owned(),
+                        });
+                    }
+                    contracts.push((path, contract));
+                }
+                Err(found) => problems.extend(found.0),
+            }
+        }
+        if problems.is_empty() { Ok(contracts) } else { Err(Problems(problems).into()) }
+    }
+
+    /// The contract for a table.
+    ///
+    /// # Errors
+    /// When there is none, or a contract is wrong.
+    pub fn contract(&self, table: &str) -> Outcome<(PathBuf, Contract)> {
+        let contracts = self.contracts()?;
+        let names: Vec<String> = contracts.iter().map(|(_, contract)| contract.table.as_str().to_owned()).collect();
+        contracts.into_iter().find(|(_, contract)| contract.table.as_str() == table).ok_or_else(|| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Failure::new(
+                ErrorKind::Invalid,
+                format!("find the contract for table {table}: contracts/ holds none; {}", yaml::suggest(table, &names)),
+            )
+        })
+    }
+
+    /// Where the approval of a contract's file lies.
+    pub fn approval_path(contract: &Path) -> PathBuf {
+        contract.with_extension("approval")
+    }
+
+    /// The enrolled approvers.
+    ///
+    /// # Errors
+    /// When a key of polder.yaml is not one.
+    pub fn approvers(&self) -> Outcome<Vec<ApproverPublic>> {
+        self.environment.approvers.iter().map(|vkey| Ok(ApproverPublic::parse(vkey)?)).collect()
+    }
+
+    /// Verifies a contract's approval.
+    ///
+    /// # Errors
+    /// When it is not approved as it stands.
+    pub fn approved(&self, path: &Path, contract: Contract) -> Outcome<Approved> {
+        let file = Self::approval_path(path);
+        let approval = if file.exists() { Some(read(&file)?) } else { None };
+        Ok(Approved::verify(contract, approval.as_deref(), &self.approvers()?)?)
+    }
+
+    /// The policies.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is wrong.
+    pub fn policies(&self) -> Outcome<Policies> {
+        let files =
+            self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
+        Ok(Policies::load(&files)?)
+    }
+
+    /// The models' texts: name and SQL.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn models(&self) -> Outcome<Vec<(String, String)>> {
+        self.files("models", ".sql")?
+            .iter()
+            .map(|path| {
+                let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+                Ok((name, read(path)?))
+            })
+            .collect()
+    }
+}
+
+/// Reads a project file, which is small.
+fn read(path: &Path) -> Outcome<String> {
+    use std::io::Read;
+    let failed = |error: &std::io::Error| {
+        let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
+        Failure::because(kind, format!("read {}; check that it exists, may be read and is UTF-8", path.display()), error)
+    };
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    file.take(PROJECT_FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    if text.len() as u64 > PROJECT_FILE_MAX_BYTES {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!("read {}: a project file has at most {PROJECT_FILE_MAX_BYTES} bytes; split it", path.display()),
+        ));
+    }
+    Ok(text)
+}
+
+impl Settings {
+    /// Reads `polder.yaml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its line.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+        let document = yaml::parse(text, file)?;
+        let mut reader = SettingsReader { file: file.to_owned(), problems: Vec::new() };
+        let settings = reader.settings(&document);
+        if reader.problems.is_empty() { Ok(settings) } else { Err(Problems(reader.problems)) }
+    }
+}
+
+struct SettingsReader {
+    file: String,
+    problems: Vec<Problem>,
+}
+
+impl SettingsReader {
+    fn wrong(&mut self, line: u64, problem: impl Into<String>, advice: impl Into<String>) {
+        self.problems.push(Problem { file: self.file.clone(), line, problem: problem.into(), advice: advice.into() });
+    }
+
+    fn map<'a>(&mut self, node: &'a Node, what: &str, known: Option<&[&str]>) -> Vec<(&'a Key, &'a Node)> {
+        let Value::Map(map) = &node.value else {
+            self.wrong(node.line, format!("`{what}` is {}, not a mapping", node.value.kind()), "write keys and values");
+            return Vec::new();
+        };
+        for (key, _) in map {
+            if let Some(known) = known.filter(|known| !known.contains(&key.name.as_str())) {
+                self.wrong(key.line, format!("`{}` is not a key of {what}", key.name), yaml::suggest(&key.name, known));
+            }
+        }
+        map.iter().map(|(key, value)| (key, value)).collect()
+    }
+
+    fn text(&mut self, map: &[(&Key, &Node)], name: &str, what: &str, line: u64) -> Option<String> {
+        match map.iter().find(|(key, _)| key.name == name).map(|(_, node)| *node) {
+            Some(Node { value: Value::Text(text), .. }) if !text.is_empty() => Some(text.clone()),
+            Some(node) => {
+                self.wrong(node.line, format!("`{name}` of {what} is {}, not text", node.value.kind()), "write a text");
+                None
+            }
+            None => {
+                self.wrong(line, format!("{what} has no `{name}`"), "add it; `polder init` shows how such a file looks");
+                None
+            }
+        }
+    }
+
+    fn optional(&mut self, map: &[(&Key, &Node)], name: &str, what: &str) -> Option<String> {
+        if map.iter().any(|(key, _)| key.name == name) { self.text(map, name, what, 1) } else { None }
+    }
+
+    fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
+        let Value::List(items) = &node.value else {
+            self.wrong(node.line, format!("`{what}` is {}, not a list", node.value.kind()), "write a list of texts");
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| match &item.value {
+                Value::Text(text) => Some(text.clone()),
+                other => {
+                    self.wrong(item.line, format!("an item of `{what}` is {}, not text", other.kind()), "put it into quotes");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn settings(&mut self, document: &Node) -> Settings {
+        let mut settings = Settings::default();
+        let top = self.map(document, "polder.yaml", Some(&["environments"]));
+        let Some((_, environments)) = top.iter().find(|(key, _)| key.name == "environments") else {
+            self.wrong(document.line, "polder.yaml has no `environments`", "declare at least `default`");
+            return settings;
+        };
+        for (key, node) in self.map(environments, "environments", None) {
+            if let Some(environment) = self.environment(&key.name, node) {
+                settings.environments.insert(key.name.clone(), environment);
+            }
+        }
+        settings
+    }
+
+    fn environment(&mut self, name: &str, node: &Node) -> Option<Environment> {
+        let what = format!("environment {name}");
+        let known = ["store", "keys", "anchor", "approver_key", "approvers", "groups", "temporary_mib"];
+        let map = self.map(node, &what, Some(&known));
+        let store = self.text(&map, "store", &what, node.line);
+        let keys = match map.iter().find(|(key, _)| key.name == "keys") {
+            Some((_, keys)) => self.custody(keys),
+            None => {
+                self.wrong(node.line, format!("{what} has no `keys`"), "add them, such as {custody: key-file, path: ../root.key}");
+                None
+            }
+        };
+        let anchor = self.optional(&map, "anchor", &what);
+        let approver_key = self.optional(&map, "approver_key", &what);
+        let mut environment = Environment {
+            store: store?,
+            keys: keys?,
+            anchor,
+            approver_key,
+            approvers: Vec::new(),
+            groups: Default::default(),
+            temporary_mib: 20_480,
+        };
+        for (key, value) in &map {
+            match key.name.as_str() {
+                "approvers" => environment.approvers = self.texts(value, "approvers"),
+                "temporary_mib" => match value.value {
+                    Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
+                    _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),
+                },
+                "groups" => {
+                    for (group, members) in self.map(value, "groups", None) {
+                        let members = self.texts(members, &group.name);
+                        environment.groups.insert(group.name.clone(), members);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(environment)
+    }
+
+    fn custody(&mut self, node: &Node) -> Option<crate::settings::Custody> {
+        let map = self.map(node, "keys", Some(&["custody", "path", "passphrase"]));
+        let custody = self.text(&map, "custody", "keys", node.line)?;
+        let path = self.text(&map, "path", "keys", node.line);
+        match custody.as_str() {
+            "key-file" => Some(crate::settings::Custody::KeyFile { path: path? }),
+            "passphrase" => {
+                let passphrase = self.text(&map, "passphrase", "keys", node.line);
+                Some(crate::settings::Custody::Passphrase { path: path?, passphrase: passphrase? })
+            }
+            other => {
+                self.wrong(node.line, format!("`{other}` is not a custody"), yaml::suggest(other, &["key-file", "passphrase"]));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_texts() {
+        let mut texts = String::new();
+        for text in [
+            "environments:\n  default:\n    store: s\n",
+            "environment: {}\n",
+            "environments:\n  default: {stor: s, keys: {custody: key-fil, path: k}}\n",
+            "environments:\n  default: {store: 5, keys: {custody: passphrase, path: k}, approvers: x, groups: {owners: [1]}, temporary_mib: -1}\n",
+            "environments: [\n",
+        ] {
+            texts.push_str(&format!("{}\n\n", Settings::parse(text, FILE).unwrap_err()));
+        }
+        insta::assert_snapshot!(texts);
+    }
+}

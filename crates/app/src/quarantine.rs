@@ -1,0 +1,101 @@
+//! Refused rows in the sealed store: `quarantine/<dataset>/<sequence>/<run>/<number>`, written before the commit whose counts name them.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use polder_contract::quarantine::Writer;
+use polder_contract::{Approved, Rejection};
+use polder_store::{Area, SealedStore};
+use polder_types::{DatasetId, RunId};
+
+use crate::failure::Outcome;
+use crate::ingest::store_failure;
+use crate::installation::Installation;
+
+/// A quarantine object is written when it has grown to this many bytes.
+const OBJECT_BYTES: usize = 8 << 20;
+
+/// The quarantine of one batch, while it is filled.
+pub struct Quarantine<'a> {
+    installation: &'a Installation,
+    approved: Arc<Approved>,
+    run: RunId,
+    sequence: u64,
+    dataset: Option<DatasetId>,
+    writer: Writer,
+    objects: u64,
+    rows: u64,
+}
+
+impl<'a> Quarantine<'a> {
+    /// An empty quarantine. Nothing is stored, and no key is made, before the first row.
+    pub fn new(installation: &'a Installation, approved: &Arc<Approved>, run: RunId, sequence: u64) -> Self {
+        let writer = Writer::new(approved);
+        Self { installation, approved: Arc::clone(approved), run, sequence, dataset: None, writer, objects: 0, rows: 0 }
+    }
+
+    /// Keeps a row.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn push(&mut self, rejection: &Rejection) -> Outcome {
+        self.writer.push(rejection);
+        if self.writer.len() >= OBJECT_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Outcome {
+        if self.writer.is_empty() {
+            return Ok(());
+        }
+        let dataset = match self.dataset {
+            Some(dataset) => dataset,
+            None => *self.dataset.insert(self.installation.dataset(&format!("quarantine:{}", self.approved.table)).await?),
+        };
+        let writer = std::mem::replace(&mut self.writer, Writer::new(&self.approved));
+        self.rows += writer.rows();
+        let path = SealedStore::path(Area::Quarantine, dataset, &format!("{:020}/{}/{:06}", self.sequence, self.run, self.objects));
+        self.objects += 1;
+        self.installation.store.create(&path, writer.finish().into()).await.map_err(|error| store_failure("keep refused rows", &error))
+    }
+
+    /// Writes what is left and tells how many rows were kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn finish(mut self) -> Outcome<u64> {
+        self.flush().await?;
+        Ok(self.rows)
+    }
+}
+
+/// A quarantine object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Where it lies.
+    pub path: Path,
+    /// The batch's sequence in its table.
+    pub sequence: u64,
+    /// The run.
+    pub run: String,
+}
+
+/// The quarantine objects of a table, oldest first.
+///
+/// # Errors
+/// When the store fails.
+pub async fn objects(installation: &Installation, table: &str) -> Outcome<Vec<Object>> {
+    let Some(dataset) = installation.keys.find(&format!("quarantine:{table}")) else { return Ok(Vec::new()) };
+    let prefix = SealedStore::path(Area::Quarantine, dataset, "");
+    let mut listed = installation.store.list(Some(&prefix));
+    let mut objects = Vec::new();
+    while let Some(object) = listed.try_next().await.map_err(|error| store_failure("list quarantine", &error))? {
+        let parts: Vec<String> = object.location.parts().map(|part| part.as_ref().to_owned()).collect();
+        if let [_, _, sequence, run, _] = parts.as_slice() {
+            let (sequence, run) = (sequence.parse().unwrap_or(0), run.clone());
+            objects.push(Object { path: object.location, sequence, run });
+        }
+    }
+    Ok(objects)
+}

@@ -1,0 +1,112 @@
+//! Rows that a contract once refused, read again from quarantine as a source: what the contract admits now becomes part of the
+//! table, what it still refuses is kept again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use object_store::path::Path;
+use polder_connect::{FileSeen, SourceReader};
+use polder_contract::{Approved, Disposition, RawBatch, quarantine};
+use polder_store::SealedStore;
+use polder_types::event::TableOperation;
+use polder_types::{DatasetId, ErrorKind};
+
+use crate::failure::{Failure, Outcome};
+use crate::ingest::store_failure;
+use crate::installation::Installation;
+use crate::quarantine::objects;
+
+/// Quarantine objects of committed batches that were not replayed yet, oldest first.
+pub struct Waiting {
+    /// Where they lie.
+    pub objects: Vec<Path>,
+    /// Rows in them, as the audit log counted them when they were refused. None when a batch among them was recovered from a
+    /// crash, so that the log holds no counts of it.
+    rows: Option<u64>,
+}
+
+/// What waits in a table's quarantine. In a table whose loads replace it, only what the newest load refused.
+///
+/// # Errors
+/// When the store fails.
+pub async fn waiting(installation: &Installation, approved: &Approved, dataset: DatasetId, replayed: &[String]) -> Outcome<Waiting> {
+    let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
+    let since = match approved.disposition {
+        Disposition::Append => 0,
+        Disposition::Replace => {
+            let replaced = versions.iter().rev().find(|version| version.operation == TableOperation::Replace);
+            replaced.map_or(0, |version| version.sequence)
+        }
+    };
+    let mut waiting = Waiting { objects: Vec::new(), rows: Some(0) };
+    let mut counted = BTreeSet::new();
+    for object in objects(installation, &approved.table.to_string()).await? {
+        let loads = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
+        let Some(batch) = versions.iter().find(|version| version.sequence == object.sequence && loads(version.operation)) else {
+            continue;
+        };
+        if object.sequence < since || replayed.contains(&object.path.to_string()) {
+            continue;
+        }
+        if counted.insert(object.sequence) {
+            waiting.rows = waiting.rows.zip(batch.counts).map(|(rows, counts)| rows + counts.quarantined);
+        }
+        waiting.objects.push(object.path);
+    }
+    Ok(waiting)
+}
+
+impl Waiting {
+    /// Reads them through the gate.
+    pub fn into_reader(self, installation: &Installation, approved: &Arc<Approved>) -> impl SourceReader + use<> {
+        Reader {
+            runtime: tokio::runtime::Handle::current(),
+            store: installation.store.clone(),
+            approved: Arc::clone(approved),
+            objects: self.objects.into(),
+            ordinal: 0,
+            counted: self.rows,
+        }
+    }
+}
+
+struct Reader {
+    runtime: tokio::runtime::Handle,
+    store: SealedStore,
+    approved: Arc<Approved>,
+    objects: VecDeque<Path>,
+    ordinal: u64,
+    counted: Option<u64>,
+}
+
+impl SourceReader for Reader {
+    fn next(&mut self) -> Result<Option<RawBatch>, polder_connect::Error> {
+        let Some(path) = self.objects.pop_front() else { return Ok(None) };
+        let failed = |failure: Failure| polder_connect::Error::Elsewhere { text: failure.to_string(), kind: failure.kind() };
+        let read = self.runtime.block_on(self.store.read(&path)).map_err(|error| failed(store_failure("read refused rows", &error)))?;
+        let replay = quarantine::replay(&read, &self.approved, Arc::from(path.as_ref()), self.ordinal)
+            .map_err(|error| failed(Failure::of(ErrorKind::Rejected, &error)))?;
+        self.ordinal += replay.batch.rows as u64;
+        Ok(Some(replay.batch))
+    }
+
+    fn left_out(&self) -> &[String] {
+        &[]
+    }
+
+    fn never_seen(&self) -> &[String] {
+        &[]
+    }
+
+    fn counted(&self) -> Option<u64> {
+        self.counted
+    }
+
+    fn files(&self) -> Vec<FileSeen> {
+        Vec::new()
+    }
+
+    fn source_identity(&self) -> &str {
+        ""
+    }
+}

@@ -1,0 +1,78 @@
+//! The lake's tables as the SQL door sees them: only those with a committed batch exist.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
+use polder_lake::Lake;
+use polder_policy::{Permit, TableRef};
+use polder_types::TableName;
+
+use crate::failure::Outcome;
+use crate::installation::Installation;
+
+struct LakeTables {
+    lake: Lake,
+    tables: BTreeMap<TableName, TableRef>,
+    classifications: BTreeMap<(TableName, String), String>,
+}
+
+#[async_trait]
+impl Tables for LakeTables {
+    fn resolve(&self, name: &TableName) -> Option<TableRef> {
+        self.tables.get(name).cloned()
+    }
+
+    async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError> {
+        self.lake.scan(permit, version).await.map_err(|error| TableError { kind: error.kind(), source: Box::new(error) })
+    }
+
+    fn classification(&self, table: &TableName, column: &str) -> Option<String> {
+        self.classifications.get(&(table.clone(), column.to_owned())).cloned()
+    }
+}
+
+impl Installation {
+    /// The SQL door over this installation's tables.
+    ///
+    /// # Errors
+    /// When a contract or model is wrong.
+    pub fn door(&self, lake: &Lake, memory_mib: u64) -> Outcome<Door> {
+        let state = self.journal.state();
+        let committed = |table: &TableRef| state.tables.get(&table.id).is_some_and(|head| head.sequence > 0);
+        let tables = self.tables().into_iter().filter(committed).map(|table| (table.name.clone(), table)).collect();
+        let mut classifications = BTreeMap::new();
+        for (_, contract) in self.project.contracts()? {
+            for column in &contract.columns {
+                if let Some(classification) = &column.classification {
+                    classifications.insert((contract.table.clone(), column.name.clone()), classification.clone());
+                }
+            }
+        }
+        let ports = DoorPorts {
+            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications }),
+            policies: Arc::clone(&self.policies),
+            recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
+            rng: Arc::clone(&self.rng),
+            temp: self.temp.clone(),
+            models: Arc::new(self.loaded_models()?),
+        };
+        let memory_bytes = usize::try_from(memory_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        Ok(Door::new(ports, &DoorOptions { memory_bytes, ..DoorOptions::default() })?)
+    }
+
+    /// The project's models.
+    ///
+    /// # Errors
+    /// When a model is wrong.
+    pub fn loaded_models(&self) -> Outcome<Models> {
+        Ok(Models::load(&self.project.models()?)?)
+    }
+
+    /// Who asks.
+    pub fn asker(&self) -> Asker {
+        Asker { principal: self.actor.clone(), groups: self.groups.clone() }
+    }
+}

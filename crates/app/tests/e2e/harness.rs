@@ -1,0 +1,185 @@
+//! A project of its own for each test, and the program run on it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A project directory with its key file, made by `polder init`.
+pub struct Project {
+    root: tempfile::TempDir,
+}
+
+/// What a finished program left.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    fn new(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
+            err: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
+        }
+    }
+
+    /// Standard output of a program that ended with code 0.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self.out
+    }
+
+    /// Standard error of a program that ended with this code.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self.err
+    }
+
+    /// Standard error of a program that a signal killed.
+    #[track_caller]
+    pub fn killed(self) -> String {
+        assert_eq!(self.code, None, "the program was not killed by a signal: stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self.err
+    }
+}
+
+impl Project {
+    /// `polder init` in a new directory.
+    pub fn new() -> Self {
+        let project = Self { root: tempfile::tempdir().unwrap() };
+        let (dir, key) = (project.dir(), project.key_file());
+        let ran = Command::new(env!("CARGO_BIN_EXE_polder")).arg("init").arg(&dir).arg("--key-file").arg(key).output().unwrap();
+        Ran::new(ran).ok();
+        project
+    }
+
+    /// The project's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    /// The sealed store's directory.
+    pub fn store(&self) -> PathBuf {
+        self.dir().join("store")
+    }
+
+    /// The root key's file, outside the project.
+    pub fn key_file(&self) -> PathBuf {
+        self.root.path().join("root.key")
+    }
+
+    /// A directory beside the project, for what is not Polder's.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.dir().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The program with arguments, ready to run in the project.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polder"));
+        command.args(args).current_dir(self.dir()).env_remove("RUST_BACKTRACE").stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs `polder` with arguments.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        Ran::new(self.command(args).output().unwrap())
+    }
+
+    /// Runs a query and returns CSV lines without the header.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        let out = self.run(&["sql", sql, "--output", "csv"]).ok();
+        out.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// Copies the store's directory, as a backup or a thief would.
+    pub fn copy_store(&self, to: &Path) {
+        copy(&self.store(), to);
+    }
+
+    /// Puts a copy of the store's directory back.
+    pub fn restore_store(&self, from: &Path) {
+        std::fs::remove_dir_all(self.store()).unwrap();
+        copy(from, &self.store());
+    }
+
+    /// Every file of the store with its bytes' length, sorted.
+    pub fn store_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        walk(&self.store(), &mut files);
+        files.sort();
+        files
+    }
+
+    /// A CSV source `people` with its contract, approved: `rows` are lines under the header.
+    pub fn people(&self, rows: &str) {
+        self.write("data/people.csv", format!("id,name,age,secret\n{rows}"));
+        self.write("sources/files.yaml", "type: csv\npath: data\ndatasets:\n  people: {file: people*.csv, null: [NA]}\n");
+        self.write("contracts/people.odcs.yaml", PEOPLE_CONTRACT);
+        self.run(&["contract", "approve", "people", "--yes"]).ok();
+    }
+}
+
+/// `id` unique, `name` required, `age` 0 to 150; the column `secret` is not authorised.
+pub const PEOPLE_CONTRACT: &str = r#"apiVersion: v3.1.0
+kind: DataContract
+id: 6f1c2f0e-58f1-4c0e-9a38-0d4b6d1f7a10
+version: 1.0.0
+status: active
+customProperties:
+  - {property: polder.source, value: files}
+  - {property: polder.onViolation, value: quarantine}
+  - {property: polder.rejectLimit, value: 0.5}
+schema:
+  - name: people
+    physicalName: people
+    properties:
+      - {name: id, physicalName: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: name, physicalName: name, logicalType: string, required: true, logicalTypeOptions: {minLength: 1, maxLength: 64}}
+      - {name: age, physicalName: age, logicalType: integer, logicalTypeOptions: {minimum: 0, maximum: 150}}
+"#;
+
+pub fn copy(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+            let modified = entry.metadata().unwrap().modified().unwrap();
+            std::fs::File::options().append(true).open(target).unwrap().set_modified(modified).unwrap();
+        }
+    }
+}
+
+fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), files);
+        } else {
+            files.push(entry.path());
+        }
+    }
+}
+
+/// Seeds: few by default, all of them in the nightly run.
+pub fn seeds(few: u64, all: u64) -> u64 {
+    if std::env::var("POLDER_SEEDS").is_ok_and(|value| value == "full") { all } else { few }
+}

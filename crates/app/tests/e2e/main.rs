@@ -1,0 +1,18 @@
+//! User stories through the real program: each test has a directory of its own and runs `polder` as a person would.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking, and their numbers are small"
+)]
+
+mod door;
+mod harness;
+mod keys;
+mod kill;
+mod law_one;
+mod load;
+mod quarantine;
+mod tamper;
