@@ -114,7 +114,7 @@ fn a_gzip_page_that_grows_beyond_its_promise_is_refused() {
     let mut bad = good.clone();
     bad[start..start + bomb.len()].copy_from_slice(&bomb);
     let error = parquet(&bad, &["n"]).unwrap_err();
-    assert!(matches!(error, Error::ParquetTooLarge { .. }), "{error}");
+    assert!(matches!(error, Error::Parquet { step: "check the size of a page", .. }), "{error}");
 }
 
 proptest! {
