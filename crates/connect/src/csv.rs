@@ -66,7 +66,7 @@ impl Decoder<'_> {
             let complete = self.index.record_end(self.index.len());
             if block.last && complete < block.bytes().len() {
                 if state == State::Quoted {
-                    return Err(self.unclosed().into());
+                    return Err(self.unclosed(&block).into());
                 }
                 block.push_line_end();
                 state = self.index.scan(block.bytes(), self.dialect);
@@ -94,10 +94,15 @@ impl Decoder<'_> {
         self.out.send(Message::FileEnd { counted: Some(counted) })
     }
 
-    fn unclosed(&self) -> Error {
+    /// The last record of a block opens a quote that never closes.
+    fn unclosed(&self, block: &Block) -> Error {
+        let path = self.path.to_path_buf();
+        let awaits_header = self.header.is_none() && self.dataset.header;
+        if awaits_header && (0..self.index.len()).all(|number| is_blank(block.bytes(), self.index.ends(number, number + 1))) {
+            return Error::HeaderQuote { path };
+        }
         let before = u64::try_from(self.index.len()).unwrap_or(0);
-        let header = u64::from(self.header.is_none() && self.dataset.header && before > 0);
-        Error::UnclosedQuote { path: self.path.to_path_buf(), record: self.place.record + before - header }
+        Error::UnclosedQuote { path, record: self.place.record + before - u64::from(awaits_header) }
     }
 
     /// Drops the rest of a record that is too long, as one malformed row.

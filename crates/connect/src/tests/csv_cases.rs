@@ -40,6 +40,10 @@ fn text_after_a_closing_quote_makes_the_row_malformed() {
 fn a_quote_that_never_closes_fails_the_file() {
     let error = csv(b"a,b\n1,2\n\"x,2\n3,4\n", "", &["a"]).unwrap_err();
     assert!(matches!(error, Error::UnclosedQuote { record: 2, .. }), "{error}");
+    for header in ["a,\"b\n1,2\n", "\n\r\na,\"b\n1,2\n"] {
+        let error = csv(header.as_bytes(), "", &["a"]).unwrap_err();
+        assert!(matches!(error, Error::HeaderQuote { .. }), "{error}");
+    }
 }
 
 #[test]
