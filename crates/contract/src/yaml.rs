@@ -199,6 +199,10 @@ pub fn parse(text: &str, file: &str) -> Result<Node, Problems> {
             // The first line of the parser's text says what; the rest shows the file's own lines, which may hold a secret by mistake.
             let text = error.without_snippet().to_string();
             let what = text.lines().next().unwrap_or_default().to_owned();
+            if what.starts_with("budget breached") {
+                let problem_text = "the document unfolds to more than a project file may hold".to_owned();
+                return Err(problem(line, problem_text, "write it shorter, and without aliases"));
+            }
             Err(problem(line, format!("this is not the YAML that is expected here: {what}"), "correct the line"))
         }
     }
@@ -239,6 +243,17 @@ mod tests {
             let problems = parse(text, "f.yaml").unwrap_err();
             assert!(problems.to_string().starts_with("f.yaml, line "), "{problems}");
         }
+    }
+
+    #[test]
+    fn aliases_that_multiply_are_refused() {
+        let mut text = "a: &a [x, x, x, x, x, x, x, x]\n".to_owned();
+        for (before, name) in "abcdefgh".chars().zip("bcdefghi".chars()) {
+            let again = format!("*{before}, ").repeat(8);
+            text.push_str(&format!("{name}: &{name} [{again}]\n"));
+        }
+        let problems = parse(&text, "f.yaml").unwrap_err().to_string();
+        assert!(problems.contains("unfolds to more"), "{problems}");
     }
 
     #[test]
