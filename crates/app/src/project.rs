@@ -213,18 +213,21 @@ fn read(path: &Path) -> Outcome<String> {
     use std::io::Read;
     let failed = |error: &std::io::Error| {
         let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
-        Failure::because(kind, format!("read {}; check that it exists, may be read and is UTF-8", path.display()), error)
+        Failure::because(kind, format!("read {}; check that it exists and may be read", path.display()), error)
     };
     let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    file.take(PROJECT_FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
-    if text.len() as u64 > PROJECT_FILE_MAX_BYTES {
+    let mut bytes = Vec::new();
+    file.take(PROJECT_FILE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > PROJECT_FILE_MAX_BYTES {
         return Err(Failure::new(
             ErrorKind::Invalid,
             format!("read {}: a project file has at most {PROJECT_FILE_MAX_BYTES} bytes; split it", path.display()),
         ));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        Failure::new(ErrorKind::Invalid, format!("read {}: line {line} is not UTF-8; save the file as UTF-8", path.display()))
+    })
 }
 
 impl Settings {
