@@ -68,7 +68,8 @@ impl Installation {
     /// # Errors
     /// When a model is wrong.
     pub fn loaded_models(&self) -> Outcome<Models> {
-        Ok(Models::load(&self.project.models()?)?)
+        let files: Vec<_> = self.project.models()?.into_iter().map(|(name, text)| (format!("models/{name}.sql"), text)).collect();
+        Ok(Models::load(&files)?)
     }
 
     /// Who asks.
