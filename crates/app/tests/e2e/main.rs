@@ -10,6 +10,7 @@
 
 mod door;
 mod harness;
+mod hostile;
 mod keys;
 mod kill;
 mod law_one;
