@@ -14,7 +14,7 @@ use futures::stream::{BoxStream, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use polder_types::{Event, EventKind, PrincipalId, Recorder, RequestId};
 
-use crate::door::{Prepared, with_spilling_joins};
+use crate::door::{Prepared, with_room, with_spilling_joins};
 use crate::error::{Error, is_exhausted};
 
 /// The answer to one request: a stream of batches. Dropping it before its end stops the computation and records how many
@@ -78,7 +78,7 @@ impl Answer {
     /// # Errors
     /// The first error of the stream.
     pub async fn collect(self) -> Result<Vec<RecordBatch>, Error> {
-        self.batches.try_collect().await
+        self.try_collect().await
     }
 }
 
@@ -86,7 +86,7 @@ impl Stream for Answer {
     type Item = Result<RecordBatch, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.batches.poll_next_unpin(context)
+        with_room(|| self.batches.poll_next_unpin(context))
     }
 }
 

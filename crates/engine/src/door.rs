@@ -12,6 +12,7 @@ mod registry;
 mod run_model;
 mod session;
 mod spill;
+mod stack;
 #[cfg(test)]
 mod tests;
 
@@ -37,9 +38,11 @@ use open::Opened;
 use parse::{Parsed, parse, split_version};
 use plan_check::PlanRules;
 use spill::SealedSpill;
+use stack::polled_with_room;
 
 pub use run_model::ModelRun;
 pub(crate) use session::with_spilling_joins;
+pub(crate) use stack::with_room;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,7 @@ impl Door {
     /// # Errors
     /// When the query engine does not take the options.
     pub fn new(ports: DoorPorts, options: &DoorOptions) -> Result<Self, Error> {
+        stack::give_tasks_room();
         let allowed = Allowed::new();
         let spill = SealedSpill::new(ports.temp.clone());
         let session = session::session(options, spill.clone(), &allowed).map_err(|error| Error::SetUp(error.strip_backtrace()))?;
@@ -124,6 +128,10 @@ impl Door {
     /// When the text asks for anything but rows of tables, when policies say no, when it does not fit the tables, or when it
     /// cannot be recorded. Errors of computing come with the rows.
     pub async fn query(&self, asker: &Asker, sql: &str, options: &QueryOptions) -> Result<Answer, Error> {
+        polled_with_room(self.query_with_room(asker, sql, options)).await
+    }
+
+    async fn query_with_room(&self, asker: &Asker, sql: &str, options: &QueryOptions) -> Result<Answer, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
         let asked = Asked { door: self, asker, sql, request };
         let parsed = match parse(sql).and_then(|parsed| Ok((self.scope(asker, &parsed, options, request)?, parsed))) {
@@ -278,6 +286,10 @@ pub(crate) struct ModelQueryError {
 
 /// The inputs of a model's query, which obeys the rules of every query.
 pub(crate) fn model_query(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryError> {
+    with_room(|| model_query_with_room(sql))
+}
+
+fn model_query_with_room(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryError> {
     let wrong = |error: Error| {
         let message = match &error {
             Error::Refused(text) | Error::Parse(text) => text.clone(),

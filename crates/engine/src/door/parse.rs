@@ -17,7 +17,9 @@ use crate::error::Error;
 /// Most words and signs in a query.
 pub(crate) const TOKENS_MAX: usize = 50_000;
 /// Most operators in a row, as in `1 + 1 + 1`: each adds a level to the plan.
-const DEPTH_MAX: usize = 1_000;
+pub(crate) const DEPTH_MAX: usize = 500;
+/// Most tables, joins and queries within a query, for the same reason; and the time to plan grows with their third power.
+pub(crate) const PARTS_MAX: usize = 200;
 /// Deepest nesting of parentheses and subqueries.
 const NESTING_MAX: usize = 50;
 
@@ -52,6 +54,12 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Error> {
     }
     if tokens.iter().any(|token| token.token == Token::SemiColon) {
         return Err(refused("more than one statement"));
+    }
+    // Before it is parsed, since parsing and dropping a deep tree take a deep stack. FROM and SELECT go together.
+    let many = |wanted: fn(Keyword) -> bool| tokens.iter().filter(|token| keyword(Some(token)).is_some_and(wanted)).count();
+    let queries = many(|keyword| matches!(keyword, Keyword::SELECT | Keyword::VALUES | Keyword::JOIN));
+    if queries > PARTS_MAX || many(|keyword| keyword == Keyword::FROM) > PARTS_MAX {
+        return Err(Error::TooLong { max: PARTS_MAX, unit: "tables, joins and queries" });
     }
     let explain = keyword(tokens.first()) == Some(Keyword::EXPLAIN);
     if explain {
@@ -156,7 +164,7 @@ impl VisitorMut for NameVersions {
 
 /// Refuses what reads or writes anything but tables by their names.
 fn check(statement: &Statement) -> Result<(), Error> {
-    let mut forbid = Forbid { depth: 0 };
+    let mut forbid = Forbid { depth: 0, parts: 0 };
     match statement.visit(&mut forbid) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -165,6 +173,7 @@ fn check(statement: &Statement) -> Result<(), Error> {
 
 struct Forbid {
     depth: usize,
+    parts: usize,
 }
 
 impl Visitor for Forbid {
@@ -195,6 +204,10 @@ impl Visitor for Forbid {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
+        self.parts += 1;
+        if self.parts > PARTS_MAX {
+            return ControlFlow::Break(Error::TooLong { max: PARTS_MAX, unit: "tables, joins and queries" });
+        }
         match factor {
             TableFactor::Table { name, args, with_hints, version, partitions, json_path, sample, index_hints, with_ordinality, .. } => {
                 if args.is_some() {

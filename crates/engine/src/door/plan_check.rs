@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, WindowFunctionDefinition};
@@ -19,12 +19,58 @@ pub(crate) struct PlanRules<'a> {
     pub tables: &'a [Arc<dyn TableProvider>],
 }
 
+/// Most levels of a plan: its nodes on the longest way down, views included, and for each the depth of its expressions,
+/// since optimising may put the expressions of all of them into one.
+pub(crate) const LEVELS_MAX: usize = 1_000;
+
+/// The levels of a plan.
+fn levels(plan: &LogicalPlan) -> Result<usize> {
+    let mut deepest = Expressions::default();
+    plan.apply_expressions(|expression| expression.visit(&mut deepest))?;
+    let mut below = 0;
+    for input in plan.inputs() {
+        below = below.max(levels(input)?);
+    }
+    Ok(below.saturating_add(deepest.levels).saturating_add(1))
+}
+
+#[derive(Default)]
+struct Expressions {
+    now: usize,
+    levels: usize,
+}
+
+impl<'n> TreeNodeVisitor<'n> for Expressions {
+    type Node = Expr;
+
+    fn f_down(&mut self, expression: &'n Expr) -> Result<TreeNodeRecursion> {
+        self.now = self.now.saturating_add(1);
+        let within = match expression {
+            Expr::ScalarSubquery(subquery) => levels(&subquery.subquery)?,
+            Expr::Exists(exists) => levels(&exists.subquery.subquery)?,
+            Expr::InSubquery(within) => levels(&within.subquery.subquery)?,
+            Expr::SetComparison(compared) => levels(&compared.subquery.subquery)?,
+            _ => 0,
+        };
+        self.levels = self.levels.max(self.now.saturating_add(within));
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _expression: &'n Expr) -> Result<TreeNodeRecursion> {
+        self.now = self.now.saturating_sub(1);
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
 impl PlanRules<'_> {
     /// Refuses a plan with anything that is not on the lists.
     ///
     /// # Errors
     /// [`Error::Refused`], naming the first thing that is not allowed.
     pub(crate) fn check(&self, plan: &LogicalPlan) -> std::result::Result<(), Error> {
+        if levels(plan).map_err(|error| Error::plan(&error))? > LEVELS_MAX {
+            return Err(Error::TooLong { max: LEVELS_MAX, unit: "levels, those of views included" });
+        }
         let mut work_tables = Vec::new();
         let mut finding = None;
         let walked = plan.apply_with_subqueries(|node| {
@@ -46,7 +92,7 @@ impl PlanRules<'_> {
             })
         });
         match (finding, walked) {
-            (Some(what), _) => Err(Error::Refused(format!("{what}; see docs/format/policy.md for what a query may hold"))),
+            (Some(what), _) => Err(Error::Refused(format!("{what}; see docs/format/model.md for what a query may hold"))),
             (None, Err(error)) => Err(Error::plan(&error)),
             (None, Ok(_)) => Ok(()),
         }

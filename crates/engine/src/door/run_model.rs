@@ -10,6 +10,7 @@ use polder_types::{RequestId, TableName};
 
 use super::decide::{Decider, model_asker};
 use super::parse::parse;
+use super::stack::polled_with_room;
 use super::{Asked, Asker, Door, Prepared};
 use crate::answer::Answer;
 use crate::error::Error;
@@ -30,6 +31,10 @@ impl Door {
     /// # Errors
     /// When there is no such model, policies say no to the asker or to the model, or its query does not fit its inputs.
     pub async fn run_model(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
+        polled_with_room(self.run_model_with_room(asker, name)).await
+    }
+
+    async fn run_model_with_room(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
         let models = Arc::clone(&self.ports.models);
         let sql = models.get(name).map_or("", |model| model.sql.as_str());

@@ -101,6 +101,79 @@ async fn nothing_gets_in_by_being_wrapped() {
     }
 }
 
+/// The control of the test before: a query wrapped in the same ways is answered.
+#[tokio::test]
+async fn a_query_is_answered_however_it_is_wrapped() {
+    let sql = "select id from flights where id = 4";
+    let model = format!("-- polder: materialized = view\n{sql}");
+    let bed = flights().model("m", &model).build();
+    for (text, wanted) in [
+        (format!("with w as ({sql}) select * from w"), "4"),
+        (format!("select * from ({sql}) as w"), "4"),
+        (format!("select (select count(*) from ({sql}) as w)"), "1"),
+        (format!("select 1 where exists ({sql})"), "1"),
+        (format!("select id from flights where id > 4 union all {sql}"), "4"),
+        (format!("({sql})"), "4"),
+        (format!("{sql};"), "4"),
+        ("select * from m".to_owned(), "4"),
+    ] {
+        assert_eq!(bed.rows(&owner(), &text).await.unwrap(), [wanted], "{text}");
+    }
+    assert!(!bed.rows(&owner(), &format!("explain {sql}")).await.unwrap().is_empty());
+    let run = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await.unwrap();
+    assert_eq!(crate::tests::bed::texts(&run.rows.collect().await.unwrap()), [["4"]]);
+}
+
+/// A stack that ends takes the whole process with it, so this test would not fail but abort.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deepest_queries_that_are_taken_are_computed() {
+    let joins = |count: usize| (1..=count).map(|n| format!("join flights a{n} on a{n}.id = a{}.id ", n - 1)).collect::<String>();
+    let steps = |count: usize, sum: &str| {
+        let steps: String = (1..=count).map(|n| format!(", a{n} as (select x {sum} as x from a{})", n - 1)).collect();
+        format!("with a0 as (select 1 as x) {steps} select * from a{count}")
+    };
+    let within = [
+        format!("select id {} from flights", "+ 1 ".repeat(490)),
+        format!("select id {}, count(*) from flights group by 1", "- 1 ".repeat(490)),
+        format!("select dep_delay {} from flights", "+ cast(1 as double) ".repeat(480)),
+        format!("select carrier {} from flights", "|| carrier ".repeat(490)),
+        format!("select id from flights where id = 4 {}", "or id = 3 ".repeat(240)),
+        format!("select id from flights {}", "union all select id from flights ".repeat(99)),
+        format!("select count(*) from flights a0 {}", joins(60)),
+        format!("select count(*) from (values (1)) a0 {}", (1..95).map(|n| format!(", (values (1)) a{n}")).collect::<String>()),
+        steps(98, ""),
+        steps(15, &"+ 1 ".repeat(40)),
+    ];
+    let beyond = [
+        format!("select id {} from flights", "+ 1 ".repeat(510)),
+        format!("select id from flights {}", "union all select id from flights ".repeat(200)),
+        format!("select count(*) from flights a0 {}", joins(200)),
+        format!("select count(*) from flights a0 {}", ", flights".repeat(200)),
+        steps(200, ""),
+        steps(15, &"+ 1 ".repeat(200)),
+    ];
+    let bed = flights().build();
+    for sql in within {
+        let rows = bed.rows(&owner(), &sql).await;
+        assert!(rows.as_ref().is_ok_and(|rows| !rows.is_empty()), "{}: {rows:?}", &sql[..80]);
+    }
+    for sql in beyond {
+        let error = bed.rows(&owner(), &sql).await.unwrap_err();
+        assert!(matches!(error, Error::TooLong { .. }), "{}: {error}", &sql[..80]);
+    }
+}
+
+/// Views within views add up to one plan.
+#[tokio::test]
+async fn the_levels_of_views_add_up() {
+    let sum = "+ cast(1 as double) ".repeat(100);
+    let of = |from: &str| format!("-- polder: materialized = view\nselect dep_delay {sum} as dep_delay from {from}");
+    let bed =
+        (1..=20).fold(flights().model("v0", &of("flights")), |bed, n| bed.model(&format!("v{n}"), &of(&format!("v{}", n - 1)))).build();
+    assert_eq!(bed.rows(&owner(), "select min(dep_delay) from v3").await.unwrap(), ["396.0"]);
+    assert_eq!(bed.rows(&owner(), "select dep_delay from v20").await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
 #[test]
 fn every_function_of_the_engine_is_decided() {
     let allowed = Allowed::new();
