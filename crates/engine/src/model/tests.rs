@@ -20,6 +20,25 @@ fn a_model_says_what_it_is_and_what_it_reads() {
     assert_eq!(model.inputs.iter().map(TableName::as_str).collect::<Vec<_>>(), ["airlines", "flights", "planes"]);
 }
 
+/// The examples of the format's page load as they stand there.
+#[test]
+fn the_examples_of_the_documentation_are_models() {
+    let page = include_str!("../../../../docs/format/model.md");
+    let files: Vec<(String, String)> = page
+        .split("```sql\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap())
+        .filter_map(|block| {
+            Some((block.lines().next()?.strip_prefix("-- ")?.strip_suffix(':')?.to_owned(), block.split_once('\n')?.1.to_owned()))
+        })
+        .collect();
+    let models = Models::load(&files).unwrap();
+    assert_eq!(models.in_order().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["flown", "delays"]);
+    for word in ["materialized", "description", "table", "view", "AT VERSION", "EXPLAIN"] {
+        assert!(page.contains(word), "{word}");
+    }
+}
+
 #[test]
 fn models_come_after_what_they_read() {
     let of = |from: &str| format!("{TABLE}select * from {from}");
