@@ -46,8 +46,6 @@ pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
         "build",
         "--release",
         "--locked",
-        "--package",
-        "polder",
         "--bin",
         "polder",
         "--example",
