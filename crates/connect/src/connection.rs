@@ -298,7 +298,13 @@ fn yaml_error(file: &str, error: &serde_saphyr::Error) -> Error {
         serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
             (format!("key `{}` stands there twice", key.as_deref().unwrap_or_default()), "remove one of them".to_owned())
         }
-        _ => ("the YAML does not fit".to_owned(), format!("correct it: {}", first_line(&error.to_string()))),
+        _ => match first_line(&error.to_string()) {
+            // In the parser's own words this is a debug text.
+            what if what.starts_with("budget breached") => {
+                ("the document unfolds to more than a project file may hold".to_owned(), "write it shorter, and without aliases".to_owned())
+            }
+            what => ("the YAML does not fit".to_owned(), format!("correct it: {what}")),
+        },
     };
     Error::Connection { file: file.to_owned(), line, problem, advice }
 }
