@@ -8,6 +8,8 @@
     reason = "tests fail by panicking, and their numbers are small"
 )]
 
+mod demo;
+mod disk;
 mod door;
 mod harness;
 mod hostile;
@@ -15,5 +17,8 @@ mod keys;
 mod kill;
 mod law_one;
 mod load;
+mod proofs;
 mod quarantine;
+mod readme;
 mod tamper;
+mod writers;

@@ -1,0 +1,1 @@
+//! What a third party verifies: the exported log.

@@ -1,0 +1,1 @@
+//! Two writers, a paused writer, a writer elsewhere.
