@@ -1,5 +1,6 @@
-//! Named points where a test ends the process with a real signal, given on the command line and by nothing else.
+//! Named points where a test ends or stops the process with a real signal, given on the command line and by nothing else.
 
+use std::io::Read;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,23 +15,31 @@ struct Point {
 
 static POINT: OnceLock<Point> = OnceLock::new();
 
-/// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME#2` for the second time that it is passed.
+/// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME:stop` for SIGSTOP, `NAME#2` for the second time that it
+/// is passed.
 pub fn choose(point: &str) {
-    let (point, signal) = match point.strip_suffix(":segv") {
-        Some(point) => (point, Signal::SEGV),
-        None => (point, Signal::KILL),
+    let (point, signal) = match point.rsplit_once(':') {
+        Some((point, "segv")) => (point, Signal::SEGV),
+        Some((point, "stop")) => (point, Signal::STOP),
+        _ => (point, Signal::KILL),
     };
     let (name, nth) = point.split_once('#').map_or((point, 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
     // A process chooses once, before it does anything.
     let _ = POINT.set(Point { name: name.to_owned(), signal, passes: AtomicU32::new(nth) });
 }
 
-/// Ends the process here when this point was chosen.
+/// Ends or stops the process here when this point was chosen.
 pub fn hit(name: &str) {
     if let Some(point) = POINT.get()
         && point.name == name
         && point.passes.fetch_sub(1, Ordering::SeqCst) == 1
     {
+        if point.signal == Signal::STOP {
+            let _ = kill_process(getpid(), Signal::STOP);
+            // Another thread may take the signal, and this one would run on for a moment: it waits until standard input ends.
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            return;
+        }
         // Sent until it works: the runtime's own handler takes the first SIGSEGV to tell a stack overflow, and then steps aside.
         loop {
             let _ = kill_process(getpid(), point.signal);

@@ -115,7 +115,7 @@ impl From<&FileSeen> for LoadedFile {
 }
 
 impl Offsets {
-    fn path(dataset: DatasetId, sequence: u64) -> object_store::path::Path {
+    pub(crate) fn path(dataset: DatasetId, sequence: u64) -> object_store::path::Path {
         SealedStore::path(Area::Offsets, dataset, &format!("{sequence:020}"))
     }
 
@@ -128,6 +128,21 @@ impl Offsets {
             }),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(store_failure("read", &error)),
+        }
+    }
+
+    /// Those of the last commit; empty before the first one only.
+    async fn of_head(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<Self> {
+        match Self::read(store, dataset, head).await? {
+            Some(offsets) => Ok(offsets),
+            None if head == 0 => Ok(Self::default()),
+            None => Err(Failure::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "read {}: it is gone, and without it nobody knows which files the table holds; restore it from a backup",
+                    Self::path(dataset, head)
+                ),
+            )),
         }
     }
 
@@ -232,7 +247,7 @@ impl Batch<'_> {
             lake.create(dataset, approved.arrow_schema().as_ref(), &installation.actor).await?;
         }
         let head = self.head();
-        let before = Offsets::read(&installation.store, dataset, head).await?.unwrap_or_default();
+        let before = Offsets::of_head(&installation.store, dataset, head).await?;
         let append = approved.disposition == Disposition::Append;
         let open = |connection: &Connection| -> Outcome<Box<dyn SourceReader>> {
             Ok(polder_connect::open(connection, &approved.dataset, &columns, ReadOptions::new(project.dir()))?)
@@ -278,7 +293,7 @@ impl Batch<'_> {
     async fn replay(&mut self) -> Outcome {
         let (installation, approved) = (self.installation, Arc::clone(&self.approved));
         let head = self.head();
-        let before = Offsets::read(&installation.store, self.dataset, head).await?.unwrap_or_default();
+        let before = Offsets::of_head(&installation.store, self.dataset, head).await?;
         let connection = installation.project.source(&approved.source)?;
         let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
         let waiting = replay::waiting(installation, &approved, self.dataset, &before.replayed).await?;

@@ -112,11 +112,25 @@ impl Installation {
         keys.keep_renewed();
         // Whoever left temporaries is gone: only the holder of the lease has any.
         backend.sweep_temporaries()?;
-        backend.restore_reserve()?;
+        match backend.restore_reserve() {
+            // A full disk must not keep out who makes room on it; the log takes what may be recorded from the rest of the reserve.
+            Err(error) if error.is_no_space() => {}
+            restored => restored?,
+        }
         let temp = TempSpace::new(backend.clone(), Arc::clone(&rng), project.environment().temporary_mib.saturating_mul(1 << 20))?;
         let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
         let signer = Arc::new(JournalSigner::new(keys.clone()));
         let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
+        let known = journal.state().epoch;
+        if lease.epoch() <= known {
+            return Err(Failure::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "open the installation: lease/ was rolled back: its newest epoch is {}, and the log knows of epoch {known}; keep a copy for the investigation, make sure that no other process writes, and restore the file of epoch {known}",
+                    lease.epoch() - 1
+                ),
+            ));
+        }
         journal.set_epoch(lease.epoch());
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
@@ -156,7 +170,9 @@ impl Installation {
     /// # Errors
     /// When it is not durable: what it announces must not happen.
     pub async fn record(&self, kind: EventKind) -> Outcome {
+        crate::failpoint::hit("record-before");
         self.journal.record(Event::new(&self.actor, kind)).await?;
+        crate::failpoint::hit("record-after");
         Ok(())
     }
 
@@ -165,7 +181,9 @@ impl Installation {
     /// # Errors
     /// When the snapshot cannot be written.
     pub async fn close(self) -> Outcome {
+        crate::failpoint::hit("snapshot-before");
         self.journal.snapshot().await?;
+        crate::failpoint::hit("snapshot-after");
         Ok(())
     }
 

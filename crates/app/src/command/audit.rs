@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use object_store::path::Path as ObjectPath;
-use polder_audit::{AnchorStatus, Filter, Resolved};
+use polder_audit::{AnchorStatus, Filter, Resolved, TableHead};
 use polder_policy::Action;
 use polder_store::FileKind;
-use polder_types::{ErrorKind, EventKind, RequestId};
+use polder_types::event::TableOperation;
+use polder_types::{DatasetId, ErrorKind, EventKind, RequestId};
 use serde_json::{Value, json};
 
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::Offsets;
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
 use crate::progress::Progress;
@@ -46,6 +48,7 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
     };
     verified.failures.extend(found.failures.into_iter().map(|failure| (failure.object, failure.what)));
     let progress = Progress::start("verify files");
+    let mut newest_epoch = 0;
     for file in installation.store.backend().every_file()? {
         verified.files += 1;
         verified.bytes += file.bytes;
@@ -70,13 +73,59 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
                     verified.failures.push((file.path, error.to_string()));
                 }
             }
-            FileKind::Lease(_) | FileKind::Temporary | FileKind::Reserve => {}
+            FileKind::Lease(epoch) => newest_epoch = newest_epoch.max(epoch),
+            FileKind::Temporary | FileKind::Reserve => {}
         }
     }
     drop(progress);
+    let state = installation.journal.state();
+    if newest_epoch < state.epoch {
+        let what = format!("it was rolled back: its newest epoch is {newest_epoch}, and the log knows of epoch {}", state.epoch);
+        verified.failures.push(("lease".to_owned(), what));
+    }
+    for dataset in state.tables.keys() {
+        verified.failures.extend(verify_table(installation, *dataset).await?);
+    }
     let seen: BTreeSet<(String, String)> = verified.failures.drain(..).collect();
     verified.failures.extend(seen);
     Ok(verified)
+}
+
+/// What is wrong with a table and what belongs to it: everything that the log names is there, and is what it names.
+async fn verify_table(installation: &Installation, dataset: DatasetId) -> Outcome<Option<(String, String)>> {
+    loop {
+        let state = installation.journal.state();
+        let Some(head) = state.tables.get(&dataset) else { return Ok(None) };
+        let found = match installation.lake(None)?.verify(dataset).await {
+            Ok(()) => missing_offsets(installation, dataset, head).await?,
+            Err(error) if error.kind() == ErrorKind::Corrupt => Some((format!("tables/{dataset}"), error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        if found.is_none() {
+            return Ok(None);
+        }
+        // A writer beside us may have gone on, and removed what the versions that we know of name.
+        installation.journal.refresh().await?;
+        let newer = installation.journal.state();
+        if newer.tables.get(&dataset).map(|newer| newer.version) == Some(head.version) && newer.size == state.size {
+            return Ok(found);
+        }
+    }
+}
+
+/// The files that a loaded table holds are known from its offsets alone: without them an append would load all of them again.
+async fn missing_offsets(installation: &Installation, dataset: DatasetId, head: &TableHead) -> Outcome<Option<(String, String)>> {
+    let loaded = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
+    if !head.versions.iter().any(|version| version.sequence == head.sequence && loaded(version.operation)) {
+        return Ok(None);
+    }
+    match Offsets::read(&installation.store, dataset, head.sequence).await {
+        Ok(Some(_)) => Ok(None),
+        Ok(None) => Ok(Some((Offsets::path(dataset, head.sequence).to_string(), "the log names its sequence, and it is gone".to_owned()))),
+        // That it does not open was found already.
+        Err(failure) if failure.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// `audit verify`.

@@ -51,11 +51,33 @@ impl Ran {
 impl Project {
     /// `polder init` in a new directory.
     pub fn new() -> Self {
+        Self::init(None)
+    }
+
+    /// `polder init --anchor` in a new directory; the anchor lies beside the project.
+    pub fn anchored() -> Self {
+        Self::init(Some("anchor.checkpoint"))
+    }
+
+    fn init(anchor: Option<&str>) -> Self {
         let project = Self { root: tempfile::tempdir().unwrap() };
-        let (dir, key) = (project.dir(), project.key_file());
-        let ran = Command::new(env!("CARGO_BIN_EXE_polder")).arg("init").arg(&dir).arg("--key-file").arg(key).output().unwrap();
-        Ran::new(ran).ok();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polder"));
+        command.arg("init").arg(project.dir()).arg("--key-file").arg(project.key_file());
+        if let Some(name) = anchor {
+            command.arg("--anchor").arg(project.beside(name));
+        }
+        Ran::new(command.output().unwrap()).ok();
         project
+    }
+
+    /// The same project again in another directory: what was prepared once serves many tests.
+    pub fn fork(&self) -> Self {
+        let other = Self { root: tempfile::tempdir().unwrap() };
+        copy(self.root.path(), other.root.path());
+        let settings = std::fs::read_to_string(other.dir().join("polder.yaml")).unwrap();
+        let (old, new) = (self.root.path().display().to_string(), other.root.path().display().to_string());
+        other.write("polder.yaml", settings.replace(&old, &new));
+        other
     }
 
     /// The project's directory.
@@ -115,7 +137,7 @@ impl Project {
         copy(from, &self.store());
     }
 
-    /// Every file of the store with its bytes' length, sorted.
+    /// Every file of the store, sorted.
     pub fn store_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         walk(&self.store(), &mut files);
@@ -160,6 +182,10 @@ pub fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
+        } else if entry.file_name() == "reserve" {
+            // It is large and holds nothing; the program fills it again.
+            std::fs::File::create(&target).unwrap().set_len(entry.metadata().unwrap().len()).unwrap();
+            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).unwrap();
         } else {
             std::fs::copy(entry.path(), &target).unwrap();
             let modified = entry.metadata().unwrap().modified().unwrap();
@@ -177,6 +203,11 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
             files.push(entry.path());
         }
     }
+}
+
+/// What a finished program left.
+pub fn ran(output: Output) -> Ran {
+    Ran::new(output)
 }
 
 /// Seeds: few by default, all of them in the nightly run.
