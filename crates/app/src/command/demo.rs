@@ -1,8 +1,9 @@
 //! `polder demo`: the main job on real data, by the same commands that a person types, each run as a process of its own.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use polder_types::{Clock, ErrorKind, SystemClock};
 
@@ -50,6 +51,9 @@ from delays group by airline order by mean_arrival_delay desc limit 5";
 const FOUND: &str =
     "select sum(flights) as flights, sum(found_aircraft) as found_their_aircraft, sum(found_weather) as found_their_weather from delays";
 
+/// The signal that no process can catch.
+const SIGKILL: i32 = 9;
+
 struct Demo {
     program: PathBuf,
     project: PathBuf,
@@ -72,6 +76,10 @@ pub fn run(args: &DemoArgs) -> Outcome {
             format!("make the demo in {}: it exists; name a new directory with --dir", base.display()),
         ));
     }
+    if let Some(file) = &args.flights {
+        std::fs::File::open(file)
+            .map_err(|error| Failure::because(ErrorKind::Invalid, format!("read {}; check that it exists", file.display()), &error))?;
+    }
     let program = std::env::current_exe().map_err(|error| Failure::because(ErrorKind::Internal, "find this program's file", &error))?;
     let mut demo = Demo { program, project: base.join("project"), began_ms: SystemClock.now_ms(), step: 0 };
     demo.prepare(&base, args.flights.as_deref())?;
@@ -92,11 +100,7 @@ impl Demo {
     /// Shows a command and runs it; its output is shown as it comes.
     fn show(&self, args: &[&str]) -> Outcome {
         let status = self.shown(args)?.status().map_err(|error| started(&error))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Failure::new(ErrorKind::Internal, format!("show `polder {}`: it failed with {status}", args.join(" "))))
-        }
+        if status.success() { Ok(()) } else { Err(failed(args, status)) }
     }
 
     /// Shows a command that must not succeed, and returns what it left.
@@ -147,22 +151,23 @@ impl Demo {
             let text = std::fs::read_to_string(&source).unwrap_or_default().replace("flights.csv.zst", &format!("flights.{ending}"));
             put(&source, text.as_bytes())?;
         }
-        self.show(&["contract", "check"])?;
         for table in ["airlines", "airports", "planes", "weather", "flights"] {
-            let output = self.command(&["contract", "approve", table, "--yes"]).output().map_err(|error| started(&error))?;
+            let args = ["contract", "approve", table, "--yes"];
+            let output = self.shown(&args)?.output().map_err(|error| started(&error))?;
             if !output.status.success() {
-                return Err(Failure::new(
-                    ErrorKind::Internal,
-                    format!("approve contract {table}: {}", String::from_utf8_lossy(&output.stderr)),
-                ));
+                return Err(failed(&args, output.status).during(String::from_utf8_lossy(&output.stderr)));
             }
         }
-        text("(each contract was approved with `polder contract approve NAME --yes`)")
+        self.show(&["contract", "check"])
     }
 
     fn load(&mut self) -> Outcome {
         self.heading("a load, killed with SIGKILL between the intent and the commit, then gone on with")?;
-        let killed = self.fails(&["run", "--select", "flights", "--kill-at", "lake.after_intent#2"])?;
+        let args = ["run", "--select", "flights", "--kill-at", "lake.after_intent#2"];
+        let killed = self.fails(&args)?;
+        if killed.status.signal() != Some(SIGKILL) {
+            return Err(failed(&args, killed.status).during(String::from_utf8_lossy(&killed.stderr).trim()));
+        }
         text(&format!("(the process ended with {}; nothing of the batch is visible)", killed.status))?;
         self.show(&["run"])?;
         self.show(&["table", "list"])?;
@@ -259,6 +264,13 @@ impl Demo {
 
 fn started(error: &std::io::Error) -> Failure {
     Failure::because(ErrorKind::Internal, "start this program again", error)
+}
+
+/// A step that failed for a reason of its own ends the demo with the same exit code.
+fn failed(args: &[&str], status: ExitStatus) -> Failure {
+    let kinds = [ErrorKind::Invalid, ErrorKind::Rejected, ErrorKind::Unavailable, ErrorKind::Corrupt, ErrorKind::Denied];
+    let kind = kinds.into_iter().find(|kind| status.code() == Some(i32::from(kind.exit_code()))).unwrap_or(ErrorKind::Internal);
+    Failure::new(kind, format!("show `polder {}`: it failed with {status}", args.join(" ")))
 }
 
 fn make_dir(dir: &Path) -> Outcome {
