@@ -233,6 +233,13 @@ impl Batch<'_> {
         Ok(self.report)
     }
 
+    /// There is nothing to load, provided that the table is still what the log says it is.
+    async fn unchanged(&mut self) -> Outcome {
+        self.lake.rows(self.dataset, None).await?;
+        self.report.status = "unchanged";
+        Ok(())
+    }
+
     fn head(&self) -> u64 {
         self.installation.journal.state().tables.get(&self.dataset).map_or(0, |head| head.sequence)
     }
@@ -257,8 +264,7 @@ impl Batch<'_> {
             if append {
                 let new = new_files(&before, &reader.files())?;
                 if new.is_empty() {
-                    self.report.status = "unchanged";
-                    return Ok(());
+                    return self.unchanged().await;
                 }
                 if new.len() < reader.files().len() {
                     // Dropped first: its thread would go on reading all files.
@@ -269,8 +275,7 @@ impl Batch<'_> {
                     reader = open(&connection)?;
                 }
             } else if before.source_identity == reader.source_identity() && before.contract_hash == contract_hash {
-                self.report.status = "unchanged";
-                return Ok(());
+                return self.unchanged().await;
             }
         }
         self.report.files = reader.files().len();

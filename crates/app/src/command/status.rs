@@ -35,7 +35,7 @@ pub fn status(installation: &Installation, output: Output) -> Outcome {
             .collect();
         return print::json(&json!({
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
-            "keyring_version": installation.keys.keyring_version(), "tables": tables, "open_intents": state.open_intents.len(),
+            "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
             "integrity_failures": state.integrity_failures.len(),
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
@@ -45,6 +45,10 @@ pub fn status(installation: &Installation, output: Output) -> Outcome {
     text(&format!("lineage      {}", installation.keys.lineage()))?;
     text(&format!("log          {} entries, writer epoch {}", installation.journal.size(), state.epoch))?;
     text(&format!("keyring      version {}", installation.keys.keyring_version()))?;
+    match &installation.project.environment().anchor {
+        Some(path) => text(&format!("anchor       {path}"))?,
+        None => text("anchor       none: a rollback of the whole installation cannot be detected")?,
+    }
     text(&format!("reads        {} allowed, {} denied, {} rows", state.reads.allowed, state.reads.denied, state.reads.rows))?;
     match last {
         None => text("last run     none yet")?,

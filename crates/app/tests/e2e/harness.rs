@@ -147,9 +147,16 @@ impl Project {
 
     /// A CSV source `people` with its contract, approved: `rows` are lines under the header.
     pub fn people(&self, rows: &str) {
+        self.people_by(rows, "append");
+    }
+
+    /// The same with a disposition: `append` or `replace`.
+    pub fn people_by(&self, rows: &str, disposition: &str) {
         self.write("data/people.csv", format!("id,name,age,secret\n{rows}"));
         self.write("sources/files.yaml", "type: csv\npath: data\ndatasets:\n  people: {file: people*.csv, null: [NA]}\n");
-        self.write("contracts/people.odcs.yaml", PEOPLE_CONTRACT);
+        let contract =
+            PEOPLE_CONTRACT.replace("value: 0.5}", &format!("value: 0.5}}\n  - {{property: polder.disposition, value: {disposition}}}"));
+        self.write("contracts/people.odcs.yaml", if disposition == "append" { PEOPLE_CONTRACT.to_owned() } else { contract });
         self.run(&["contract", "approve", "people", "--yes"]).ok();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use polder_types::SeededRng;
 
-use crate::harness::{PEOPLE_CONTRACT, Project, copy, seeds};
+use crate::harness::{Project, copy, seeds};
 
 const ALL: &str = "select id, name, age from people order by id";
 const MODEL: &str = "select age, n from ages order by age";
@@ -130,11 +130,7 @@ fn rows(from: u64, to: u64) -> String {
 /// A source of some thousand rows with its contract, approved.
 fn started(seed: u64, disposition: &str) -> Project {
     let project = Project::new();
-    let contract =
-        PEOPLE_CONTRACT.replace("value: 0.5}", &format!("value: 0.5}}\n  - {{property: polder.disposition, value: {disposition}}}"));
-    project.people(&rows(0, size(seed)));
-    project.write("contracts/people.odcs.yaml", contract);
-    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    project.people_by(&rows(0, size(seed)), disposition);
     project
 }
 

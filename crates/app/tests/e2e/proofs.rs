@@ -1,1 +1,136 @@
-//! What a third party verifies: the exported log.
+//! What `polder audit export` and `audit proof` hand out, judged by others.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::harness::Project;
+
+/// More than 256 entries, so that there are full tiles and a partial one.
+fn long_log() -> Project {
+    let project = Project::new();
+    project.people_by("1,Ann,41,s\n2,Bob,20,s\n", "replace");
+    project.run(&["run"]).ok();
+    while size(&project) <= 300 {
+        project.run(&["run", "--again"]).ok();
+    }
+    project
+}
+
+fn size(project: &Project) -> u64 {
+    let status: serde_json::Value = serde_json::from_str(&project.run(&["status", "--output", "json"]).ok()).unwrap();
+    status["log_entries"].as_u64().unwrap()
+}
+
+/// Export directory, file with the key, origin.
+fn exported(project: &Project) -> (PathBuf, PathBuf, serde_json::Value) {
+    let export = project.beside("export");
+    let out = project.run(&["audit", "export", "--to", export.to_str().unwrap(), "--output", "json"]).ok();
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let vkey = project.beside("known.vkey");
+    std::fs::write(&vkey, format!("{}\n", report["vkey"].as_str().unwrap())).unwrap();
+    (export, vkey, report)
+}
+
+/// `judge_tlog.py` accepts the export, and rejects it after one byte of any of its files was flipped.
+#[test]
+fn an_independent_verifier_accepts_the_export_and_rejects_one_flipped_byte_in_any_file() {
+    let project = long_log();
+    let (export, vkey, report) = exported(&project);
+    let python = std::env::var_os("POLDER_JUDGE_TLOG_PYTHON").expect("the judge's Python; `cargo xtask test` prepares it");
+    let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("../audit/tests/judge_tlog.py");
+    let run = Command::new(python).arg(judge).arg(&export).arg(&vkey).arg(report["origin"].as_str().unwrap()).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{out}{err}");
+    let (entries, files) = (report["entries"].as_u64().unwrap(), report["files"].as_u64().unwrap());
+    assert_eq!(out.trim_end(), format!("accepted {entries} entries; rejected {files} of {files} changed files"));
+    assert!(entries > 300, "{entries}");
+    // Only into a new directory: nothing that lies there is written over.
+    project.run(&["audit", "export", "--to", export.to_str().unwrap()]).fails(2);
+}
+
+fn hex(bytes: &serde_json::Value) -> Vec<u8> {
+    hex::decode(bytes.as_str().unwrap()).unwrap()
+}
+
+fn node(left: &[u8], right: &[u8]) -> Vec<u8> {
+    digest(&SHA256, &[&[1], left, right].concat()).as_ref().to_vec()
+}
+
+/// RFC 9162, 2.1.3.2, which is RFC 6962's tree: the root that a leaf and its path lead to.
+fn root(mut hash: Vec<u8>, index: u64, size: u64, path: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let (mut node_index, mut last) = (index, size.checked_sub(1)?);
+    if index > last {
+        return None;
+    }
+    for sibling in path {
+        if last == 0 {
+            return None;
+        }
+        if node_index % 2 == 1 || node_index == last {
+            hash = node(sibling, &hash);
+            while node_index % 2 == 0 && node_index != 0 {
+                (node_index, last) = (node_index >> 1, last >> 1);
+            }
+        } else {
+            hash = node(&hash, sibling);
+        }
+        (node_index, last) = (node_index >> 1, last >> 1);
+    }
+    (last == 0).then_some(hash)
+}
+
+/// The leaves' bytes as the export holds them: tlog-tiles entry bundles.
+fn leaves(export: &Path, size: u64) -> Vec<Vec<u8>> {
+    let mut leaves = Vec::new();
+    for tile in 0..size.div_ceil(256) {
+        let rest = (size - tile * 256).min(256);
+        let suffix = if rest == 256 { String::new() } else { format!(".p/{rest}") };
+        let bytes = std::fs::read(export.join(format!("tile/entries/{tile:03}{suffix}"))).unwrap();
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+            leaves.push(bytes[at + 2..at + 2 + length].to_vec());
+            at += 2 + length;
+        }
+    }
+    leaves
+}
+
+#[test]
+fn a_proof_leads_from_an_exported_entry_to_the_signed_root() {
+    let project = long_log();
+    let (export, _, report) = exported(&project);
+    let entries = report["entries"].as_u64().unwrap();
+    let leaves = leaves(&export, entries);
+    assert_eq!(leaves.len() as u64, entries);
+    let checkpoint = std::fs::read_to_string(export.join("checkpoint")).unwrap();
+    for index in [0, 1, 2, 127, 128, 255, 256, entries - 2, entries - 1] {
+        let proof: serde_json::Value = serde_json::from_str(&project.run(&["audit", "proof", &index.to_string()]).ok()).unwrap();
+        assert_eq!((proof["index"].as_u64(), proof["size"].as_u64()), (Some(index), Some(entries)));
+        // The signature over the root is what the judge verified in the export.
+        assert_eq!(proof["checkpoint"].as_str().unwrap(), checkpoint);
+        let leaf = digest(&SHA256, &[&[0], leaves[index as usize].as_slice()].concat()).as_ref().to_vec();
+        assert_eq!(hex(&proof["leaf_hash"]), leaf, "entry {index}");
+        let path: Vec<Vec<u8>> = proof["path"].as_array().unwrap().iter().map(hex).collect();
+        let signed = {
+            use base64::Engine;
+            base64::engine::general_purpose::STANDARD.decode(checkpoint.lines().nth(2).unwrap()).unwrap()
+        };
+        assert_eq!(checkpoint.lines().nth(1), Some(entries.to_string().as_str()));
+        assert_eq!(hex(&proof["root"]), signed);
+        assert_eq!(root(leaf.clone(), index, entries, &path), Some(signed.clone()), "entry {index}");
+        // Any other leaf, place or path does not lead there.
+        assert_ne!(root(digest(&SHA256, b"other").as_ref().to_vec(), index, entries, &path), Some(signed.clone()));
+        assert_ne!(root(leaf.clone(), index ^ 1, entries, &path), Some(signed.clone()));
+        for changed in 0..path.len() {
+            let mut path = path.clone();
+            path[changed][7] ^= 1;
+            assert_ne!(root(leaf.clone(), index, entries, &path), Some(signed.clone()));
+        }
+        assert_ne!(root(leaf, index, entries, &path[1..]), Some(signed));
+    }
+    let err = project.run(&["audit", "proof", &entries.to_string()]).fails(2);
+    assert!(err.contains(&entries.to_string()), "{err}");
+}
