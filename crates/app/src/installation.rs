@@ -23,6 +23,9 @@ use crate::settings::Custody as CustodySettings;
 /// Datasets that every installation has.
 pub const SYSTEM_DATASETS: [&str; 3] = ["system:journal", "system:private", "system:state"];
 
+/// What of the reserve is given back when there is no room for the lease.
+const LEASE_ROOM_BYTES: u64 = 1 << 20;
+
 /// An open installation.
 pub struct Installation {
     /// The project it belongs to.
@@ -106,14 +109,21 @@ impl Installation {
     pub async fn open(project: Project, wait: Option<u64>) -> Outcome<Self> {
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
         let backend = Backend::open(&store_dir(&project))?;
-        let lease = Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?;
+        let lease = match Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await {
+            // A full disk must not keep out who makes room on it: the lease's file is written from the reserve.
+            Err(error) if error.is_no_space() => {
+                backend.release_reserve(LEASE_ROOM_BYTES)?;
+                Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?
+            }
+            acquired => acquired?,
+        };
         let keys = Keys::open(custody(&project)?, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
         // Long work outlives a lease of the keys: they are asked for again every minute.
         keys.keep_renewed();
         // Whoever left temporaries is gone: only the holder of the lease has any.
         backend.sweep_temporaries()?;
         match backend.restore_reserve() {
-            // A full disk must not keep out who makes room on it; the log takes what may be recorded from the rest of the reserve.
+            // On a full disk the log takes what may still be recorded from what is left of the reserve.
             Err(error) if error.is_no_space() => {}
             restored => restored?,
         }

@@ -1,1 +1,187 @@
-//! A full disk: what was committed stays, what was not is gone on with when there is room.
+//! A full disk: the load fails and says so, nothing of it is visible, the log says that it failed, and a larger disk goes on.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{Project, Ran, ran, seeds};
+
+/// A small disk under a project's store, in a mount namespace of its own that lives as long as this does.
+struct SmallDisk<'p> {
+    project: &'p Project,
+    keeper: Child,
+    as_root: bool,
+}
+
+impl<'p> SmallDisk<'p> {
+    /// Moves the store to a disk that has `free_kib` left.
+    fn under(project: &'p Project, free_kib: u64) -> Self {
+        let as_root = rustix::process::geteuid().is_root();
+        let mut keeper = Command::new("unshare");
+        keeper.arg("--mount");
+        if !as_root {
+            keeper.args(["--user", "--map-current-user", "--keep-caps"]);
+        }
+        // What lies below the mount point would be hidden: it is copied from beside.
+        let beside = project.beside("store.beside");
+        std::fs::rename(project.store(), &beside).unwrap();
+        std::fs::create_dir(project.store()).unwrap();
+        let script = r#"set -eu
+mount -t tmpfs -o mode=700,size=256m none "$1"
+cp -a --sparse=never "$2/." "$1"
+used=$(df --output=used -k "$1" | tail -n 1)
+mount -o "remount,size=$((used + $3))k" "$1"
+echo ready
+read -r _ || true"#;
+        keeper.args(["sh", "-c", script, "sh"]).arg(project.store()).arg(beside).arg(free_kib.to_string());
+        let spawned = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut keeper = spawned.expect("`unshare` and `nsenter` of util-linux are needed for a small disk; install util-linux");
+        let mut line = String::new();
+        BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        if line != "ready\n" {
+            let output = keeper.wait_with_output().unwrap();
+            panic!(
+                "no small disk could be mounted in a namespace; run the tests as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0): {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Self { project, keeper, as_root }
+    }
+
+    fn inside(&self, program: &Path, args: &[&str]) -> Ran {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.keeper.id().to_string(), "--mount"]);
+        if !self.as_root {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        ran(command.arg("--").arg(program).args(args).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs `polder` where the small disk is seen.
+    fn run(&self, args: &[&str]) -> Ran {
+        let dir = self.project.dir();
+        let args: Vec<&str> = ["--project", dir.to_str().unwrap()].into_iter().chain(args.iter().copied()).collect();
+        self.inside(Path::new(env!("CARGO_BIN_EXE_polder")), &args)
+    }
+
+    fn rows(&self, sql: &str) -> Vec<String> {
+        self.run(&["sql", sql, "--output", "csv"]).ok().lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// Someone gives the store room.
+    fn grow(&self) {
+        let store = self.project.store();
+        self.inside(Path::new("mount"), &["-o", "remount,size=256m", store.to_str().unwrap()]).ok();
+    }
+
+    fn free_kib(&self) -> u64 {
+        let store = self.project.store();
+        let out = self.inside(Path::new("df"), &["--output=avail", "-k", store.to_str().unwrap()]).ok();
+        out.lines().last().unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn rows(from: u64, to: u64) -> String {
+    (from..to).map(|i| format!("{i},Name{}{i},{},s\n", i.wrapping_mul(0x9e37_79b9_7f4a_7c15), i % 160)).collect()
+}
+
+const ALL: &str = "select id, name, age from people order by id";
+
+/// One file loaded, a second one to be loaded: about 2 MiB in the store.
+fn second_file_waits() -> Project {
+    let project = Project::new();
+    project.people(&rows(0, 1_000));
+    project.run(&["run"]).ok();
+    project.write("data/people2.csv", format!("id,name,age,secret\n{}", rows(1_000, 60_000)));
+    project
+}
+
+#[test]
+fn a_load_on_a_full_disk_fails_in_plain_words_and_goes_on_after_room_was_made() {
+    let prepared = second_file_waits();
+    let undisturbed = prepared.fork();
+    let before = undisturbed.rows(ALL);
+    undisturbed.run(&["run"]).ok();
+    let after = undisturbed.rows(ALL);
+    assert!(after.len() > before.len());
+    let project = prepared.fork();
+    let disk = SmallDisk::under(&project, 700);
+    let failed = disk.run(&["run"]);
+    let err = failed.fails(4);
+    assert!(err.contains("no space is left on the store's disk") && err.contains("free some"), "{err}");
+    // Nothing of the batch is visible, and who may read goes on reading without room.
+    assert!(disk.free_kib() < 64 << 10, "{}", disk.free_kib());
+    disk.run(&["status"]).ok();
+    disk.run(&["audit", "verify"]).ok();
+    let history = disk.run(&["status", "--output", "json"]).ok();
+    let status: serde_json::Value = serde_json::from_str(&history).unwrap();
+    assert_eq!(status["open_intents"], 0, "{status}");
+    // The log says that it failed, though the disk was full.
+    disk.grow();
+    let recorded = disk.run(&["audit", "show", "--type", "batch_failed", "--output", "json"]).ok();
+    assert!(recorded.contains("unavailable"), "{recorded}");
+    assert_eq!(disk.rows(ALL), before);
+    disk.run(&["run"]).ok();
+    assert_eq!(disk.rows(ALL), after);
+    disk.run(&["audit", "verify"]).ok();
+}
+
+/// The disk becomes full at whatever step: of the log, the keyring, the staged rows, the commit.
+#[test]
+fn whatever_step_fills_the_disk_nothing_is_half_done() {
+    let prepared = Project::new();
+    prepared.people(&rows(0, 1_500));
+    let undisturbed = prepared.fork();
+    undisturbed.run(&["run"]).ok();
+    let after = undisturbed.rows(ALL);
+    let (mut failed, mut done) = (0, 0);
+    let most = seeds(8, 80);
+    for seed in 0..most {
+        let project = prepared.fork();
+        let free_kib = seed * 320 / most;
+        let disk = SmallDisk::under(&project, free_kib);
+        let first = disk.run(&["run"]);
+        let place = format!("{free_kib} KiB free");
+        if first.code == Some(0) {
+            done += 1;
+        } else {
+            let err = first.fails(4);
+            assert!(err.contains("space"), "{place}: {err}");
+            failed += 1;
+        }
+        disk.run(&["audit", "verify"]).ok();
+        disk.grow();
+        disk.run(&["run"]).ok();
+        assert_eq!(disk.rows(ALL), after, "{place}");
+        disk.run(&["audit", "verify"]).ok();
+    }
+    assert!(failed > most / 4 && done > 0, "{failed} of {most} failed: the sizes no longer fit what a load needs");
+}
+
+/// Vacuum is the program's own way to make room: a full disk does not keep it out.
+#[test]
+fn vacuum_makes_room_on_a_full_disk() {
+    let project = Project::new();
+    project.people_by(&rows(0, 25_000), "replace");
+    project.run(&["run"]).ok();
+    for version in 1..5 {
+        project.write("data/people.csv", format!("id,name,age,secret\n{}", rows(0, 25_000 + version)));
+        project.run(&["run"]).ok();
+    }
+    project.write("data/people.csv", format!("id,name,age,secret\n{}", rows(0, 25_100)));
+    let disk = SmallDisk::under(&project, 200);
+    disk.run(&["run"]).fails(4);
+    let before = disk.free_kib();
+    disk.run(&["table", "vacuum", "people", "--keep-hours", "0"]).ok();
+    assert!(disk.free_kib() > before, "{} KiB, {before} before", disk.free_kib());
+    disk.run(&["run"]).ok();
+    assert_eq!(disk.rows("select max(id) from people"), ["25099"]);
+    disk.run(&["audit", "verify"]).ok();
+}
