@@ -123,7 +123,7 @@ const WORKS: &[Work] = &[
 ];
 
 fn rows(from: u64, to: u64) -> String {
-    let age = |i: u64| if i % 50 == 0 { 999 } else { i % 100 };
+    let age = |i: u64| if i.is_multiple_of(50) { 999 } else { i % 100 };
     (from..to).map(|i| format!("{i},Name{i},{},s\n", age(i))).collect()
 }
 
