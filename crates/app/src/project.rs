@@ -208,6 +208,21 @@ impl Project {
     }
 }
 
+/// A path without `.` and `..`, by its text alone.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 /// Reads a project file, which is small.
 fn read(path: &Path) -> Outcome<String> {
     use std::io::Read;

@@ -1,5 +1,6 @@
 //! Refused rows in the sealed store: `quarantine/<dataset>/<sequence>/<run>/<number>`, written before the commit whose counts name them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -8,10 +9,11 @@ use object_store::path::Path;
 use polder_contract::quarantine::Writer;
 use polder_contract::{Approved, Rejection};
 use polder_store::{Area, SealedStore};
+use polder_types::event::TableOperation;
 use polder_types::{DatasetId, RunId};
 
 use crate::failure::Outcome;
-use crate::ingest::store_failure;
+use crate::ingest::{Offsets, store_failure};
 use crate::installation::Installation;
 
 /// A quarantine object is written when it has grown to this many bytes.
@@ -98,4 +100,22 @@ pub async fn objects(installation: &Installation, table: &str) -> Outcome<Vec<Ob
         }
     }
     Ok(objects)
+}
+
+/// Which run's batch each committed sequence of a table is. A failed batch leaves its refused rows under a sequence that a later
+/// one takes, so the run tells them apart.
+///
+/// # Errors
+/// When the store fails.
+pub async fn committed_runs(installation: &Installation, table: &str) -> Outcome<BTreeMap<u64, String>> {
+    let Some(dataset) = installation.keys.find(&format!("table:{table}")) else { return Ok(BTreeMap::new()) };
+    let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
+    let loads = versions.iter().filter(|version| matches!(version.operation, TableOperation::Append | TableOperation::Replace));
+    let mut runs = BTreeMap::new();
+    for version in loads {
+        if let Some(offsets) = Offsets::read(&installation.store, dataset, version.sequence).await? {
+            runs.insert(version.sequence, offsets.run);
+        }
+    }
+    Ok(runs)
 }

@@ -14,7 +14,7 @@ use polder_types::{DatasetId, ErrorKind};
 use crate::failure::{Failure, Outcome};
 use crate::ingest::store_failure;
 use crate::installation::Installation;
-use crate::quarantine::objects;
+use crate::quarantine::{committed_runs, objects};
 
 /// Quarantine objects of committed batches that were not replayed yet, oldest first.
 pub struct Waiting {
@@ -40,8 +40,13 @@ pub async fn waiting(installation: &Installation, approved: &Approved, dataset: 
     };
     let mut waiting = Waiting { objects: Vec::new(), rows: Some(0) };
     let mut counted = BTreeSet::new();
-    for object in objects(installation, &approved.table.to_string()).await? {
+    let table = approved.table.to_string();
+    let runs = committed_runs(installation, &table).await?;
+    for object in objects(installation, &table).await? {
         let loads = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
+        if runs.get(&object.sequence) != Some(&object.run) {
+            continue;
+        }
         let Some(batch) = versions.iter().find(|version| version.sequence == object.sequence && loads(version.operation)) else {
             continue;
         };

@@ -8,9 +8,9 @@ use datafusion::catalog::TableProvider;
 use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
-use polder_types::TableName;
+use polder_types::{ErrorKind, TableName};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 
 struct LakeTables {
@@ -69,7 +69,20 @@ impl Installation {
     /// When a model is wrong.
     pub fn loaded_models(&self) -> Outcome<Models> {
         let files: Vec<_> = self.project.models()?.into_iter().map(|(name, text)| (format!("models/{name}.sql"), text)).collect();
-        Ok(Models::load(&files)?)
+        let models = Models::load(&files)?;
+        // A model that is computed into a contract's table would take the place of what the contract let in.
+        for model in models.in_order() {
+            if self.project.contract(model.name.as_str()).is_ok() {
+                return Err(Failure::new(
+                    ErrorKind::Invalid,
+                    format!(
+                        "load models: models/{0}.sql has the name of a table that a contract fills; give the model another name",
+                        model.name
+                    ),
+                ));
+            }
+        }
+        Ok(models)
     }
 
     /// Who asks.

@@ -65,18 +65,18 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
         None => default_key_dir()?.join(lineage.to_string()).join("root.key"),
     };
     if key_file.starts_with(&dir) {
-        return Err(Failure::new(
-            ErrorKind::Invalid,
-            format!(
-                "put the root key into {}: whoever copies the project would have its key; choose a place outside the project",
-                key_file.display()
-            ),
-        ));
+        return Err(inside(&key_file));
     }
     let key_dir = key_file.parent().unwrap_or(&dir).to_path_buf();
     for made in [&dir, &key_dir] {
         std::fs::create_dir_all(made)
             .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", made.display()), &error))?;
+    }
+    // By their real places too: a link could lead the key into the project.
+    if let (Ok(dir), Ok(keys)) = (dir.canonicalize(), key_dir.canonicalize())
+        && keys.starts_with(&dir)
+    {
+        return Err(inside(&key_file));
     }
     let actor = account::current()?;
     let custody = custody(args, &key_file, &rng)?;
@@ -145,7 +145,11 @@ fn write_files(
     let custody = match &args.passphrase {
         None => format!("{{custody: key-file, path: {}}}", quoted(key_file)),
         Some(reference) => {
-            format!("{{custody: passphrase, path: {}, passphrase: {}}}", quoted(key_file), serde_json::Value::String(reference.clone()))
+            format!(
+                "{{custody: passphrase, path: {}, passphrase: {}}}",
+                quoted(key_file),
+                serde_json::Value::String(reference_from_project(reference)?)
+            )
         }
     };
     let anchor = match anchor {
@@ -197,8 +201,28 @@ fn default_key_dir() -> Outcome<PathBuf> {
     Ok(base.join("polder"))
 }
 
+/// A secret file is named from the working directory here, and from the project in polder.yaml.
+fn reference_from_project(reference: &str) -> Outcome<String> {
+    match reference.strip_prefix("file:") {
+        Some(path) => Ok(format!("file:{}", absolute(Path::new(path))?.display())),
+        None => Ok(reference.to_owned()),
+    }
+}
+
+fn inside(key_file: &Path) -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        format!(
+            "put the root key into {}: whoever copies the project would have its key; choose a place outside the project",
+            key_file.display()
+        ),
+    )
+}
+
 fn absolute(path: &Path) -> Outcome<PathBuf> {
-    std::path::absolute(path).map_err(|error| Failure::because(ErrorKind::Invalid, format!("take the path {}", path.display()), &error))
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Failure::because(ErrorKind::Invalid, format!("take the path {}", path.display()), &error))?;
+    Ok(crate::project::plain(&absolute))
 }
 
 /// Tells what was made and what to do next.

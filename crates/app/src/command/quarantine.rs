@@ -12,7 +12,7 @@ use crate::failure::Outcome;
 use crate::ingest::{self, Offsets, store_failure};
 use crate::installation::Installation;
 use crate::print::Listing;
-use crate::quarantine::{Object, objects};
+use crate::quarantine::{Object, committed_runs, objects};
 
 /// Runs a verb.
 ///
@@ -37,13 +37,6 @@ async fn replayed(installation: &Installation, table: &str) -> Outcome<Vec<Strin
     Ok(Offsets::read(&installation.store, dataset, head).await?.unwrap_or_default().replayed)
 }
 
-/// Whether the batch of a quarantine object was committed.
-fn committed(installation: &Installation, table: &str, object: &Object) -> bool {
-    let state = installation.journal.state();
-    let id = installation.keys.find(&format!("table:{table}"));
-    id.and_then(|id| state.tables.get(&id)).is_some_and(|head| head.versions.iter().any(|version| version.sequence == object.sequence))
-}
-
 async fn list(installation: &Installation, only: Option<&str>, output: Output) -> Outcome {
     let tables: Vec<String> = match only {
         Some(table) => vec![installation.permit(Action::Quarantine, table).await?.table().to_string()],
@@ -59,9 +52,10 @@ async fn list(installation: &Installation, only: Option<&str>, output: Output) -
     for table in tables {
         let mut counts: BTreeMap<(u64, String, &str, String, Option<String>), u64> = BTreeMap::new();
         let replayed = replayed(installation, &table).await?;
+        let runs = committed_runs(installation, &table).await?;
         for object in objects(installation, &table).await? {
             let bytes = read(installation, &object).await?;
-            let batch = match committed(installation, &table, &object) {
+            let batch = match runs.get(&object.sequence) == Some(&object.run) {
                 true if replayed.contains(&object.path.to_string()) => "replayed",
                 true => "committed",
                 false => "not committed",

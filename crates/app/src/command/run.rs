@@ -17,12 +17,13 @@ use crate::wiring::Loss;
 pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>, output: Output) -> Outcome {
     let project = &installation.project;
     let contracts = project.contracts()?;
-    let models = project.models()?;
+    // In the order in which they depend on each other.
+    let models: Vec<String> = installation.loaded_models()?.in_order().map(|model| model.name.to_string()).collect();
     for name in &args.select {
-        let known = contracts.iter().any(|(_, contract)| contract.table.as_str() == name) || models.iter().any(|(model, _)| model == name);
+        let known = contracts.iter().any(|(_, contract)| contract.table.as_str() == name) || models.contains(name);
         if !known {
             let names: Vec<&str> =
-                contracts.iter().map(|(_, contract)| contract.table.as_str()).chain(models.iter().map(|(name, _)| name.as_str())).collect();
+                contracts.iter().map(|(_, contract)| contract.table.as_str()).chain(models.iter().map(String::as_str)).collect();
             return Err(Failure::new(
                 ErrorKind::Invalid,
                 format!("run {name}: there is no such contract or model; {}", polder_contract::yaml::suggest(name, &names)),
@@ -31,7 +32,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
     }
     let chosen = |name: &str| args.select.is_empty() || args.select.iter().any(|selected| selected == name);
     let contracts: Vec<_> = contracts.into_iter().filter(|(_, contract)| chosen(contract.table.as_str())).collect();
-    let models: Vec<String> = models.into_iter().map(|(name, _)| name).filter(|name| chosen(name)).collect();
+    let models: Vec<String> = models.into_iter().filter(|name| chosen(name)).collect();
     if contracts.is_empty() && models.is_empty() {
         return Err(Failure::new(
             ErrorKind::Invalid,
@@ -52,9 +53,8 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
         };
         reports.push(loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure)));
     }
-    let failed_before = reports.iter().any(|report| report.failure.is_some());
     for name in &models {
-        let report = if failed_before {
+        let report = if reports.iter().any(|report| report.failure.is_some()) {
             let failure = Failure::new(
                 ErrorKind::Rejected,
                 format!("build model {name}: not begun, since a batch before it failed; its table is as it was"),

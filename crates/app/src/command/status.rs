@@ -189,7 +189,9 @@ fn swap() -> Check {
 fn key_file(project: &Project) -> Check {
     let (crate::settings::Custody::KeyFile { path } | crate::settings::Custody::Passphrase { path, .. }) = &project.environment().keys;
     let path = project.path(path);
-    let inside = path.starts_with(project.dir());
+    let real = path.canonicalize().unwrap_or_else(|_| crate::project::plain(&path));
+    let dir = project.dir().canonicalize().unwrap_or_else(|_| project.dir().to_path_buf());
+    let inside = real.starts_with(dir);
     Check {
         what: "root key",
         fine: path.is_file() && !inside,

@@ -17,6 +17,7 @@ mod keys;
 mod kill;
 mod law_one;
 mod load;
+mod models;
 mod proofs;
 mod quarantine;
 mod readme;

@@ -44,3 +44,20 @@ fn a_wider_contract_takes_refused_rows_up_again_once() {
         project.run(&["audit", "verify"]).ok();
     }
 }
+
+#[test]
+fn rows_of_a_failed_batch_are_not_those_of_the_next() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n2,Bob,200,s\n3,Cid,300,s\n");
+    project.run(&["run"]).fails(3);
+    let contract = |limit: &str, maximum: &str| PEOPLE_CONTRACT.replace("value: 0.5}", limit).replace("maximum: 150", maximum);
+    project.write("contracts/people.odcs.yaml", contract("value: 0.9}", "maximum: 150"));
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    project.run(&["run"]).ok();
+    let listed = project.run(&["quarantine", "list", "people", "--output", "json"]).ok();
+    assert_eq!(listed.matches("\"not committed\"").count(), 1, "{listed}");
+    project.write("contracts/people.odcs.yaml", contract("value: 0.9}", "maximum: 1500"));
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    assert_eq!(counts(&project, &["quarantine", "replay", "people"])["counts"]["loaded"], 2);
+    assert_eq!(project.rows("select count(*) from people"), ["3"]);
+}

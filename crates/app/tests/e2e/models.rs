@@ -1,0 +1,42 @@
+//! Models, through the program: their order, and what they may not take the place of.
+
+use crate::harness::Project;
+
+#[test]
+fn models_are_built_in_the_order_of_their_inputs() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    // By name the reader would come first.
+    project.write("models/a_reader.sql", "-- polder: materialized = table\nselect n + 1 as n from z_counted\n");
+    project.write("models/z_counted.sql", "-- polder: materialized = table\nselect count(*) as n from people\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select n from a_reader"), ["2"]);
+    project.write("data/people2.csv", "id,name,age,secret\n2,Bob,30,s\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select n from a_reader"), ["3"]);
+}
+
+#[test]
+fn a_model_does_not_take_the_place_of_a_contracts_table() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    project.run(&["run"]).ok();
+    project.write("models/people.sql", "-- polder: materialized = table\nselect 1 as x\n");
+    let err = project.run(&["run"]).fails(2);
+    assert!(err.contains("models/people.sql"), "{err}");
+    std::fs::remove_file(project.dir().join("models/people.sql")).unwrap();
+    assert_eq!(project.rows("select name from people"), ["Ann"]);
+}
+
+#[test]
+fn a_root_key_inside_the_project_is_refused_whatever_its_path_looks_like() {
+    let project = Project::new();
+    let other = project.beside("other");
+    let (dir, key) = (other.display().to_string(), other.join("../other/in.key").display().to_string());
+    project.run(&["init", &dir, "--key-file", &key]).fails(2);
+    std::fs::create_dir_all(&other).unwrap();
+    std::os::unix::fs::symlink(&other, project.beside("link")).unwrap();
+    let key = project.beside("link").join("in.key").display().to_string();
+    project.run(&["init", &dir, "--key-file", &key]).fails(2);
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
+}
