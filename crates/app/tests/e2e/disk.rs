@@ -1,8 +1,8 @@
 //! A full disk: the load fails and says so, nothing of it is visible, the log says that it failed, and a larger disk goes on.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::harness::{Project, Ran, ran, seeds};
 
@@ -10,6 +10,7 @@ use crate::harness::{Project, Ran, ran, seeds};
 struct SmallDisk<'p> {
     project: &'p Project,
     keeper: Child,
+    says: BufReader<ChildStdout>,
     as_root: bool,
 }
 
@@ -32,20 +33,22 @@ cp -a --sparse=never "$2/." "$1"
 used=$(df --output=used -k "$1" | tail -n 1)
 mount -o "remount,size=$((used + $3))k" "$1"
 echo ready
-read -r _ || true"#;
+read -r _ || exit 0
+mount -o remount,size=256m "$1"
+echo grown
+read -r _ || exit 0"#;
         keeper.args(["sh", "-c", script, "sh"]).arg(project.store()).arg(beside).arg(free_kib.to_string());
         let spawned = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut keeper = spawned.expect("`unshare` and `nsenter` of util-linux are needed for a small disk; install util-linux");
-        let mut line = String::new();
-        BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        if line != "ready\n" {
+        let mut says = BufReader::new(keeper.stdout.take().unwrap());
+        if next_line(&mut says) != "ready\n" {
             let output = keeper.wait_with_output().unwrap();
             panic!(
                 "no small disk could be mounted in a namespace; run the tests as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0): {}",
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        Self { project, keeper, as_root }
+        Self { project, keeper, says, as_root }
     }
 
     fn inside(&self, program: &Path, args: &[&str]) -> Ran {
@@ -69,9 +72,9 @@ read -r _ || true"#;
     }
 
     /// Someone gives the store room.
-    fn grow(&self) {
-        let store = self.project.store();
-        self.inside(Path::new("mount"), &["-o", "remount,size=256m", store.to_str().unwrap()]).ok();
+    fn grow(&mut self) {
+        self.keeper.stdin.as_mut().unwrap().write_all(b"grow\n").unwrap();
+        assert_eq!(next_line(&mut self.says), "grown\n");
     }
 
     fn free_kib(&self) -> u64 {
@@ -86,6 +89,12 @@ impl Drop for SmallDisk<'_> {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+fn next_line(says: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    says.read_line(&mut line).unwrap();
+    line
 }
 
 fn rows(from: u64, to: u64) -> String {
@@ -112,7 +121,7 @@ fn a_load_on_a_full_disk_fails_in_plain_words_and_goes_on_after_room_was_made() 
     let after = undisturbed.rows(ALL);
     assert!(after.len() > before.len());
     let project = prepared.fork();
-    let disk = SmallDisk::under(&project, 700);
+    let mut disk = SmallDisk::under(&project, 700);
     let failed = disk.run(&["run"]);
     let err = failed.fails(4);
     assert!(err.contains("no space is left on the store's disk") && err.contains("free some"), "{err}");
@@ -146,7 +155,7 @@ fn whatever_step_fills_the_disk_nothing_is_half_done() {
     for seed in 0..most {
         let project = prepared.fork();
         let free_kib = seed * 320 / most;
-        let disk = SmallDisk::under(&project, free_kib);
+        let mut disk = SmallDisk::under(&project, free_kib);
         let first = disk.run(&["run"]);
         let place = format!("{free_kib} KiB free");
         if first.code == Some(0) {
