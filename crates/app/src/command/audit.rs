@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use object_store::path::Path as ObjectPath;
 use polder_audit::{AnchorStatus, Filter, Resolved, TableHead};
+use polder_keys::format::{Envelope, WrapKind};
+use polder_keys::{Custody, KeyringVault, Keys};
 use polder_policy::Action;
 use polder_store::FileKind;
 use polder_types::event::TableOperation;
@@ -48,6 +52,7 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
     };
     verified.failures.extend(found.failures.into_iter().map(|failure| (failure.object, failure.what)));
     let progress = Progress::start("verify files");
+    let custody = crate::installation::custody(&installation.project)?;
     let mut newest_epoch = 0;
     for file in installation.store.backend().every_file()? {
         verified.files += 1;
@@ -67,10 +72,13 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
                 verified.failures.push((file.path, "it is none of the store's files; find out who put it there".to_owned()))
             }
             FileKind::Keyring(version) => {
-                use polder_keys::KeyringVault;
-                let bytes = installation.store.backend().read(version).await?;
-                if let Err(error) = polder_keys::format::Envelope::parse(version, &bytes) {
-                    verified.failures.push((file.path, error.to_string()));
+                if let Err(error) = verify_keyring(installation, Arc::clone(&custody), version).await {
+                    match error.kind() {
+                        ErrorKind::Corrupt => verified.failures.push((file.path, error.to_string())),
+                        // Removed by a writer meanwhile.
+                        ErrorKind::NotFound => {}
+                        _ => return Err(error.into()),
+                    }
                 }
             }
             FileKind::Lease(epoch) => newest_epoch = newest_epoch.max(epoch),
@@ -89,6 +97,40 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
     let seen: BTreeSet<(String, String)> = verified.failures.drain(..).collect();
     verified.failures.extend(seen);
     Ok(verified)
+}
+
+/// One keyring version of the store, as if there were no other.
+struct OneVersion(u64, Vec<u8>);
+
+#[async_trait]
+impl KeyringVault for OneVersion {
+    async fn versions(&self) -> Result<Vec<u64>, polder_keys::Error> {
+        Ok(vec![self.0])
+    }
+
+    async fn read(&self, _version: u64) -> Result<Vec<u8>, polder_keys::Error> {
+        Ok(self.1.clone())
+    }
+
+    async fn create(&self, version: u64, _bytes: Vec<u8>) -> Result<(), polder_keys::Error> {
+        Err(polder_keys::Error::VersionExists { version })
+    }
+
+    async fn delete(&self, _version: u64) -> Result<(), polder_keys::Error> {
+        Ok(())
+    }
+}
+
+/// Opens a keyring version. One that is wrapped by a root key that was withdrawn since cannot be opened: its form is checked.
+async fn verify_keyring(installation: &Installation, custody: Arc<dyn Custody>, version: u64) -> Result<(), polder_keys::Error> {
+    let bytes = installation.store.backend().read(version).await?;
+    let envelope = Envelope::parse(version, &bytes)?;
+    let root = custody.describe().root;
+    if envelope.wraps.iter().any(|wrap| wrap.kind == WrapKind::Custody && wrap.root != root) {
+        return Ok(());
+    }
+    let (clock, rng) = (Arc::clone(&installation.clock), Arc::clone(&installation.rng));
+    Keys::open(custody, Arc::new(OneVersion(version, bytes)), clock, rng).await.map(drop)
 }
 
 /// What is wrong with a table and what belongs to it: everything that the log names is there, and is what it names.
