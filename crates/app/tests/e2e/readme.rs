@@ -93,6 +93,10 @@ impl Reader {
                 self.write(path, &block.text);
                 continue;
             }
+            // What a command prints, with ids that are others each time.
+            if block.info == "text" {
+                continue;
+            }
             assert_eq!(block.info, "console", "{guide}: a block that is neither a file nor commands:\n{}", block.text);
             for line in block.text.lines() {
                 let command = line.strip_prefix("$ ").unwrap_or_else(|| panic!("{guide}: this is no command: {line}"));
@@ -137,7 +141,7 @@ fn each_guide_can_be_walked() {
     for guide in guides {
         let typed = Reader::new().walks(&guide);
         if guide.ends_with("contracts.md") {
-            let (_, counted) = typed.last().unwrap();
+            let (_, counted) = typed.iter().find(|(line, _)| line.contains("count(*) as people")).unwrap();
             assert_eq!(counted.out, "people\n2\n");
         }
     }
