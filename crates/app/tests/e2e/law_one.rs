@@ -1,8 +1,14 @@
 //! Law 1: nothing is stored in the clear. The same search over a plain copy finds the values, or it would prove nothing.
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
 use polder_app::search::Search;
 
-use crate::harness::Project;
+use crate::harness::{Project, ran};
 
 const LOADED: &str = "Zwanenburgwal-Loaded-1911";
 const REFUSED: &str = "Keizersgracht-Refused-1912";
@@ -13,6 +19,7 @@ fn project() -> Project {
     let project = Project::new();
     let filler: String = (10..20_000).map(|i| format!("{i},Name {i},{},x\n", i % 100)).collect();
     project.people(&format!("1,{LOADED},41,{LEFT_OUT}\n2,{REFUSED},999,s\n{filler}"));
+    project.write("models/names.sql", "-- polder: materialized = table\nselect id, name from people where id < 100\n");
     project
 }
 
@@ -27,12 +34,63 @@ fn assert_clear_of_values(project: &Project) {
     assert_eq!(report.findings, [], "values in the clear");
 }
 
+/// The same rows as a careless program might leave them.
+fn plain_copies(csv: &str, dir: &Path) {
+    use arrow::array::{RecordBatch, StringArray};
+    use base64::Engine;
+    use parquet::basic::{Compression, ZstdLevel};
+    std::fs::create_dir(dir).unwrap();
+    let write = |name: &str, bytes: Vec<u8>| std::fs::write(dir.join(name), bytes).unwrap();
+    let utf16 = |encode: fn(u16) -> [u8; 2]| csv.encode_utf16().flat_map(encode).collect::<Vec<u8>>();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut snappy = snap::write::FrameEncoder::new(Vec::new());
+    for into in [&mut gzip as &mut dyn Write, &mut zlib, &mut snappy] {
+        into.write_all(csv.as_bytes()).unwrap();
+    }
+    write("people.csv", csv.as_bytes().to_vec());
+    write("people.csv.gz", gzip.finish().unwrap());
+    write("people.csv.zlib", zlib.finish().unwrap());
+    write("people.csv.sz", snappy.into_inner().unwrap());
+    write("people.csv.zst", zstd::encode_all(csv.as_bytes(), 3).unwrap());
+    write("people.csv.zst.gz", {
+        let mut twice = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        twice.write_all(&zstd::encode_all(csv.as_bytes(), 3).unwrap()).unwrap();
+        twice.finish().unwrap()
+    });
+    write("people.utf-16le", utf16(u16::to_le_bytes));
+    write("people.utf-16be", utf16(u16::to_be_bytes));
+    write("people.base64", base64::engine::general_purpose::STANDARD.encode(csv).into_bytes());
+    write("people.base64url", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("x{csv}")).into_bytes());
+    write("people.hex", hex::encode(csv).into_bytes());
+    write("people.HEX", hex::encode_upper(csv).into_bytes());
+    let column = StringArray::from_iter_values(csv.lines().collect::<Vec<_>>());
+    let batch = RecordBatch::try_from_iter([("line", Arc::new(column) as _)]).unwrap();
+    for (name, compression) in [("snappy", Compression::SNAPPY), ("zstd", Compression::ZSTD(ZstdLevel::default()))] {
+        let properties = parquet::file::properties::WriterProperties::builder().set_compression(compression).build();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        write(&format!("people.{name}.parquet"), writer.into_inner().unwrap());
+    }
+}
+
 #[test]
-fn the_control_finds_the_values_in_a_plain_copy() {
+fn the_control_finds_the_values_in_each_plain_copy() {
     let project = project();
-    let report = search().directory(&project.dir().join("data")).unwrap();
-    for value in [LOADED, REFUSED, LEFT_OUT] {
-        assert!(report.findings.iter().any(|f| f.value == value), "{value}");
+    project.run(&["run"]).ok();
+    let plain = project.beside("plain");
+    plain_copies(&std::fs::read_to_string(project.dir().join("data/people.csv")).unwrap(), &plain);
+    let report = search().directory(&plain).unwrap();
+    assert_eq!(report.files, 14);
+    for file in std::fs::read_dir(&plain).unwrap().map(|entry| entry.unwrap().path()) {
+        for value in [LOADED, REFUSED, LEFT_OUT] {
+            assert!(report.findings.iter().any(|found| found.path == file && found.value == value), "{value} in {}", file.display());
+        }
+        // A copy that lies in the store is found there, whatever it is.
+        let stray = project.store().join("tables").join(file.file_name().unwrap());
+        std::fs::copy(&file, &stray).unwrap();
+        assert!(search().directory(&project.store()).unwrap().findings.iter().any(|found| found.path == stray));
+        std::fs::remove_file(stray).unwrap();
     }
 }
 
@@ -42,14 +100,13 @@ fn no_value_lies_in_the_clear_after_load_refusal_query_and_audit() {
     project.run(&["run"]).ok();
     assert_clear_of_values(&project);
     project.run(&["sql", &format!("select count(*) from people where name = '{ASKED}'")]).ok();
-    project.run(&[
-        "sql",
-        "select a.name, b.name from people a join people b on a.age = b.age order by a.name, b.name limit 5",
-        "--memory-mib",
-        "16",
-    ]);
-    project.run(&["quarantine", "show", "people"]).ok();
-    project.run(&["audit", "show"]).ok();
+    // Each of these holds what is searched for: the table, the model, the quarantine, and the log's private values.
+    for table in ["people", "names"] {
+        assert_eq!(project.rows(&format!("select name from {table} where id = 1")), [LOADED]);
+    }
+    assert!(project.run(&["quarantine", "show", "people"]).ok().contains(REFUSED));
+    let shown = project.run(&["audit", "show", "--limit", "1000"]).ok();
+    assert!(shown.contains(ASKED), "{shown}");
     assert_clear_of_values(&project);
     let export = project.beside("export");
     project.run(&["audit", "export", "--to", export.to_str().unwrap()]).ok();
@@ -72,4 +129,242 @@ fn a_violent_end_leaves_no_core() {
     let status = project.command(&["run", "--kill-at", "lake.staged:segv"]).status().unwrap();
     assert_eq!(status.signal(), Some(11));
     assert!(!status.core_dumped());
+}
+
+#[test]
+fn what_the_shell_remembers_is_not_written() {
+    let project = project();
+    project.run(&["run"]).ok();
+    let home = project.beside("home");
+    std::fs::create_dir(&home).unwrap();
+    // The shell wants a terminal: `script` gives it one.
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{} sql", env!("CARGO_BIN_EXE_polder")), "/dev/null"]).current_dir(project.dir());
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh");
+    for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "TMPDIR"] {
+        command.env(name, &home);
+    }
+    let mut shell = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("start `script`, which gives the shell a terminal (package bsdutils): {error}"));
+    let (mut keys, mut screen) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+    let mut seen = String::new();
+    let mut until = |mark: &str| {
+        let mut bytes = [0u8; 4096];
+        while !seen.contains(mark) {
+            let read = screen.read(&mut bytes).unwrap();
+            assert_ne!(read, 0, "the shell ended before it said {mark}:\n{seen}");
+            seen += &String::from_utf8_lossy(&bytes[..read]);
+        }
+        seen = seen.split_off(seen.find(mark).unwrap() + mark.len());
+    };
+    until("polder> ");
+    writeln!(keys, "select count(*) as n from people where name <> '{ASKED}';").unwrap();
+    until("(1 row)");
+    until("polder> ");
+    // It remembers: the arrow upwards asks again.
+    keys.write_all(b"\x1b[A\n").unwrap();
+    until(ASKED);
+    until("(1 row)");
+    until("polder> ");
+    keys.write_all(b"\\q\n").unwrap();
+    assert!(shell.wait().unwrap().success());
+    let search = Search::new(&[ASKED]).unwrap();
+    let places = [home.clone(), project.dir(), project.key_file().parent().unwrap().to_path_buf()];
+    for place in &places {
+        assert_eq!(search.directory(place).unwrap().findings, [], "{}", place.display());
+    }
+    // The control: a history file would have been found.
+    std::fs::write(home.join(".history"), format!("select '{ASKED}';\n")).unwrap();
+    assert_eq!(search.directory(&home).unwrap().findings.len(), 1);
+}
+
+const SPILLED: &str = "Brouwersgracht-Spilled-1915";
+
+/// 120,000 rows with the value in each: sorting them takes more than 32 MiB.
+fn many() -> Project {
+    let project = Project::new();
+    let rows: String = (0..120_000u64)
+        .map(|row| row * 65_537 % 120_000)
+        .map(|id| format!("{id},{SPILLED}-{id:07}-{},{},s\n", "x".repeat(20), id % 100))
+        .collect();
+    project.people(&rows);
+    project.run(&["run"]).ok();
+    project
+}
+
+const SORT: [&str; 5] = ["sql", "select name, id from people order by name desc, id", "--output", "csv", "--memory-mib"];
+const JOIN: [&str; 5] = [
+    "sql",
+    "select a.id, a.name as x, b.name as y from people a join people b on a.id = b.id order by a.id",
+    "--output",
+    "csv",
+    "--memory-mib",
+];
+
+/// Bytes under `store/tmp`.
+fn temporary_bytes(project: &Project) -> u64 {
+    std::fs::read_dir(project.store().join("tmp")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// What spills at how much memory depends on the processors, which share it: the program with arguments, on two of those that we have.
+fn on_two_processors(project: &Project, args: &[&str]) -> Command {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ours = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let two: Vec<String> = ours
+        .split(',')
+        .flat_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            first.trim().parse::<u32>().unwrap()..=last.trim().parse().unwrap()
+        })
+        .take(2)
+        .map(|processor| processor.to_string())
+        .collect();
+    let mut command = Command::new("taskset");
+    command.args(["-c", &two.join(","), env!("CARGO_BIN_EXE_polder")]).args(args).current_dir(project.dir()).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn what_sorts_and_joins_spill_is_sealed() {
+    let project = many();
+    let search = Search::new(&[SPILLED]).unwrap();
+    for (query, mib) in [(SORT, "32"), (JOIN, "128")] {
+        let args: Vec<&str> = query.into_iter().chain([mib]).collect();
+        let mut child = on_two_processors(&project, &args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = [0u8; 4096];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        assert!(String::from_utf8_lossy(&first).contains(SPILLED));
+        // It waits for us to read on, so what it spilled still lies there; killed now, it cannot tidy up.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let spilled = temporary_bytes(&project);
+        assert!(spilled > 1 << 20, "{query:?}: only {spilled} bytes were spilled");
+        assert_eq!(search.directory(&project.store()).unwrap().findings, [], "{query:?}");
+        // The next process clears that away; the answer is the same as with more memory.
+        let tight = ran(on_two_processors(&project, &args).output().unwrap()).ok();
+        assert!(temporary_bytes(&project) < 1 << 10);
+        let roomy: Vec<&str> = query.into_iter().chain(["2048"]).collect();
+        assert_eq!(tight.lines().count(), 120_001);
+        assert!(tight == project.run(&roomy).ok(), "{query:?}: another answer with more memory");
+    }
+    // The control: with room, the sort spills nothing.
+    let roomy: Vec<&str> = SORT.into_iter().chain(["1024"]).collect();
+    let mut child = on_two_processors(&project, &roomy).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0u8; 4096]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(temporary_bytes(&project) < 1 << 20);
+}
+
+#[test]
+fn every_file_of_the_store_is_of_a_listed_kind_and_opens() {
+    let project = project();
+    project.run(&["run"]).ok();
+    project.run(&["sql", "select count(*) from names"]).ok();
+    let verified: serde_json::Value = serde_json::from_str(&project.run(&["audit", "verify", "--output", "json"]).ok()).unwrap();
+    assert_eq!(verified["intact"], true, "{verified}");
+    assert_eq!(verified["files"], project.store_files().len());
+    let tables = std::fs::read_dir(project.store().join("tables")).unwrap().next().unwrap().unwrap().path();
+    let table = format!("tables/{}", tables.file_name().unwrap().to_str().unwrap());
+    for stray in [
+        "notes.txt",
+        "tables/people.csv",
+        "journal/notes",
+        "keyring/old",
+        "lease/mine",
+        "tmp/spill.arrow",
+        &table.replace("tables/", "data/"),
+    ] {
+        let path = project.store().join(stray);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).unwrap();
+        }
+        std::fs::write(&path, "someone else's").unwrap();
+        let err = project.run(&["audit", "verify"]).fails(6);
+        assert!(err.contains(&format!("{stray}: it is no")), "{stray}: {err}");
+        std::fs::remove_file(&path).unwrap();
+        project.run(&["audit", "verify"]).ok();
+    }
+    // What has the name of an object, and was not sealed, does not open.
+    let stray = format!("{table}/part-00000000000000000000000000000000.parquet");
+    std::fs::write(project.store().join(&stray), "someone else's").unwrap();
+    let err = project.run(&["audit", "verify"]).fails(6);
+    assert!(err.contains(&format!("  {stray}: ")), "{err}");
+}
+
+/// What may change a file or make one. A question mark: not every processor has it.
+const CALLS: &str =
+    "trace=?open,openat,?openat2,?creat,truncate,?rename,?renameat,renameat2,?link,linkat,?symlink,symlinkat,?mkdir,mkdirat,?mknod,mknodat";
+
+/// Runs the program under strace: each path that it opened for writing, made, or gave a name.
+fn written(project: &Project, name: &str, args: &[&str]) -> BTreeSet<PathBuf> {
+    let traces = project.beside(name);
+    std::fs::create_dir(&traces).unwrap();
+    let mut command = if rustix::process::geteuid().is_root() {
+        Command::new("strace")
+    } else {
+        // The program lets no other process read its memory, paths among it, but for one that may trace any.
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-current-user", "--keep-caps", "strace"]);
+        command
+    };
+    command.args(["-ff", "-y", "-s", "4096", "-e", CALLS, "-o"]).arg(traces.join("of")).arg("--").arg(env!("CARGO_BIN_EXE_polder"));
+    command.args(args).current_dir(project.dir()).stdin(Stdio::null());
+    let output = command.output().unwrap_or_else(|error| panic!("start strace; `cargo xtask test` installs it: {error}"));
+    ran(output).ok();
+    let mut paths = BTreeSet::new();
+    for trace in std::fs::read_dir(&traces).unwrap() {
+        let text = std::fs::read_to_string(trace.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with("---") && !line.starts_with("+++")) {
+            let (call, rest) = line.split_once('(').unwrap_or_else(|| panic!("strace wrote: {line}"));
+            let arguments = rest.rsplit_once(" = ").map_or(rest, |(arguments, _)| arguments);
+            assert!(arguments.contains('"'), "strace could not read the program's memory: {line}");
+            let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"].iter().any(|flag| arguments.contains(flag));
+            if call.starts_with("open") && !writes {
+                continue;
+            }
+            // `4</dir>, "name"`: a name is below the directory that stands before it. Every other part of a split at quotes is a name.
+            let parts: Vec<&str> = arguments.split('"').collect();
+            for pair in parts.chunks_exact(2) {
+                let base = pair[0].rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(base, _)| PathBuf::from(base));
+                paths.insert(base.unwrap_or_else(|| project.dir()).join(pair[1]));
+            }
+        }
+    }
+    paths
+}
+
+#[test]
+fn nothing_is_written_outside_the_store() {
+    let project = Project::anchored();
+    let filler: String = (10..20_000).map(|i| format!("{i},Name {i},{},x\n", i % 100)).collect();
+    project.people(&format!("2,{REFUSED},999,s\n{filler}"));
+    project.write("models/names.sql", "-- polder: materialized = table\nselect id, name from people\n");
+    let store = std::fs::canonicalize(project.store()).unwrap();
+    let outside = |paths: &BTreeSet<PathBuf>| -> Vec<PathBuf> {
+        let anchor = project.beside("anchor");
+        let known = |path: &Path| {
+            path.starts_with(&store)
+                || path.starts_with(project.store())
+                || path.starts_with("/dev")
+                || path.starts_with("/proc/self")
+                // The anchor is written beside itself and renamed.
+                || path.to_string_lossy().starts_with(&*anchor.to_string_lossy())
+        };
+        paths.iter().filter(|path| !known(path)).cloned().collect()
+    };
+    let sort: Vec<&str> =
+        ["sql", "select a.name, b.name from people a join people b on a.age = b.age order by a.name, b.name limit 5"].into();
+    for (name, args) in [("run", &["run"][..]), ("ask", &sort), ("build", &["model", "run"]), ("show", &["quarantine", "show", "people"])] {
+        let paths = written(&project, name, args);
+        assert!(paths.iter().filter(|path| path.starts_with(&store)).count() >= 3, "{name}: {paths:?}");
+        assert_eq!(outside(&paths), [] as [PathBuf; 0], "polder {}", args.join(" "));
+    }
+    // The control: what is to be written elsewhere is seen.
+    let evidence = project.beside("evidence");
+    let paths = written(&project, "export", &["audit", "export", "--to", evidence.to_str().unwrap()]);
+    assert!(outside(&paths).iter().any(|path| *path == evidence.join("checkpoint")), "{paths:?}");
 }
