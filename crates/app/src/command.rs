@@ -87,7 +87,7 @@ pub async fn run(cli: Cli) -> Outcome {
             installation.close().await
         }
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
-            keys::recover(&project(global)?, shares, key_file).await
+            keys::recover(&project(global)?, shares, key_file, global.wait).await
         }
         Command::Keys(KeysCommand::Approver { name, to }) => keys::approver(name, to),
         Command::Keys(KeysCommand::Approve { request, key }) => keys::approve(request, key),

@@ -107,6 +107,15 @@ impl Installation {
     /// # Errors
     /// When another writer holds the lease, keys or store are unavailable, or something is not as it must be.
     pub async fn open(project: Project, wait: Option<u64>) -> Outcome<Self> {
+        let custody = custody(&project)?;
+        Self::open_with(project, custody, wait).await
+    }
+
+    /// [`Installation::open`] with another custody than the project names.
+    ///
+    /// # Errors
+    /// As [`Installation::open`].
+    pub async fn open_with(project: Project, custody: Arc<dyn Custody>, wait: Option<u64>) -> Outcome<Self> {
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
         let backend = Backend::open(&store_dir(&project))?;
         let lease = match Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await {
@@ -117,7 +126,7 @@ impl Installation {
             }
             acquired => acquired?,
         };
-        let keys = Keys::open(custody(&project)?, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
+        let keys = Keys::open(custody, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
         // Long work outlives a lease of the keys: they are asked for again every minute.
         keys.keep_renewed();
         // Whoever left temporaries is gone: only the holder of the lease has any.

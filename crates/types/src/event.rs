@@ -73,6 +73,8 @@ pub enum Phase {
 pub enum KeyChange {
     DatasetAdded,
     RootRotated,
+    /// A recovery kit gave the keyring a new root key.
+    RootRecovered,
     DatasetRotated,
     Reencrypted,
     DestructionPending,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use polder_connect::ReadOptions;
 use polder_contract::approval::{approval_file, approval_text};
-use polder_contract::{Contract, OnViolation};
+use polder_contract::{Bounds, Contract, OnViolation};
 use polder_keys::approver::ApproverKey;
 use polder_policy::Action;
 use polder_types::{ErrorKind, EventKind, TableName};
@@ -188,12 +188,41 @@ fn summary(contract: &Contract) -> Outcome {
         if column.unique {
             rules.push("unique".to_owned());
         }
+        match column.bounds {
+            Bounds::None => {}
+            Bounds::Whole { min, max } if column.ty.to_string().starts_with("int") => rules.push(format!("{min} to {max}")),
+            // Dates and decimals are held as whole numbers of a unit that says little here.
+            Bounds::Whole { .. } => rules.push("within the bounds of the file".to_owned()),
+            Bounds::Float { min, max, .. } => rules.push(format!("{min} to {max}")),
+        }
+        match (column.min_length, column.max_length) {
+            (None, None) => {}
+            (least, most) => rules.push(format!(
+                "{} to {} characters",
+                least.unwrap_or(0),
+                most.map_or("any number of".to_owned(), |most| most.to_string())
+            )),
+        }
+        if let Some(pattern) = &column.pattern {
+            rules.push(format!("matches {pattern}"));
+        }
+        if let Some(values) = &column.valid_values {
+            rules.push(format!("one of {} values", values.len()));
+        }
+        if !column.null_tokens.is_empty() {
+            rules.push(format!("null when {}", column.null_tokens.join(" or ")));
+        }
         if let Some(classification) = &column.classification {
             rules.push(classification.clone());
         }
-        eprintln!("  {:<24} {}", column.name, rules.join(", "));
+        let renamed = if column.physical_name == column.name { String::new() } else { format!(" (from {})", column.physical_name) };
+        eprintln!("  {:<24} {}{renamed}", column.name, rules.join(", "));
     }
-    eprintln!("every other column stays outside; rows that break a rule: {}", violation(contract.on_violation));
+    eprintln!(
+        "every other column stays outside; rows that break a rule: {}; a load of which more than {} of the rows do so fails",
+        violation(contract.on_violation),
+        contract.reject_limit
+    );
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::path::Path as ObjectPath;
 use polder_crypto::{Label, object_key};
@@ -9,7 +10,7 @@ use polder_keys::approver::{Approval, Approver, ApproverKey, TwoPersons};
 use polder_keys::recovery::{self, KitSource, KitTarget};
 use polder_keys::{Custody, KeyState, LocalCustody, Pending};
 use polder_policy::Action;
-use polder_store::{Backend, FileKind};
+use polder_store::{Backend, FileKind, Lease};
 use polder_types::event::{KeyChange, Phase};
 use polder_types::{Clock, ErrorKind, EventKind, Rng, SystemClock, SystemRng};
 use serde_json::json;
@@ -145,12 +146,15 @@ async fn test_kit(installation: &Installation, shares: &[PathBuf]) -> Outcome {
 ///
 /// # Errors
 /// When the kit does not open the newest keyring, or the new key file exists.
-pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path) -> Outcome {
+pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wait: Option<u64>) -> Outcome {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     let backend = Backend::open(&store_dir(project))?;
+    // No other writer may change keys meanwhile.
+    let lease = Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?;
     let custody = Arc::new(LocalCustody::create_key_file(key_file, Arc::clone(&rng))?);
     let source = KitSource::ShareFiles(shares.to_vec());
-    let keys = match recovery::recover(&source, custody, Arc::new(backend), clock, rng).await {
+    let recovered = recovery::recover(&source, Arc::clone(&custody) as Arc<dyn Custody>, Arc::new(backend), clock, rng).await;
+    let keys = match recovered {
         Ok(keys) => keys,
         Err(error) => {
             // It wraps nothing, and would stand in the way of the next attempt.
@@ -158,6 +162,13 @@ pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path) -> 
             return Err(error.into());
         }
     };
+    // The log is sealed under keys that could not be had before, so the record comes after the act.
+    lease.release().await?;
+    let installation = Installation::open_with(project.clone(), custody, wait).await?;
+    let keyring_version = keys.keyring_version();
+    let change = KeyChange::RootRecovered;
+    installation.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: None, keyring_version }).await?;
+    installation.close().await?;
     text(&format!("recovered keyring version {} under the new root key {}", keys.keyring_version(), key_file.display()))?;
     text(&format!("next: write it as the path of keys in polder.yaml:\n    keys: {{custody: key-file, path: {}}}", key_file.display()))
 }

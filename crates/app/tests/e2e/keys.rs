@@ -50,6 +50,8 @@ fn the_root_key_is_recovered_from_shares_alone() {
     project.run(&["keys", "recover", &shares[1], "--key-file", &key]).fails(2);
     assert!(!project.key_file().exists());
     project.run(&["keys", "recover", &shares[1], &shares[2], "--key-file", &key]).ok();
+    let shown = project.run(&["audit", "show", "--type", "keys_changed", "--output", "json"]).ok();
+    assert!(shown.contains("root_recovered"), "{shown}");
     assert_eq!(project.rows("select * from people order by id"), before);
 }
 
