@@ -46,8 +46,8 @@ pub struct BatchReport {
     pub never_seen: Vec<String>,
     /// Files read.
     pub files: usize,
-    /// Why it failed.
-    pub error: Option<String>,
+    /// Why it failed: `kind`, `exit_code`, `message` and `causes`, as a command that fails says it.
+    pub error: Option<serde_json::Value>,
     #[serde(skip)]
     pub(crate) failure: Option<Failure>,
 }
@@ -227,9 +227,7 @@ impl Batch<'_> {
         let failure = failure.during(step);
         let (run, dataset, counts) = (self.run, self.dataset, self.report.counts);
         self.installation.record(EventKind::BatchFailed { run, dataset, counts, error: failure.kind().name().to_owned() }).await?;
-        self.report.status = "failed";
-        self.report.error = Some(failure.to_string());
-        self.report.failure = Some(failure);
+        self.report.fail(failure);
         Ok(self.report)
     }
 
@@ -587,9 +585,13 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
         report.status,
         counts.map(|counts| format!(": {counts}")).unwrap_or_default()
     ));
+    if let Some(failure) = &report.failure {
+        lines.extend(failure.to_string().lines().map(|line| format!("{:<12}   {}", "", line.trim_start())));
+    }
     for refused in &report.refused {
         let column = refused.column.as_deref().unwrap_or("the record");
-        lines.push(format!("{:<12}   {} rows break {} of {column}, first {}", "", refused.rows, refused.rule, refused.first));
+        let rows = if refused.rows == 1 { "1 row breaks".to_owned() } else { format!("{} rows break", refused.rows) };
+        lines.push(format!("{:<12}   {rows} {} of {column}, first {}", "", refused.rule, refused.first));
     }
     if !report.left_out.is_empty() {
         lines.push(format!("{:<12}   left outside, since no contract authorises them: {}", "", report.left_out.join(", ")));
@@ -624,6 +626,15 @@ impl BatchReport {
 
     /// The report of a batch that could not begin.
     pub fn refused(table: String, failure: Failure) -> Self {
-        Self { error: Some(failure.to_string()), failure: Some(failure), ..Self::new(table) }
+        let mut report = Self::new(table);
+        report.fail(failure);
+        report
+    }
+
+    /// The batch failed.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.status = "failed";
+        self.error = failure.to_json().get_mut("error").map(serde_json::Value::take);
+        self.failure = Some(failure);
     }
 }

@@ -72,6 +72,14 @@ impl Project {
         self.dir.join(path)
     }
 
+    /// Whether a file lies in the project, or would, links followed.
+    pub fn holds(&self, file: &Path) -> bool {
+        let file = std::path::absolute(file).map_or_else(|_| file.to_path_buf(), |file| plain(&file));
+        let parent = file.parent().and_then(|parent| parent.canonicalize().ok());
+        let real = file.canonicalize().ok().or_else(|| Some(parent?.join(file.file_name()?))).unwrap_or(file);
+        real.starts_with(self.dir.canonicalize().unwrap_or_else(|_| plain(&self.dir)))
+    }
+
     /// Files of a directory whose names have this ending, sorted; nothing when the directory is not there.
     fn files(&self, directory: &str, ending: &str) -> Outcome<Vec<PathBuf>> {
         let dir = self.dir.join(directory);
@@ -284,6 +292,10 @@ impl SettingsReader {
     fn text(&mut self, map: &[(&Key, &Node)], name: &str, what: &str, line: u64) -> Option<String> {
         match map.iter().find(|(key, _)| key.name == name).map(|(_, node)| *node) {
             Some(Node { value: Value::Text(text), .. }) if !text.is_empty() => Some(text.clone()),
+            Some(node @ Node { value: Value::Text(_), .. }) => {
+                self.wrong(node.line, format!("`{name}` of {what} is empty"), "write a text, or remove the key if it may be absent");
+                None
+            }
             Some(node) => {
                 self.wrong(node.line, format!("`{name}` of {what} is {}, not text", node.value.kind()), "write a text");
                 None
@@ -356,14 +368,26 @@ impl SettingsReader {
         };
         for (key, value) in &map {
             match key.name.as_str() {
-                "approvers" => environment.approvers = self.texts(value, "approvers"),
+                "approvers" => {
+                    environment.approvers = self.texts(value, "approvers");
+                    for vkey in &environment.approvers {
+                        if let Err(error) = ApproverPublic::parse(vkey) {
+                            self.wrong(value.line, error.to_string(), "`polder keys approver` makes one and prints it");
+                        }
+                    }
+                }
                 "temporary_mib" => match value.value {
                     Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
                     _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),
                 },
                 "groups" => {
                     for (group, members) in self.map(value, "groups", None) {
+                        let line = members.line;
                         let members = self.texts(members, &group.name);
+                        for member in members.iter().filter(|member| !member.starts_with("user:")) {
+                            let advice = format!("write user:{member}, with the operating system's name of the account");
+                            self.wrong(line, format!("`{member}` in group {} is no account", group.name), advice);
+                        }
                         environment.groups.insert(group.name.clone(), members);
                     }
                 }
@@ -378,7 +402,12 @@ impl SettingsReader {
         let custody = self.text(&map, "custody", "keys", node.line)?;
         let path = self.text(&map, "path", "keys", node.line);
         match custody.as_str() {
-            "key-file" => Some(crate::settings::Custody::KeyFile { path: path? }),
+            "key-file" => {
+                if let Some((key, _)) = map.iter().find(|(key, _)| key.name == "passphrase") {
+                    self.wrong(key.line, "a key file takes no `passphrase`", "remove it, or write custody: passphrase");
+                }
+                Some(crate::settings::Custody::KeyFile { path: path? })
+            }
             "passphrase" => {
                 let passphrase = self.text(&map, "passphrase", "keys", node.line);
                 Some(crate::settings::Custody::Passphrase { path: path?, passphrase: passphrase? })
@@ -403,6 +432,7 @@ mod tests {
             "environment: {}\n",
             "environments:\n  default: {stor: s, keys: {custody: key-fil, path: k}}\n",
             "environments:\n  default: {store: 5, keys: {custody: passphrase, path: k}, approvers: x, groups: {owners: [1]}, temporary_mib: -1}\n",
+            "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k, passphrase: env:P}\n    anchor: ''\n    approvers: [nobody]\n    groups:\n      owners: [ann]\n",
             "environments: [\n",
         ] {
             texts.push_str(&format!("{}\n\n", Settings::parse(text, FILE).unwrap_err()));

@@ -13,6 +13,8 @@ pub enum Error {
     UnknownDataset { connection: String, dataset: String, advice: String },
     #[error("list the files of dataset {dataset}: nothing matches {pattern} in {path}; deliver the files, or correct `file` in the source")]
     NoFiles { dataset: String, pattern: String, path: PathBuf },
+    #[error("list the files of dataset {dataset}: there is no directory {path}; correct `path` in the source, or mount it")]
+    NoDirectory { dataset: String, path: PathBuf },
     #[error("list the files of dataset {dataset}: more than {max} match; split the dataset")]
     TooManyFiles { dataset: String, max: usize },
     #[error("list the files in {path}: the link {link} leads back to a directory above it; remove the link")]
@@ -85,6 +87,7 @@ impl Error {
             Self::Connection { .. } => ErrorKind::Invalid,
             Self::UnknownDataset { .. } => ErrorKind::NotFound,
             Self::NoFiles { .. }
+            | Self::NoDirectory { .. }
             | Self::LinkLoop { .. }
             | Self::List { .. }
             | Self::Open { .. }

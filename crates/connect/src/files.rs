@@ -69,7 +69,12 @@ pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root:
 }
 
 fn no_files(dataset: &str, pattern: &str, base: &Path) -> Error {
-    Error::NoFiles { dataset: dataset.to_owned(), pattern: pattern.to_owned(), path: base.to_path_buf() }
+    let dataset = dataset.to_owned();
+    if base.is_dir() {
+        Error::NoFiles { dataset, pattern: pattern.to_owned(), path: base.to_path_buf() }
+    } else {
+        Error::NoDirectory { dataset, path: base.to_path_buf() }
+    }
 }
 
 /// The directories of a glob that hold no wildcard, so that only they are walked.

@@ -264,7 +264,9 @@ pub enum Error {
         needed: usize,
     },
     /// A kit with impossible numbers.
-    #[error("write recovery kit: of {total} shares {needed} are needed, which is not possible; take 2 to {total} of at most 16")]
+    #[error(
+        "write recovery kit: of {total} shares {needed} are needed, which is not possible; make 2 to 16 shares, of which at least 2 and at most all recover"
+    )]
     KitShape {
         /// How many shares recover.
         needed: u8,

@@ -37,6 +37,22 @@ impl ErrorKind {
         }
     }
 
+    /// How much a failure of this kind weighs beside others: of several, the gravest is told to the caller. Those that trying again
+    /// may cure weigh least, so that a code that says so is true of all of them.
+    pub const fn gravity(self) -> u8 {
+        match self {
+            Self::Conflict => 0,
+            Self::Unavailable => 1,
+            Self::Busy => 2,
+            Self::NotFound => 3,
+            Self::Invalid => 4,
+            Self::Rejected => 5,
+            Self::Denied => 6,
+            Self::Internal => 7,
+            Self::Corrupt => 8,
+        }
+    }
+
     /// The five-character SQLSTATE.
     pub const fn sqlstate(self) -> &'static str {
         match self {

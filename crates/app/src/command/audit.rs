@@ -210,6 +210,9 @@ pub async fn verify(installation: &Installation, output: Output) -> Outcome {
 /// # Errors
 /// When it is not permitted, or the log cannot be read.
 pub async fn show(installation: &Installation, limit: usize, kind: Option<&str>, output: Output) -> Outcome {
+    if let Some(kind) = kind {
+        known_event(kind)?;
+    }
     installation.require(Action::Audit).await?;
     let request = RequestId::random(installation.rng.as_ref())?;
     installation
@@ -233,6 +236,20 @@ pub async fn show(installation: &Installation, limit: usize, kind: Option<&str>,
     let rows = shown.len() as u64;
     listing.print(output)?;
     installation.record(EventKind::ReadFinished { request, rows, complete: true }).await
+}
+
+/// A kind of which there is no event would show an empty log, which looks like an answer.
+fn known_event(kind: &str) -> Outcome {
+    let Err(error) = serde_json::from_value::<EventKind>(json!({ "type": kind })) else { return Ok(()) };
+    let error = error.to_string();
+    let Some((_, known)) = error.strip_prefix("unknown variant").and_then(|rest| rest.split_once("expected one of")) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    Err(Failure::new(
+        ErrorKind::Invalid,
+        format!("show events of type {kind}: there is no such type; {}", polder_contract::yaml::suggest(kind, &known)),
+    ))
 }
 
 /// `key=value` of an event's fields, hashes cut short.

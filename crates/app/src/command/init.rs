@@ -209,7 +209,8 @@ fn reference_from_project(reference: &str) -> Outcome<String> {
     }
 }
 
-fn inside(key_file: &Path) -> Failure {
+/// A root key may not lie in the project.
+pub(crate) fn inside(key_file: &Path) -> Failure {
     Failure::new(
         ErrorKind::Invalid,
         format!(

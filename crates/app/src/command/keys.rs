@@ -85,6 +85,9 @@ async fn rotate_table(installation: &Installation, table: &str) -> Outcome {
 }
 
 async fn rotate_root(installation: &Installation, new_key_file: Option<&Path>) -> Outcome {
+    if let Some(path) = new_key_file {
+        outside(&installation.project, path)?;
+    }
     let new: Option<Arc<dyn Custody>> = match new_key_file {
         Some(path) => Some(Arc::new(LocalCustody::create_key_file(path, Arc::clone(&installation.rng))?)),
         None => None,
@@ -147,6 +150,7 @@ async fn test_kit(installation: &Installation, shares: &[PathBuf]) -> Outcome {
 /// # Errors
 /// When the kit does not open the newest keyring, or the new key file exists.
 pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wait: Option<u64>) -> Outcome {
+    outside(project, key_file)?;
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
     let backend = Backend::open(&store_dir(project))?;
     // No other writer may change keys meanwhile.
@@ -170,7 +174,19 @@ pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wai
     installation.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: None, keyring_version }).await?;
     installation.close().await?;
     text(&format!("recovered keyring version {} under the new root key {}", keys.keyring_version(), key_file.display()))?;
-    text(&format!("next: write it as the path of keys in polder.yaml:\n    keys: {{custody: key-file, path: {}}}", key_file.display()))
+    let same = |path: &str| project.path(path).canonicalize().ok() == key_file.canonicalize().ok();
+    match &project.environment().keys {
+        crate::settings::Custody::KeyFile { path } if same(path) => Ok(()),
+        _ => text(&format!(
+            "next: write it as the path of keys in polder.yaml:\n    keys: {{custody: key-file, path: {}}}",
+            key_file.display()
+        )),
+    }
+}
+
+/// A root key never lies in the project.
+fn outside(project: &Project, key_file: &Path) -> Outcome {
+    if project.holds(key_file) { Err(crate::command::init::inside(key_file)) } else { Ok(()) }
 }
 
 async fn retire_kit(installation: &Installation, id: &str) -> Outcome {

@@ -102,8 +102,7 @@ pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: Ru
         installation
             .record(EventKind::BatchFailed { run, dataset, counts: report.counts, error: failure.kind().name().to_owned() })
             .await?;
-        report.error = Some(failure.to_string());
-        report.failure = Some(failure);
+        report.fail(failure);
     }
     Ok(report)
 }

@@ -1,5 +1,7 @@
 //! `polder run`: every approved contract's source into its table, then the models.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use polder_types::{ErrorKind, EventKind, RunId};
 use serde_json::json;
 
@@ -18,7 +20,9 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
     let project = &installation.project;
     let contracts = project.contracts()?;
     // In the order in which they depend on each other.
-    let models: Vec<String> = installation.loaded_models()?.in_order().map(|model| model.name.to_string()).collect();
+    let loaded = installation.loaded_models()?;
+    let models: Vec<String> = loaded.in_order().map(|model| model.name.to_string()).collect();
+    let needed = needs(&loaded);
     for name in &args.select {
         let known = contracts.iter().any(|(_, contract)| contract.table.as_str() == name) || models.contains(name);
         if !known {
@@ -54,11 +58,9 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
         reports.push(loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure)));
     }
     for name in &models {
-        let report = if reports.iter().any(|report| report.failure.is_some()) {
-            let failure = Failure::new(
-                ErrorKind::Rejected,
-                format!("build model {name}: not begun, since a batch before it failed; its table is as it was"),
-            );
+        let report = if let Some(before) = needed.get(name).and_then(|needed| failed_one(&reports, needed)) {
+            let (table, kind) = before;
+            let failure = Failure::new(kind, format!("build model {name}: not begun, since {table} failed; its table is as it was"));
             BatchReport::refused(name.clone(), failure)
         } else if args.dry_run {
             continue;
@@ -74,10 +76,19 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
     let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
     installation.record(EventKind::RunFinished { run, committed, failed: failed_batches }).await?;
     show(&reports, run, output)?;
-    match reports.into_iter().find_map(|report| report.failure) {
+    match gravest(reports) {
         None => Ok(()),
-        Some(first) => Err(first.during(format!("{failed} of the run's batches failed; the others are as reported"))),
+        Some(gravest) if failed == 1 => Err(gravest.during("1 of the run's batches failed; the others are as reported")),
+        Some(gravest) => {
+            Err(gravest.during(format!("{failed} of the run's batches failed, the gravest for this; the others are as reported")))
+        }
     }
+}
+
+/// The first of those failures that weigh most: the exit code must not say that trying again may help when it cannot for one of them.
+pub(super) fn gravest(reports: Vec<BatchReport>) -> Option<Failure> {
+    let failures = reports.into_iter().filter_map(|report| report.failure);
+    failures.reduce(|gravest, next| if next.kind().gravity() > gravest.kind().gravity() { next } else { gravest })
 }
 
 /// Prints what became of each batch.
@@ -88,4 +99,27 @@ pub(super) fn show(reports: &[BatchReport], run: RunId, output: Output) -> Outco
         return print::json(&json!({ "run": run.to_string(), "success": success, "batches": batches }));
     }
     reports.iter().flat_map(ingest::lines).try_for_each(|line| print::text(&line))
+}
+
+/// Every table and model that a model reads, through other models too.
+fn needs(models: &polder_engine::Models) -> BTreeMap<String, BTreeSet<String>> {
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for model in models.in_order() {
+        let direct = model.inputs.iter().map(ToString::to_string);
+        let below = direct.flat_map(|input| {
+            let deeper = needs.get(&input).cloned().unwrap_or_default();
+            deeper.into_iter().chain([input])
+        });
+        let below: BTreeSet<String> = below.collect();
+        needs.insert(model.name.to_string(), below);
+    }
+    needs
+}
+
+/// The first batch that failed of those that a model needs.
+fn failed_one(reports: &[BatchReport], needed: &BTreeSet<String>) -> Option<(String, ErrorKind)> {
+    reports.iter().filter(|report| needed.contains(&report.table)).find_map(|report| {
+        let failure = report.failure.as_ref()?;
+        Some((report.table.clone(), failure.kind()))
+    })
 }

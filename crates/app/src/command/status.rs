@@ -117,7 +117,8 @@ pub fn doctor(project: &Project, installation: Option<&Installation>, failure: O
 fn inside(installation: &Installation) -> Vec<Check> {
     let state = installation.journal.state();
     let kits = installation.keys.recovery_kits();
-    let tested = kits.iter().filter_map(|kit| kit.tested_ms).max();
+    // An older kit's test says nothing about the newest one.
+    let tested = kits.iter().max_by_key(|kit| kit.written_ms).and_then(|kit| kit.tested_ms);
     let anchor = installation.project.environment().anchor.as_ref();
     let recovered = state.tables.values().flat_map(|head| &head.versions).filter(|version| version.recovered).count();
     vec![
@@ -126,7 +127,7 @@ fn inside(installation: &Installation) -> Vec<Check> {
             fine: tested.is_some(),
             says: match (kits.len(), tested) {
                 (0, _) => "there is none: polder keys kit --to DIR".to_owned(),
-                (_, None) => "it was never tested: polder keys recover --test SHARE SHARE".to_owned(),
+                (_, None) => "the newest was never tested: polder keys recover --test SHARE SHARE".to_owned(),
                 (_, Some(ms)) => format!("tested {}", time(ms)),
             },
         },
@@ -189,9 +190,7 @@ fn swap() -> Check {
 fn key_file(project: &Project) -> Check {
     let (crate::settings::Custody::KeyFile { path } | crate::settings::Custody::Passphrase { path, .. }) = &project.environment().keys;
     let path = project.path(path);
-    let real = path.canonicalize().unwrap_or_else(|_| crate::project::plain(&path));
-    let dir = project.dir().canonicalize().unwrap_or_else(|_| project.dir().to_path_buf());
-    let inside = real.starts_with(dir);
+    let inside = project.holds(&path);
     Check {
         what: "root key",
         fine: path.is_file() && !inside,

@@ -42,7 +42,8 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
                 listing.row([json!(field.name()), json!(shown), json!(!field.is_nullable()), json!(classification)]);
             }
             if output == Output::Table {
-                text(&format!("{name}: {} rows", lake.rows(permit.table_id(), None).await?))?;
+                let rows = lake.rows(permit.table_id(), None).await?;
+                text(&format!("{name}: {rows} {}", if rows == 1 { "row" } else { "rows" }))?;
             }
             listing.print(output)
         }

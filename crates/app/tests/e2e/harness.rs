@@ -159,6 +159,16 @@ impl Project {
         self.write("contracts/people.odcs.yaml", if disposition == "append" { PEOPLE_CONTRACT.to_owned() } else { contract });
         self.run(&["contract", "approve", "people", "--yes"]).ok();
     }
+
+    /// The contract of people admits ages up to this one from now on.
+    pub fn admit_ages(&self, maximum: u32) {
+        let file = "contracts/people.odcs.yaml";
+        let contract = std::fs::read_to_string(self.dir().join(file)).unwrap();
+        let wider = contract.replace("maximum: 150", &format!("maximum: {maximum}"));
+        assert_ne!(wider, contract);
+        self.write(file, wider);
+        self.run(&["contract", "approve", "people", "--yes"]).ok();
+    }
 }
 
 /// `id` unique, `name` required, `age` 0 to 150; the column `secret` is not authorised.

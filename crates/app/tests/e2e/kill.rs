@@ -83,6 +83,14 @@ const WORKS: &[Work] = &[
         ],
         query: MODEL,
     },
+    Work {
+        name: "replay",
+        before: |seed| loaded(seed, "append"),
+        change: |project, _| project.admit_ages(1_000),
+        act: &["quarantine", "replay", "people"],
+        points: LOAD,
+        query: ALL,
+    },
     Work { name: "optimise", before: two_files, change: |_, _| {}, act: &["table", "optimize", "people"], points: COMMIT, query: ALL },
     Work {
         name: "optimise",
@@ -249,6 +257,11 @@ fn a_killed_append_doubles_and_loses_no_row() {
 #[test]
 fn a_killed_model_is_built_to_the_same_table() {
     resumes("model");
+}
+
+#[test]
+fn a_killed_replay_doubles_and_loses_no_row() {
+    resumes("replay");
 }
 
 #[test]

@@ -23,3 +23,4 @@ mod quarantine;
 mod readme;
 mod tamper;
 mod writers;
+mod wrong_input;

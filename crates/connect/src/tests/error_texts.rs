@@ -17,6 +17,7 @@ fn error_texts() {
             advice: word("did you mean file?"),
         },
         Error::UnknownDataset { connection: word("airport"), dataset: word("fligths"), advice: word("did you mean flights?") },
+        Error::NoDirectory { dataset: word("flights"), path: PathBuf::from("data") },
         Error::NoFiles { dataset: word("flights"), pattern: word("f*.csv"), path: PathBuf::from("data") },
         Error::TooManyFiles { dataset: word("flights"), max: 100_000 },
         Error::LinkLoop { path: PathBuf::from("data"), link: PathBuf::from("data/up") },
