@@ -14,6 +14,7 @@ use polder_types::{DatasetId, ErrorKind, EventKind, RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
@@ -248,6 +249,7 @@ impl Batch<'_> {
         let mut connection = project.source(&approved.source)?;
         let columns: Vec<WantedColumn> = approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name)).collect();
         let contract_hash = hex::encode(approved.semantic_hash());
+        installation.classify(dataset, &approved, described::of_contract(&approved)).await?;
         if !lake.exists(dataset) {
             lake.create(dataset, approved.arrow_schema().as_ref(), &installation.actor).await?;
         }
@@ -295,6 +297,7 @@ impl Batch<'_> {
 
     async fn replay(&mut self) -> Outcome {
         let (installation, approved) = (self.installation, Arc::clone(&self.approved));
+        installation.classify(self.dataset, &approved, described::of_contract(&approved)).await?;
         let head = self.head();
         let before = Offsets::of_head(&installation.store, self.dataset, head).await?;
         let connection = installation.project.source(&approved.source)?;

@@ -15,6 +15,7 @@ use polder_types::{
 };
 
 use crate::account;
+use crate::described::Described;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::secret_ref;
@@ -280,26 +281,19 @@ impl Installation {
     /// The table of a name, as policies see it; none when there is no such table.
     pub fn table(&self, name: &str) -> Option<TableRef> {
         let id = self.keys.find(&format!("table:{name}"))?;
-        Some(self.described(TableName::new(name).ok()?, id))
-    }
-
-    fn described(&self, name: TableName, id: DatasetId) -> TableRef {
-        let table = TableRef::new(name.clone(), id);
-        let name = name.as_str();
-        let contract = self.project.contract(name).ok().map(|(_, contract)| contract);
-        let classification =
-            contract.as_ref().and_then(|contract| strictest(contract.columns.iter().filter_map(|c| c.classification.as_deref())));
-        let model = self.project.models().is_ok_and(|models| models.iter().any(|(model, _)| model == name));
-        let table = table.with_classification(classification);
-        if model { table.of_model() } else { table }
+        Some(Described::new(self).table(&TableName::new(name).ok()?, id))
     }
 
     /// All tables that have keys, by name.
     pub fn tables(&self) -> Vec<TableRef> {
-        let mut names: Vec<String> =
-            self.keys.datasets().into_iter().filter_map(|dataset| dataset.name.strip_prefix("table:").map(str::to_owned)).collect();
-        names.sort();
-        names.iter().filter_map(|name| self.table(name)).collect()
+        let described = Described::new(self);
+        let tables = self.keys.datasets().into_iter().filter_map(|dataset| {
+            let name = TableName::new(dataset.name.strip_prefix("table:")?).ok()?;
+            Some(described.table(&name, dataset.id))
+        });
+        let mut tables: Vec<TableRef> = tables.collect();
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        tables
     }
 
     /// Decides whether the actor may do something with a table, and records a refusal.
@@ -331,7 +325,7 @@ impl Installation {
         }
         let table = TableName::new(name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
         // It has no id yet, and policies see none.
-        let table = self.described(table, DatasetId([0; 16]));
+        let table = Described::new(self).table(&table, DatasetId([0; 16]));
         let request = RequestId::random(self.rng.as_ref())?;
         let Err(denied) = self.policies.permit(&self.actor, &self.groups, action, &table, request) else { return Ok(()) };
         self.refused(action.name(), denied.kind()).await?;
@@ -363,13 +357,6 @@ impl Installation {
         }
         self.record(EventKind::Refused { action: action.to_owned(), error: kind.name().to_owned() }).await
     }
-}
-
-/// The strictest of the usual classifications, or the first unknown one, which is taken as stricter than all.
-pub fn strictest<'a>(classifications: impl Iterator<Item = &'a str>) -> Option<String> {
-    const ORDER: [&str; 5] = ["public", "internal", "confidential", "personal", "restricted"];
-    let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
-    classifications.max_by_key(|name| rank(name)).map(str::to_owned)
 }
 
 /// The store's directory.

@@ -16,6 +16,7 @@
 pub mod account;
 pub mod cli;
 pub mod command;
+pub mod described;
 pub mod failpoint;
 pub mod failure;
 pub mod harden;

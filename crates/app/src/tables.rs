@@ -16,7 +16,8 @@ use crate::installation::Installation;
 struct LakeTables {
     lake: Lake,
     tables: BTreeMap<TableName, TableRef>,
-    classifications: BTreeMap<(TableName, String), String>,
+    /// Of the columns of tables that a contract is for.
+    classifications: BTreeMap<TableName, BTreeMap<String, String>>,
 }
 
 #[async_trait]
@@ -30,7 +31,11 @@ impl Tables for LakeTables {
     }
 
     fn classification(&self, table: &TableName, column: &str) -> Option<String> {
-        self.classifications.get(&(table.clone(), column.to_owned())).cloned()
+        match self.classifications.get(table) {
+            Some(columns) => columns.get(column).cloned(),
+            // Of what a model computed, or a contract that is gone let in, only the strictest is known.
+            None => self.tables.get(table)?.classification.clone(),
+        }
     }
 }
 
@@ -45,11 +50,8 @@ impl Installation {
         let tables = self.tables().into_iter().filter(committed).map(|table| (table.name.clone(), table)).collect();
         let mut classifications = BTreeMap::new();
         for (_, contract) in self.project.contracts()? {
-            for column in &contract.columns {
-                if let Some(classification) = &column.classification {
-                    classifications.insert((contract.table.clone(), column.name.clone()), classification.clone());
-                }
-            }
+            let columns = contract.columns.iter().filter_map(|column| Some((column.name.clone(), column.classification.clone()?)));
+            classifications.insert(contract.table.clone(), columns.collect());
         }
         let ports = DoorPorts {
             tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications }),

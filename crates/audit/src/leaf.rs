@@ -225,7 +225,7 @@ fn classify(kind: &EventKind) -> Class {
     match kind {
         EventKind::InstallationCreated { .. } => class(APPLICATION_LIFECYCLE, 1, INFORMATIONAL),
         EventKind::LeaseTaken { .. } => class(APPLICATION_LIFECYCLE, 3, INFORMATIONAL),
-        EventKind::ContractApproved { .. } => class(ENTITY_MANAGEMENT, 3, LOW),
+        EventKind::ContractApproved { .. } | EventKind::TableClassified { .. } => class(ENTITY_MANAGEMENT, 3, LOW),
         EventKind::RunStarted { .. } | EventKind::BatchStarted { .. } => class(SCHEDULED_JOB_ACTIVITY, 6, INFORMATIONAL),
         EventKind::RunFinished { failed, .. } => class(SCHEDULED_JOB_ACTIVITY, 99, if *failed == 0 { INFORMATIONAL } else { MEDIUM }),
         EventKind::BatchFailed { .. } => class(SCHEDULED_JOB_ACTIVITY, 99, MEDIUM),

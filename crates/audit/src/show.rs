@@ -135,6 +135,7 @@ impl Filter {
 fn datasets(event: &EventKind) -> Vec<DatasetId> {
     match event {
         EventKind::BatchStarted { dataset, .. }
+        | EventKind::TableClassified { dataset, .. }
         | EventKind::CommitIntent { dataset, .. }
         | EventKind::CommitOutcome { dataset, .. }
         | EventKind::BatchFailed { dataset, .. }

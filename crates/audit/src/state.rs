@@ -29,6 +29,9 @@ pub struct State {
     pub open_maintenance: Vec<OpenMaintenance>,
     /// Semantic hashes of approved contracts (hexadecimal SHA-256).
     pub approvals: BTreeSet<String>,
+    /// How sensitive each table is, as the newest entry that says so.
+    #[serde(default)]
+    pub classifications: BTreeMap<DatasetId, Option<String>>,
     /// Unfinished runs, and the newest 1,000 finished ones.
     pub runs: BTreeMap<RunId, RunInfo>,
     /// Decisions about reads.
@@ -168,6 +171,9 @@ impl State {
             EventKind::RunStarted { run, batches } => {
                 let info = RunInfo { index, started_ms: time_ms, batches: *batches, ..RunInfo::default() };
                 self.runs.insert(*run, info);
+            }
+            EventKind::TableClassified { dataset, classification, .. } => {
+                self.classifications.insert(*dataset, classification.clone());
             }
             EventKind::BatchStarted { run, .. } => self.in_run(run, |info| info.batches_started = info.batches_started.saturating_add(1)),
             EventKind::BatchFailed { run, .. } => self.in_run(run, |info| info.batches_failed = info.batches_failed.saturating_add(1)),

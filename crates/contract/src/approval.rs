@@ -31,6 +31,8 @@ pub enum ApprovalError {
     NotEnrolled { table: String },
     #[error("derive a contract for model {table}: it gives no column; correct its SQL")]
     NoColumns { table: String },
+    #[error("derive a contract for model {table}: it reads no table that an approved contract fills; let it read one, or make it a view")]
+    NothingApproved { table: String },
     #[error("enrol an approver: {problem}; take the line that `polder init` printed, NAME+HASH+KEY")]
     Enrolment { problem: &'static str },
 }
@@ -40,7 +42,7 @@ impl ApprovalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } | Self::Changed { .. } | Self::Damaged { .. } | Self::NotEnrolled { .. } => ErrorKind::Rejected,
-            Self::Enrolment { .. } | Self::NoColumns { .. } => ErrorKind::Invalid,
+            Self::Enrolment { .. } | Self::NoColumns { .. } | Self::NothingApproved { .. } => ErrorKind::Invalid,
         }
     }
 }
@@ -119,7 +121,7 @@ pub fn approval_file(contract: &Contract, vkey: &str, signature: &[u8; 64]) -> R
     Ok(format!("{text}\n\u{2014} {} {}\n", approver.name, STANDARD.encode(signed)))
 }
 
-/// A contract that an enrolled approver signed as it stands. Verifying an approval is the only way to make one.
+/// A contract that an enrolled approver signed as it stands, or that of a model which reads nothing but what such contracts let in.
 #[derive(Debug, Clone)]
 pub struct Approved {
     contract: Arc<Contract>,
@@ -163,11 +165,14 @@ impl Approved {
     }
 
     /// The contract of a model: the columns that it computes from tables whose contracts are approved. Its rows can hold
-    /// nothing that those did not let in.
+    /// nothing that those did not let in. Only the place that builds models calls it, which `xtask tidy` makes sure of.
     ///
     /// # Errors
-    /// When it would have no column.
+    /// When it reads no table with an approved contract, or would have no column.
     pub fn derive(table: TableName, columns: Vec<Column>, inputs: &[Self]) -> Result<Self, ApprovalError> {
+        if inputs.is_empty() {
+            return Err(ApprovalError::NothingApproved { table: table.to_string() });
+        }
         if columns.is_empty() {
             return Err(ApprovalError::NoColumns { table: table.to_string() });
         }

@@ -2,7 +2,8 @@
 
 use polder_types::event::Counts;
 
-use crate::contract::{Contract, OnViolation};
+use crate::approval::Approved;
+use crate::contract::OnViolation;
 use crate::error::Error;
 use crate::unique::duplicates::Duplicates;
 
@@ -40,7 +41,7 @@ impl Reconciliation {
     ///
     /// # Errors
     /// Which count or limit does not hold. Then nothing may become visible.
-    pub fn close(self, contract: &Contract, duplicates: &Duplicates) -> Result<Reconciled, Error> {
+    pub fn close(self, contract: &Approved, duplicates: &Duplicates) -> Result<Reconciled, Error> {
         let Self { read, independent, loaded, rejected, quarantined } = self;
         let counts = Counts { read, independent, loaded, rejected, quarantined };
         if !counts.close() {

@@ -109,6 +109,13 @@ pub enum EventKind {
         sequence: u64,
         contract_hash: String,
     },
+    /// How sensitive a table is from now on: the strictest classification of the columns of an approved contract, or of what a
+    /// model reads. Recorded before the first row, and whenever it changes: policies go by it.
+    TableClassified {
+        dataset: DatasetId,
+        classification: Option<String>,
+        contract_hash: String,
+    },
     /// The last thing recorded before a table version is created. The version is visible only once an outcome names it.
     CommitIntent {
         dataset: DatasetId,

@@ -22,6 +22,10 @@ const WRITES: [&str; 9] = [
 /// `deny.toml` accepts two advisories about the XML that cloud stores answer, because no crate opens one.
 const CLOUD_STORES: [&str; 5] = ["AmazonS3", "MicrosoftAzure", "GoogleCloudStorage", "object_store::http", "object_store::parse_url"];
 
+/// A model's contract is derived from approved ones where models are built, and nowhere else: whoever could call this elsewhere could
+/// let in what nobody approved.
+const DERIVES: (&str, &str) = ("Approved::derive(", "crates/app/src/command/model.rs");
+
 /// Names that say nothing of what a file holds.
 pub fn name(file: &str) -> Option<Finding> {
     let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".rs"))?;
@@ -89,6 +93,9 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
         for word in CLOUD_STORES.iter().filter(|word| !crate_name.is_empty() && code.contains(*word)) {
             let advice = "remove RUSTSEC-2026-0194 and RUSTSEC-2026-0195 from deny.toml first, by updating quick-xml";
             findings.push(Finding::new(file, index + 1, format!("holds `{word}`; {advice}")));
+        }
+        if !in_tests && code.contains(DERIVES.0) && file != DERIVES.1 && file != "xtask/src/tidy/source.rs" {
+            findings.push(Finding::new(file, index + 1, format!("holds `{}`; only {} derives a contract", DERIVES.0, DERIVES.1)));
         }
         if !in_tests && NEVER_WRITES.contains(&crate_name) {
             for word in WRITES.iter().filter(|word| code.contains(*word)) {

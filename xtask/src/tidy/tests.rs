@@ -150,3 +150,13 @@ fn a_threat_without_its_test_is_found() {
     assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | `keys_are_gone` |\n"), &functions).len(), 1);
     assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | soon |\n"), &functions).len(), 1);
 }
+
+#[test]
+fn only_the_builder_of_models_derives_a_contract() {
+    let text = "fn f() { Approved::derive(table, columns, &inputs) }\n";
+    assert_eq!(source::check("crates/app/src/command/model.rs", text).len(), 0);
+    for elsewhere in ["crates/app/src/ingest.rs", "crates/engine/src/model.rs"] {
+        let found = texts(source::check(elsewhere, text));
+        assert!(found.len() == 1 && found[0].contains("only crates/app/src/command/model.rs derives"), "{found:?}");
+    }
+}

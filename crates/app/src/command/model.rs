@@ -13,6 +13,7 @@ use polder_types::{ErrorKind, EventKind, RunId, TableName};
 use serde_json::json;
 
 use crate::cli::{ModelCommand, Output};
+use crate::described::Described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
 use crate::ingest::{self, BatchReport};
@@ -120,6 +121,9 @@ async fn build_into(
     let columns = planned.columns.iter().map(column).collect::<Outcome<Vec<Column>>>()?;
     let approved = Arc::new(derived(installation, table, columns)?);
     let schema = approved.arrow_schema();
+    let models = installation.loaded_models()?;
+    let inputs = models.get(table).and_then(|model| Described::new(installation).of_inputs(model));
+    installation.classify(dataset, &approved, inputs).await?;
     if !lake.exists(dataset) {
         lake.create(dataset, schema.as_ref(), &installation.actor).await?;
     }

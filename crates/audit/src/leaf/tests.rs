@@ -15,6 +15,7 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
         EventKind::LeaseTaken { epoch: 1 },
         EventKind::ContractApproved { dataset: Some(dataset), contract_hash: log_hash.clone() },
         EventKind::RunStarted { run, batches: 1 },
+        EventKind::TableClassified { dataset, classification: Some("confidential".to_owned()), contract_hash: log_hash.clone() },
         EventKind::BatchStarted { run, dataset, sequence: 1, contract_hash: log_hash.clone() },
         EventKind::CommitIntent {
             dataset,

@@ -160,7 +160,12 @@ impl Decider<'_> {
     pub(crate) fn reference(&self, name: &TableName) -> Option<TableRef> {
         let model = self.ports.models.get(name);
         match (self.ports.tables.resolve(name), model) {
-            (Some(table), Some(model)) if model.materialized == Materialized::Table => Some(table.of_model()),
+            // What was computed is at least as sensitive as what it was computed from is now.
+            (Some(table), Some(model)) if model.materialized == Materialized::Table => {
+                let inputs = self.classifications(model, 0);
+                let classification = strictest(inputs.iter().chain(&table.classification).map(String::as_str));
+                Some(table.with_classification(classification).of_model())
+            }
             (_, Some(model)) => {
                 let inputs: Vec<String> = self.classifications(model, 0);
                 let classification = strictest(inputs.iter().map(String::as_str));
@@ -178,10 +183,9 @@ impl Decider<'_> {
         }
         let mut found = Vec::new();
         for input in &model.inputs {
-            match (self.ports.tables.resolve(input), self.ports.models.get(input)) {
-                (Some(table), _) => found.extend(table.classification),
-                (None, Some(model)) => found.extend(self.classifications(model, depth + 1)),
-                (None, None) => {}
+            found.extend(self.ports.tables.resolve(input).and_then(|table| table.classification));
+            if let Some(model) = self.ports.models.get(input) {
+                found.extend(self.classifications(model, depth + 1));
             }
         }
         found
