@@ -36,7 +36,7 @@ pub struct Global {
     /// Show what the program does (standard error; never values or secrets). Repeat for more
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Memory for queries, in MiB; what does not fit is spilled, sealed
+    /// Memory for queries and models, in MiB; what does not fit is spilled, sealed
     #[arg(long, global = true, value_name = "MIB", default_value_t = 1024)]
     pub memory_mib: u64,
     /// Kill this process at a named point, to try recovery

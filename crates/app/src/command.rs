@@ -42,7 +42,7 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Run(args) => {
             let loss = global.drop_batch.as_deref().map(crate::wiring::Loss::parse).transpose()?;
             let installation = writer(global).await?;
-            let ran = run::run(&installation, args, loss, output).await;
+            let ran = run::run(&installation, args, global.memory_mib, loss, output).await;
             installation.close().await?;
             ran
         }

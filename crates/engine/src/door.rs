@@ -4,10 +4,12 @@
 mod checked;
 mod decide;
 mod functions;
+mod growth;
 mod memory;
 mod open;
 mod parse;
 mod plan_check;
+mod projections;
 mod registry;
 mod run_model;
 mod session;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use futures::StreamExt;
 use polder_contract::{Approved, Cells, Column, ColumnType, Gate, GateOptions, RawBatch, Reconciliation};
-use polder_engine::{Materialized, OutputColumn};
+use polder_engine::{Door, Materialized, OutputColumn};
 use polder_lake::{Committed, Lake, WriteMode, WriteRequest};
 use polder_policy::Action;
 use polder_types::event::Counts;
@@ -63,7 +63,7 @@ pub async fn run(installation: &Installation, command: &ModelCommand, memory_mib
             installation.record(EventKind::RunStarted { run, batches }).await?;
             let mut done = 0;
             for name in &names {
-                let report = build(installation, &lake, name, run).await?;
+                let report = build(installation, &lake, name, run, memory_mib).await?;
                 if let Some(failure) = report.failure {
                     installation.record(EventKind::RunFinished { run, committed: done, failed: batches - done }).await?;
                     return Err(failure);
@@ -84,7 +84,7 @@ fn table_name(name: &str) -> Outcome<TableName> {
 ///
 /// # Errors
 /// When it cannot begin. A failure on the way is in the report.
-pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: RunId) -> Outcome<BatchReport> {
+pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: RunId, memory_mib: u64) -> Outcome<BatchReport> {
     let table = table_name(name)?;
     let models = installation.loaded_models()?;
     let Some(model) = models.get(&table) else {
@@ -98,7 +98,11 @@ pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: Ru
         report.status = "view";
         return Ok(report);
     }
-    if let Err(failure) = build_into(installation, lake, &table, dataset, run, &mut report).await {
+    let built = async {
+        let door = installation.door(lake, memory_mib)?;
+        build_into(installation, lake, &door, &table, dataset, run, &mut report).await
+    };
+    if let Err(failure) = built.await {
         let failure = failure.during(format!("build model {name}"));
         installation
             .record(EventKind::BatchFailed { run, dataset, counts: report.counts, error: failure.kind().name().to_owned() })
@@ -111,12 +115,12 @@ pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: Ru
 async fn build_into(
     installation: &Installation,
     lake: &Lake,
+    door: &Door,
     table: &TableName,
     dataset: polder_types::DatasetId,
     run: RunId,
     report: &mut BatchReport,
 ) -> Outcome {
-    let door = installation.door(lake, 1024)?;
     let planned = door.run_model(&installation.asker(), table).await?;
     let columns = planned.columns.iter().map(column).collect::<Outcome<Vec<Column>>>()?;
     let approved = Arc::new(derived(installation, table, columns)?);

@@ -16,7 +16,7 @@ use crate::wiring::Loss;
 ///
 /// # Errors
 /// When any batch failed, or nothing could begin.
-pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>, output: Output) -> Outcome {
+pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, loss: Option<Loss>, output: Output) -> Outcome {
     let project = &installation.project;
     let contracts = project.contracts()?;
     // In the order in which they depend on each other.
@@ -65,7 +65,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, loss: Option<Loss>
         } else if args.dry_run {
             continue;
         } else {
-            crate::command::model::build(installation, &lake, name, run)
+            crate::command::model::build(installation, &lake, name, run, memory_mib)
                 .await
                 .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure))
         };

@@ -40,3 +40,16 @@ fn a_root_key_inside_the_project_is_refused_whatever_its_path_looks_like() {
     project.run(&["init", &dir, "--key-file", &key]).fails(2);
     assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
 }
+
+#[test]
+fn a_model_keeps_to_the_memory_that_it_is_given() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n2,Bob,42,s\n");
+    project
+        .write("models/long.sql", "-- polder: materialized = table\nselect id, length(lpad(name, id * 1000000, 'x')) as n from people\n");
+    let error = project.run(&["run", "--memory-mib", "64"]).fails(4);
+    assert!(error.contains("would make more than"), "{error}");
+    project.run(&["model", "run", "long", "--memory-mib", "64"]).fails(4);
+    project.run(&["model", "run", "long", "--memory-mib", "1024"]).ok();
+    assert_eq!(project.rows("select n from long order by id"), ["1000000", "2000000"]);
+}

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, WindowFunctionDefin
 
 use super::checked::is_checked;
 use super::functions::Allowed;
+use super::growth::{CONSTANT_BYTES_MAX, is_joined};
 use crate::error::Error;
 
 /// What a plan may hold.
@@ -140,13 +141,21 @@ impl PlanRules<'_> {
     fn expression(&self, expression: &Expr) -> std::result::Result<(), String> {
         let no = |name: &str| Err(format!("the function {name} is not allowed"));
         match expression {
-            Expr::ScalarFunction(function) if !self.functions.scalar(function.name()) && !is_checked(&function.func) => no(function.name()),
+            Expr::ScalarFunction(function)
+                if !self.functions.scalar(function.name()) && !is_checked(&function.func) && !is_joined(&function.func) =>
+            {
+                no(function.name())
+            }
             Expr::AggregateFunction(function) if !self.functions.aggregate(function.func.name()) => no(function.func.name()),
             Expr::WindowFunction(function) => match &function.fun {
                 WindowFunctionDefinition::AggregateUDF(inner) if !self.functions.aggregate(inner.name()) => no(inner.name()),
                 WindowFunctionDefinition::WindowUDF(inner) if !self.functions.window(inner.name()) => no(inner.name()),
                 _ => Ok(()),
             },
+            // A constant stands in every row of a batch.
+            Expr::Literal(value, _) if value.size() > CONSTANT_BYTES_MAX => {
+                Err(format!("a constant of more than {} KiB is not taken; put it into a table", CONSTANT_BYTES_MAX >> 10))
+            }
             Expr::HigherOrderFunction(function) => no(function.name()),
             Expr::Placeholder(_) => Err("a parameter without a value".to_owned()),
             Expr::ScalarVariable(..) => Err("a variable of the session".to_owned()),

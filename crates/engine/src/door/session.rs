@@ -21,7 +21,9 @@ use object_store::memory::InMemory;
 use super::DoorOptions;
 use super::checked;
 use super::functions::Allowed;
+use super::growth;
 use super::memory::SharedMemory;
+use super::projections;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
 
@@ -58,6 +60,7 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     let window = SessionStateDefaults::default_window_functions();
     let mut rules = Analyzer::new().rules;
     rules.push(checked::rule());
+    rules.push(growth::rule(options.memory_bytes));
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -66,6 +69,7 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
         .with_aggregate_functions(aggregate.into_iter().filter(|function| allowed.aggregate(function.name())).collect())
         .with_window_functions(window.into_iter().filter(|function| allowed.window(function.name())).collect())
         .with_analyzer_rules(rules)
+        .with_optimizer_rules(projections::rules())
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build())
 }
