@@ -49,6 +49,15 @@ pub enum Error {
         /// What it means.
         kind: ErrorKind,
     },
+    /// An answer failed when a part of it was written.
+    #[error("finish answer: it ends after {rows} rows, and what was written is not the whole of it")]
+    Incomplete {
+        /// Rows that were written.
+        rows: u64,
+        /// Why it failed.
+        #[source]
+        source: Box<Error>,
+    },
     /// What happened cannot be recorded, so it does not happen.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -93,6 +102,7 @@ impl Error {
             Self::Denied(denied) => denied.kind(),
             Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::Format { .. } => ErrorKind::Invalid,
             Self::Table { source, .. } => source.kind,
+            Self::Incomplete { source, .. } => source.kind(),
             Self::Execute { kind, .. } | Self::View { kind, .. } => *kind,
             Self::Record(error) => error.kind,
             Self::Model(error) => error.kind(),

@@ -55,7 +55,8 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Writes a stream of batches and returns how many rows it held. What was written before an error stays written.
+/// Writes a stream of batches and returns how many rows it held. What was written before an error stays written, and the error
+/// says that it is not the whole; an answer that fails before its first row leaves nothing at all.
 ///
 /// # Errors
 /// The stream's first error, one of the writer, or a type that the format cannot hold.
@@ -65,6 +66,8 @@ pub async fn write_batches(
     format: Format,
     to: &mut (dyn Write + Send),
 ) -> Result<u64, Error> {
+    // Awaited before the writer is made: some write a head at once.
+    let mut next = batches.next().await.transpose()?;
     let mut writer: Box<dyn BatchWriter + '_> = match format {
         Format::Table => Box::new(table::TableWriter::new(schema, to)),
         Format::Csv => Box::new(csv::CsvWriter::new(&schema, to)?),
@@ -72,10 +75,13 @@ pub async fn write_batches(
         Format::Arrow => Box::new(ArrowWriter(StreamWriter::try_new(to, &schema).map_err(unwritable(Format::Arrow))?)),
     };
     let mut rows = 0u64;
-    while let Some(batch) = batches.next().await {
-        let batch = batch?;
+    while let Some(batch) = next {
         rows += batch.num_rows() as u64;
         writer.write(&batch)?;
+        next = match batches.next().await.transpose() {
+            Err(error) if writer.wrote() => return Err(Error::Incomplete { rows, source: Box::new(error) }),
+            next => next?,
+        };
     }
     writer.finish()?;
     Ok(rows)
@@ -84,6 +90,11 @@ pub async fn write_batches(
 trait BatchWriter: Send {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
     fn finish(&mut self) -> Result<(), Error>;
+
+    /// Whether anything was written yet, rather than held.
+    fn wrote(&self) -> bool {
+        true
+    }
 }
 
 struct ArrowWriter<'a>(StreamWriter<&'a mut (dyn Write + Send)>);

@@ -97,6 +97,10 @@ impl BatchWriter for TableWriter<'_> {
         writeln!(self.to, "({} {noun})", self.rows).map_err(Error::Write)?;
         self.to.flush().map_err(Error::Write)
     }
+
+    fn wrote(&self) -> bool {
+        self.widths.is_some()
+    }
 }
 
 fn is_number(data_type: &DataType) -> bool {

@@ -66,6 +66,37 @@ async fn a_long_table_is_not_held() {
 }
 
 #[tokio::test]
+async fn an_answer_that_fails_does_not_look_whole() {
+    let failure = || Error::Execute { message: "the disk is gone".to_owned(), kind: polder_types::ErrorKind::Unavailable };
+    let failing = async |rows: Vec<RecordBatch>, format: Format| {
+        let mut out = Vec::new();
+        let batches = futures::stream::iter(rows.into_iter().map(Ok).chain([Err(failure())]));
+        let error = write_batches(sample().schema(), batches, format, &mut out).await.unwrap_err();
+        assert_eq!(error.kind(), polder_types::ErrorKind::Unavailable);
+        (String::from_utf8_lossy(&out).into_owned(), crate::tests::bed::chained(&error))
+    };
+    for format in [Format::Table, Format::Csv, Format::Json, Format::Arrow] {
+        // Before the first row, nothing is written.
+        assert_eq!(failing(Vec::new(), format).await, (String::new(), "compute answer: the disk is gone".to_owned()), "{}", format.name());
+    }
+    for format in [Format::Csv, Format::Json, Format::Arrow] {
+        let (out, error) = failing(vec![sample(), sample()], format).await;
+        assert!(!out.is_empty());
+        assert_eq!(
+            error,
+            "finish answer: it ends after 6 rows, and what was written is not the whole of it: compute answer: the disk is gone",
+            "{}",
+            format.name()
+        );
+    }
+    // A table is held until its columns' widths are known, so a short one is not written at all, and a long one has no last line.
+    assert_eq!(failing(vec![sample()], Format::Table).await, (String::new(), "compute answer: the disk is gone".to_owned()));
+    let (out, error) = failing(vec![sample(); TABLE_BUFFER_ROWS], Format::Table).await;
+    assert!(out.lines().count() > TABLE_BUFFER_ROWS && !out.ends_with("rows)\n"));
+    assert!(error.starts_with("finish answer: it ends after 3000 rows"), "{error}");
+}
+
+#[tokio::test]
 async fn no_value_steers_the_terminal() {
     let batch =
         RecordBatch::try_from_iter([("\u{1b}]0;x\u{7}", Arc::new(StringArray::from(vec!["\u{1b}[31mred\r"])) as arrow::array::ArrayRef)])
