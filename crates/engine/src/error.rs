@@ -129,6 +129,9 @@ impl Error {
                 kind: ErrorKind::Unavailable,
             },
             Found::Nothing => {
+                if let Some(message) = unreadable_file(error) {
+                    return Self::Execute { message, kind: ErrorKind::Corrupt };
+                }
                 let (message, kind) = value_free(error);
                 Self::Execute { message: message.to_owned(), kind }
             }
@@ -241,6 +244,26 @@ fn planning_text(error: &DataFusionError) -> String {
     .fold(text.to_owned(), |text, prefix| text.replace(prefix, ""));
     let lines = text.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("; ")
+}
+
+/// Which data file cannot be opened. The engine keeps of the store's error, which names the object, only a text, and the rest of
+/// that text may quote what lies in the file. An object's name is made of random ids.
+fn unreadable_file(error: &DataFusionError) -> Option<String> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(DataFusionError::ParquetError(error)) = error.downcast_ref() {
+            let text = error.to_string();
+            let (path, reason) = text.split_once("Failed to fetch metadata for file ")?.1.split_once(": ")?;
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+            if !path.contains('/') || !path.chars().all(is_plain) {
+                return None;
+            }
+            let what = if reason.contains("not found") { "is missing" } else { "cannot be read, or was changed" };
+            return Some(format!("the data file {path} {what}; `polder audit verify` says more"));
+        }
+        next = inner(error);
+    }
+    None
 }
 
 /// The engine's error as a text that quotes no value.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bed;
 mod growth;
+mod missing;
 mod projections;
 mod slt;
 mod spill;
