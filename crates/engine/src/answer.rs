@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use futures::stream::{BoxStream, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use polder_types::{Event, EventKind, PrincipalId, Recorder, RequestId};
 
-use crate::door::{Prepared, with_room, with_spilling_joins};
+use crate::door::{Prepared, Thrift, start, until_idle, with_room};
 use crate::error::{Error, is_exhausted};
 
 /// The answer to one request: a stream of batches. Dropping it before its end stops the computation and records how many
@@ -47,9 +47,10 @@ impl Answer {
         let Prepared { state, plan } = prepared;
         let schema = Arc::clone(plan.schema().inner());
         let request = outcome.request;
-        let running = start(&state, &plan).await?;
+        let thrift = Thrift::Hashing;
+        let running = start(&state, &plan, thrift).await?;
         let schema = if running.schema().fields().len() == schema.fields().len() { running.schema() } else { schema };
-        let work = Work { running: Some(running), state, plan, spilling: false, outcome: Some(outcome) };
+        let work = Work { running: Some(running), state, plan, thrift, outcome: Some(outcome) };
         Ok(Self { schema, request, batches: futures::stream::try_unfold(work, Work::next).boxed() })
     }
 
@@ -90,20 +91,21 @@ impl Stream for Answer {
     }
 }
 
-async fn start(state: &SessionState, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, Error> {
-    let physical = state.create_physical_plan(plan).await.map_err(|error| Error::plan(&error))?;
-    execute_stream(physical, state.task_ctx()).map_err(|error| Error::execute(&error))
-}
-
 struct Work {
     running: Option<SendableRecordBatchStream>,
     state: SessionState,
     plan: LogicalPlan,
-    spilling: bool,
+    thrift: Thrift,
     outcome: Option<Outcome>,
 }
 
 impl Work {
+    /// What to begin again with: a plan that needs less memory, while no row was given yet.
+    fn thriftier(&self, error: &DataFusionError) -> Option<(Thrift, SessionState)> {
+        let began = self.outcome.as_ref().is_none_or(|outcome| outcome.rows > 0);
+        if began || !is_exhausted(error) { None } else { self.thrift.more(&self.state) }
+    }
+
     async fn next(mut self) -> Result<Option<(RecordBatch, Self)>, Error> {
         loop {
             let Some(running) = self.running.as_mut() else { return Ok(None) };
@@ -120,18 +122,16 @@ impl Work {
                     }
                     return Ok(None);
                 }
-                // A hash join holds one side in memory and cannot spill. No row was given yet, so begin again with joins
-                // that can.
-                Some(Err(error))
-                    if !self.spilling && is_exhausted(&error) && self.outcome.as_ref().is_some_and(|outcome| outcome.rows == 0) =>
-                {
-                    self.running = None;
-                    self.spilling = true;
-                    self.state = with_spilling_joins(&self.state);
-                    self.running = Some(start(&self.state, &self.plan).await?);
-                }
                 Some(Err(error)) => {
+                    // What it held goes first: the next plan needs the memory.
                     self.running = None;
+                    if let Some((thrift, state)) = self.thriftier(&error) {
+                        tracing::debug!(?thrift, "the query needs more memory than it may use and begins again");
+                        (self.thrift, self.state) = (thrift, state);
+                        until_idle(&self.state).await;
+                        self.running = Some(start(&self.state, &self.plan, self.thrift).await?);
+                        continue;
+                    }
                     let error = Error::execute(&error);
                     if let Some(outcome) = self.outcome.as_mut() {
                         outcome.finish(false).await?;

@@ -17,6 +17,8 @@ mod spill;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod thrift;
+mod trim;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,8 +45,8 @@ use spill::SealedSpill;
 use stack::polled_with_room;
 
 pub use run_model::ModelRun;
-pub(crate) use session::with_spilling_joins;
 pub(crate) use stack::with_room;
+pub(crate) use thrift::{Thrift, start, until_idle};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub struct DoorPorts {
 /// Limits of all that one door answers at a time.
 #[derive(Debug, Clone)]
 pub struct DoorOptions {
-    /// Memory for sorting, joining and grouping, in bytes. What needs more spills, or fails.
+    /// Memory for sorting, joining and grouping, in bytes: at least 16 MiB. What needs more spills, or fails.
     pub memory_bytes: usize,
     /// Threads that a query uses.
     pub target_partitions: usize,
@@ -114,8 +116,11 @@ impl Door {
     /// Makes the door.
     ///
     /// # Errors
-    /// When the query engine does not take the options.
+    /// When the memory is too little, or the query engine does not take the options.
     pub fn new(ports: DoorPorts, options: &DoorOptions) -> Result<Self, Error> {
+        if options.memory_bytes < session::MEMORY_BYTES_MIN {
+            return Err(Error::TooLittleMemory { mib_min: session::MEMORY_BYTES_MIN >> 20 });
+        }
         stack::give_tasks_room();
         let allowed = Allowed::new();
         let spill = SealedSpill::new(ports.temp.clone());

@@ -32,6 +32,12 @@ pub enum Error {
         /// Of what.
         unit: &'static str,
     },
+    /// Queries may use less memory than any can work with.
+    #[error("open the SQL door: queries need at least {mib_min} MiB of memory; give more with --memory-mib")]
+    TooLittleMemory {
+        /// The least, in MiB.
+        mib_min: usize,
+    },
     /// A table cannot be opened.
     #[error("open table {table}")]
     Table {
@@ -100,7 +106,9 @@ impl Error {
         match self {
             Self::Refused(_) => ErrorKind::Denied,
             Self::Denied(denied) => denied.kind(),
-            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::Format { .. } => ErrorKind::Invalid,
+            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } | Self::Format { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Table { source, .. } => source.kind,
             Self::Incomplete { source, .. } => source.kind(),
             Self::Execute { kind, .. } | Self::View { kind, .. } => *kind,

@@ -183,7 +183,7 @@ fn what_the_shell_remembers_is_not_written() {
 
 const SPILLED: &str = "Brouwersgracht-Spilled-1915";
 
-/// 120,000 rows with the value in each: sorting them takes more than 32 MiB.
+/// 120,000 rows with the value in each: sorting them takes more than 24 MiB.
 fn many() -> Project {
     let project = Project::new();
     let rows: String = (0..120_000u64)
@@ -231,7 +231,7 @@ fn on_two_processors(project: &Project, args: &[&str]) -> Command {
 fn what_sorts_and_joins_spill_is_sealed() {
     let project = many();
     let search = Search::new(&[SPILLED]).unwrap();
-    for (query, mib) in [(SORT, "32"), (JOIN, "128")] {
+    for (query, mib) in [(SORT, "24"), (JOIN, "24")] {
         let args: Vec<&str> = query.into_iter().chain([mib]).collect();
         let mut child = on_two_processors(&project, &args).stdout(Stdio::piped()).spawn().unwrap();
         let mut first = [0u8; 4096];

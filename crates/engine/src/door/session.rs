@@ -14,6 +14,7 @@ use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -26,28 +27,35 @@ use super::memory::SharedMemory;
 use super::projections;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
+use super::thrift;
 
 const CATALOG: &str = "polder";
 const SCHEMA: &str = "public";
 
+/// The least memory that a door works with.
+pub(crate) const MEMORY_BYTES_MIN: usize = 16 << 20;
+/// A query has as many threads as have this much each.
+const THREAD_BYTES_MIN: usize = 32 << 20;
+
 /// A session without tables: allowed functions, no table functions, no file formats, no stores, no catalog, sealed spill.
 pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allowed) -> Result<SessionState> {
-    let threads = options.target_partitions.max(1);
+    let threads = options.target_partitions.min(options.memory_bytes / THREAD_BYTES_MIN).max(1);
     let thread_bytes = options.memory_bytes / threads;
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         // Merging holds two batches of each run that was spilled, so little memory takes small ones.
-        .with_batch_size((thread_bytes / 4096).clamp(256, 8192))
+        .with_batch_size((thread_bytes / 16_384).clamp(256, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     let settings = config.options_mut();
     // 0.05 is exact, as in the standard: as a float, `0.06 + 0.01` would miss the rows with 0.07.
     settings.sql_parser.parse_float_as_decimal = true;
-    // Each sort sets this much aside for merging what it spilled. The engine's 10 MiB, once for every thread, may be all the
-    // memory there is, and then a sort fails before it spills.
-    let reserved = &mut settings.execution.sort_spill_reservation_bytes;
-    *reserved = (*reserved).min(thread_bytes / 16);
+    // What each sort sets aside for merging what it spilled. The pool keeps a share for every merge, so nothing is set aside twice.
+    settings.execution.sort_spill_reservation_bytes = 0;
+    // Below this a sort puts its batches together before it spills them, which may take more than its share.
+    let together = &mut settings.execution.sort_in_place_threshold_bytes;
+    *together = (*together).min(thread_bytes / 512);
     let pool: Arc<dyn MemoryPool> = Arc::new(SharedMemory::new(options.memory_bytes));
     let closed: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let runtime = RuntimeEnvBuilder::new()
@@ -61,6 +69,8 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     let mut rules = Analyzer::new().rules;
     rules.push(checked::rule());
     rules.push(growth::rule(options.memory_bytes));
+    let mut physical_rules = PhysicalOptimizer::new().rules;
+    physical_rules.insert(0, thrift::rule());
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -70,6 +80,7 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
         .with_window_functions(window.into_iter().filter(|function| allowed.window(function.name())).collect())
         .with_analyzer_rules(rules)
         .with_optimizer_rules(projections::rules())
+        .with_physical_optimizer_rules(physical_rules)
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build())
 }
@@ -87,11 +98,4 @@ pub(crate) fn with_tables(base: &SessionState, tables: &BTreeMap<String, Arc<dyn
     let mut state = SessionStateBuilder::new_from_existing(base.clone()).with_catalog_list(Arc::new(list)).build();
     state.mark_start_execution();
     Ok(state)
-}
-
-/// The same session, whose joins sort and spill instead of holding one side in memory.
-pub(crate) fn with_spilling_joins(state: &SessionState) -> SessionState {
-    let mut state = state.clone();
-    state.config_mut().options_mut().optimizer.prefer_hash_join = false;
-    state
 }

@@ -368,3 +368,13 @@ async fn error_texts() {
     assert!(texts.iter().all(|text| !text.contains("UA")), "an error quotes a value of a row");
     insta::assert_snapshot!(texts.join("\n"));
 }
+
+#[test]
+fn a_door_with_too_little_memory_says_how_much_it_needs() {
+    let ports = flights().build().door.ports.clone();
+    let door = |memory_bytes: usize| Door::new(ports.clone(), &DoorOptions { memory_bytes, target_partitions: 8 });
+    assert!(door(16 << 20).is_ok());
+    let error = door((16 << 20) - 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.to_string(), "open the SQL door: queries need at least 16 MiB of memory; give more with --memory-mib");
+}

@@ -140,6 +140,11 @@ impl BedBuilder {
         self
     }
 
+    pub(crate) fn threads(mut self, threads: usize) -> Self {
+        self.options.target_partitions = threads;
+        self
+    }
+
     pub(crate) fn build(self) -> Bed {
         let dir = TempDir::new().unwrap();
         let backend = Backend::create_with(&dir.path().join("store"), Options { reserve_bytes: 1 << 20, ..Options::default() }).unwrap();

@@ -1,8 +1,9 @@
 //! Joins and sorts that need more memory than they may use spill, sealed, and answer the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringViewArray};
 use futures::StreamExt as _;
 use polder_types::ErrorKind;
 
@@ -96,4 +97,60 @@ async fn the_quota_ends_a_query_and_leaves_nothing() {
     gone(&bed).await;
     // The door goes on answering.
     assert_eq!(bed.rows(&owner(), "select count(*) from a").await.unwrap(), [ROWS.to_string()]);
+}
+
+/// Rows as they come from files: texts that point into pages which many batches share.
+fn paged(salt: i64) -> Vec<RecordBatch> {
+    const PAGE: i64 = 20_000;
+    (0..ROWS / PAGE)
+        .flat_map(|page| {
+            let mixed: Vec<i64> = (page * PAGE..(page + 1) * PAGE).map(|key| (key * 65_537 + salt) % ROWS).collect();
+            let text = mixed.iter().map(|key| format!("{NEEDLE}-{key:09}-{}", "x".repeat(20)));
+            let text = StringViewArray::from_iter_values(text);
+            let page =
+                RecordBatch::try_from_iter([("k", Arc::new(Int64Array::from(mixed)) as ArrayRef), ("v", Arc::new(text) as ArrayRef)])
+                    .unwrap();
+            (0..20).map(move |slice| page.slice(slice * 1_000, 1_000))
+        })
+        .collect()
+}
+
+const LITTLE: [&str; 6] = [
+    "select v, k from a order by v desc, k",
+    "select a.k, a.v as x, b.v as y from a join b on a.k = b.k order by b.v desc, a.k",
+    "select v, count(*) as n, max(k) as m from (select * from a union all select * from b) group by v order by v",
+    "select a.k, c.v from a join b on a.k = b.k join a c on c.k = b.k + 1 where a.v <> c.v order by c.v, a.k",
+    "select k, v, sum(k) over (partition by k % 1000 order by v) as s from a order by s, k",
+    "select distinct a.v from a left join b on a.v = b.v and b.k > 100000 order by a.v",
+];
+
+/// The same number for the same rows in the same order.
+fn hashed(batches: &[RecordBatch]) -> (usize, u64) {
+    let rows = texts(batches);
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(&rows, &mut hasher);
+    (rows.len(), std::hash::Hasher::finish(&hasher))
+}
+
+/// Each of these once waited for ever, or failed: several sorts and merges at a time, in one thread and in two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_in_little_memory_end_and_answer_the_same() {
+    let bed =
+        |memory_bytes: usize| BedBuilder::new().table("a", paged(0)).table("b", paged(7)).memory(memory_bytes, 1 << 30).threads(2).build();
+    let (roomy, beds) = (bed(4 << 30), [(16, 1), (64, 2)].map(|(mib, rounds)| (mib, rounds, bed(mib << 20))));
+    let asker = owner();
+    for sql in LITTLE {
+        let wanted = hashed(&roomy.batches(&asker, sql).await.unwrap());
+        for (mib, rounds, tight) in &beds {
+            let before = tight.door.spilled_bytes();
+            for round in 0..*rounds {
+                let answer = tokio::time::timeout(Duration::from_secs(120), tight.batches(&asker, sql));
+                let batches = answer.await.unwrap_or_else(|_| panic!("{mib} MiB, round {round}: no end: {sql}"));
+                let batches = batches.unwrap_or_else(|error| panic!("{mib} MiB, round {round}: {error}: {sql}"));
+                assert!(hashed(&batches) == wanted, "{mib} MiB, round {round}: another answer: {sql}");
+            }
+            // The control: it did not fit.
+            assert!(tight.door.spilled_bytes() - before > 1 << 20, "{mib} MiB: {sql}");
+        }
+    }
 }
