@@ -15,6 +15,7 @@ mod run_model;
 mod session;
 mod spill;
 mod stack;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod thrift;

@@ -285,7 +285,10 @@ fn value_free(error: &DataFusionError) -> (&'static str, ErrorKind) {
                     return ("a value cannot be converted to the wanted type; use try_cast to get NULL instead", ErrorKind::Invalid);
                 }
                 ArrowError::ArithmeticOverflow(_) => {
-                    return ("a number is too large for its type; cast the operands to a wider one", ErrorKind::Invalid);
+                    return (
+                        "a number is too large for its type; cast what is computed with to a wider one, such as decimal(38, 0)",
+                        ErrorKind::Invalid,
+                    );
                 }
                 ArrowError::ComputeError(_) | ArrowError::InvalidArgumentError(_) => {
                     return ("a function does not accept one of its values; guard it with CASE", ErrorKind::Invalid);

@@ -6,5 +6,6 @@ mod missing;
 mod projections;
 mod slt;
 mod spill;
+mod sums;
 mod tpch;
 mod views;

@@ -27,6 +27,7 @@ use super::memory::SharedMemory;
 use super::projections;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
+use super::sums;
 use super::thrift;
 
 const CATALOG: &str = "polder";
@@ -76,7 +77,13 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
         .with_runtime_env(runtime)
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(scalar.into_iter().filter(|function| allowed.scalar(function.name())).collect())
-        .with_aggregate_functions(aggregate.into_iter().filter(|function| allowed.aggregate(function.name())).collect())
+        .with_aggregate_functions(
+            aggregate
+                .into_iter()
+                .filter(|function| allowed.aggregate(function.name()))
+                .map(|function| if function.name() == "sum" { sums::checked(function) } else { function })
+                .collect(),
+        )
         .with_window_functions(window.into_iter().filter(|function| allowed.window(function.name())).collect())
         .with_analyzer_rules(rules)
         .with_optimizer_rules(projections::rules())
