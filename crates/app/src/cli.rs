@@ -195,6 +195,13 @@ pub enum TableCommand {
     History { name: String },
     /// Write small files together
     Optimize { name: String },
+    /// Remove a table and all that belongs to it: rows, versions, refused rows. Its entries in the log stay
+    Drop {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete files that no kept version needs
     Vacuum {
         name: String,
@@ -228,24 +235,33 @@ pub enum QuarantineCommand {
     Replay { table: String },
 }
 
+/// Whose key is meant.
+#[derive(Debug, Clone, Args)]
+pub struct OneDataset {
+    /// A table's key
+    #[arg(long, value_name = "TABLE", conflicts_with = "dataset")]
+    pub table: Option<String>,
+    /// The key of a dataset that `keys show` names, such as quarantine:people or system:journal
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Show the keyring's version, datasets and key versions
     Show,
-    /// Rotate the root key, or one table's key
+    /// Rotate the root key, or one dataset's key
     Rotate {
-        /// A table's key instead of the root key
-        #[arg(long, value_name = "TABLE")]
-        table: Option<String>,
+        #[command(flatten)]
+        of: OneDataset,
         /// A new root key file (made with mode 0600)
         #[arg(long, value_name = "FILE")]
         new_key_file: Option<PathBuf>,
     },
     /// Seal every object again under its newest key; goes on where it stopped
     Reencrypt {
-        /// Only this table
-        #[arg(long, value_name = "TABLE")]
-        table: Option<String>,
+        #[command(flatten)]
+        of: OneDataset,
     },
     /// Write a new recovery kit of SHARES shares, any THRESHOLD of which rebuild the root key
     Kit {
@@ -284,9 +300,8 @@ pub enum KeysCommand {
     },
     /// Destroy an old version of a table's key: what it sealed can be read by nobody any more. Without approvals, print the request
     Destroy {
-        /// The table
-        #[arg(long, value_name = "TABLE")]
-        table: String,
+        #[command(flatten)]
+        of: OneDataset,
         /// The version, as `keys show` names it
         #[arg(long, value_name = "NUMBER")]
         key_version: u32,

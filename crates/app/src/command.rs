@@ -38,7 +38,7 @@ pub async fn run(cli: Cli) -> Outcome {
                 Err(failure) => status::doctor(&project, None, Some(&failure), output),
             }
         }
-        Command::Status => status::status(&reader(global).await?, output),
+        Command::Status => status::status(&reader(global).await?, output).await,
         Command::Run(args) => {
             let loss = global.drop_batch.as_deref().map(crate::wiring::Loss::parse).transpose()?;
             let installation = writer(global).await?;

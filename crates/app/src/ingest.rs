@@ -121,20 +121,20 @@ impl Offsets {
     }
 
     /// Those of a committed sequence; none before the first.
-    pub(crate) async fn read(store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome<Option<Self>> {
+    pub(crate) async fn read(installation: &Installation, dataset: DatasetId, sequence: u64) -> Outcome<Option<Self>> {
         let path = Self::path(dataset, sequence);
-        match store.read(&path).await {
+        match installation.store.read(&path).await {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
                 Failure::because(ErrorKind::Corrupt, format!("read {path}: it is not what was written; restore it"), &error)
             }),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(store_failure("read", &error)),
+            Err(error) => Err(installation.store_failure("read the offsets of the table", &error)),
         }
     }
 
     /// Those of the last commit; empty before the first one only.
-    async fn of_head(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<Self> {
-        match Self::read(store, dataset, head).await? {
+    async fn of_head(installation: &Installation, dataset: DatasetId, head: u64) -> Outcome<Self> {
+        match Self::read(installation, dataset, head).await? {
             Some(offsets) => Ok(offsets),
             None if head == 0 => Ok(Self::default()),
             None => Err(Failure::new(
@@ -254,7 +254,11 @@ impl Batch<'_> {
             lake.create(dataset, approved.arrow_schema().as_ref(), &installation.actor).await?;
         }
         let head = self.head();
-        let before = Offsets::of_head(&installation.store, dataset, head).await?;
+        if head > 0 {
+            // What cannot be read cannot be loaded into: said before anything else is tried.
+            lake.rows(dataset, None).await?;
+        }
+        let before = Offsets::of_head(installation, dataset, head).await?;
         let append = approved.disposition == Disposition::Append;
         let open = |connection: &Connection| -> Outcome<Box<dyn SourceReader>> {
             Ok(polder_connect::open(connection, &approved.dataset, &columns, ReadOptions::new(project.dir()))?)
@@ -299,7 +303,7 @@ impl Batch<'_> {
         let (installation, approved) = (self.installation, Arc::clone(&self.approved));
         installation.classify(self.dataset, &approved, described::of_contract(&approved)).await?;
         let head = self.head();
-        let before = Offsets::of_head(&installation.store, self.dataset, head).await?;
+        let before = Offsets::of_head(installation, self.dataset, head).await?;
         let connection = installation.project.source(&approved.source)?;
         let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
         let waiting = replay::waiting(installation, &approved, self.dataset, &before.replayed).await?;
@@ -381,7 +385,7 @@ impl Batch<'_> {
         let approved = &approved;
         let progress = Progress::start(format!("load {}", approved.table));
         let keep = approved.on_violation == OnViolation::Quarantine && !self.options.dry_run;
-        let mut quarantine = Quarantine::new(installation, approved, run, sequence);
+        let mut quarantine = Quarantine::new(installation, approved, dataset, run, sequence);
         let mut refusals = Refusals { by_rule: BTreeMap::new(), total: 0 };
         let (mut checked, ended) = check_in_threads(gate, reader);
         let mut decoded = 0u64;
@@ -438,10 +442,7 @@ impl Batch<'_> {
         let read = counted.unwrap_or(decoded);
         self.report.counts = Some(Counts { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined });
         failpoint::hit("quarantine-before");
-        let kept = quarantine.finish().await?;
-        if kept > 0 {
-            installation.record(EventKind::QuarantineWritten { run, dataset, sequence, rows: kept }).await?;
-        }
+        quarantine.finish().await?;
         failpoint::hit("quarantine-after");
         let reconciliation = Reconciliation { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined };
         let reconciled = reconciliation.close(approved, &duplicates)?;

@@ -9,7 +9,6 @@ use polder_audit::{Anchor, Journal, Signer};
 use polder_keys::{Custody, Keys, LocalCustody};
 use polder_policy::{Action, Denied, Permit, Policies, TableRef};
 use polder_store::{Backend, Lease, SealedStore, TempSpace};
-use polder_types::event::{KeyChange, Phase};
 use polder_types::{
     Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Recorder, RequestId, Rng, SystemClock, SystemRng, TableName,
 };
@@ -141,13 +140,14 @@ impl Installation {
         let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
         let signer = Arc::new(JournalSigner::new(keys.clone()));
         let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
-        let known = journal.state().epoch;
-        if lease.epoch() <= known {
+        let (epoch, known) = (lease.epoch(), journal.state().epoch);
+        if epoch <= known {
+            lease.withdraw().await?;
             return Err(Failure::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "open the installation: lease/ was rolled back: its newest epoch is {}, and the log knows of epoch {known}; keep a copy for the investigation, make sure that no other process writes, and restore the file of epoch {known}",
-                    lease.epoch() - 1
+                    "open the installation: lease/ was rolled back: its newest epoch was {}, and the log knows of epoch {known}; keep a copy for the investigation, make sure that no other process writes, and put the file lease/{known:020} back (an empty one, mode 0600, will do)",
+                    epoch - 1
                 ),
             ));
         }
@@ -158,6 +158,7 @@ impl Installation {
         let installation = Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng };
         installation.record(EventKind::LeaseTaken { epoch: installation.epoch() }).await?;
         installation.settle_keys().await?;
+        installation.settle_removals().await?;
         installation.settle_tables().await?;
         Ok(installation)
     }
@@ -207,23 +208,6 @@ impl Installation {
         Ok(())
     }
 
-    /// Ends key changes that a killed process had announced: the keyring says whether they happened.
-    async fn settle_keys(&self) -> Outcome {
-        let open = self.journal.state().open_key_changes.clone();
-        for change in open {
-            let happened = self.keys.keyring_version() >= change.keyring_version;
-            let phase = if happened { Phase::Outcome } else { Phase::Aborted };
-            self.record(EventKind::KeysChanged {
-                change: change.change,
-                phase,
-                dataset: change.dataset,
-                keyring_version: change.keyring_version,
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Ends commits that a killed process had announced, so that all who ask see the same head. A table whose log is not what
     /// it must be stays closed, and says so when it is asked for; the others work on.
     async fn settle_tables(&self) -> Outcome {
@@ -236,46 +220,11 @@ impl Installation {
             match lake.recover(dataset).await {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                Err(polder_lake::Error::Destroyed { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
-    }
-
-    /// Changes the keyring between a recorded intent and its outcome.
-    ///
-    /// # Errors
-    /// When the change fails; its intent is then recorded as aborted.
-    pub async fn change_keys<T, F>(&self, change: KeyChange, dataset: Option<DatasetId>, act: F) -> Outcome<T>
-    where
-        F: AsyncFnOnce(&Keys) -> Result<T, polder_keys::Error>,
-    {
-        let keyring_version = self.keys.keyring_version() + 1;
-        self.record(EventKind::KeysChanged { change, phase: Phase::Intent, dataset, keyring_version }).await?;
-        crate::failpoint::hit("keyring-intent");
-        match act(&self.keys).await {
-            Ok(done) => {
-                crate::failpoint::hit("keyring-written");
-                let keyring_version = self.keys.keyring_version();
-                self.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset, keyring_version }).await?;
-                Ok(done)
-            }
-            Err(error) => {
-                self.record(EventKind::KeysChanged { change, phase: Phase::Aborted, dataset, keyring_version }).await?;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// The dataset of a name; its keys are made when it has none.
-    ///
-    /// # Errors
-    /// When the keyring cannot be written.
-    pub async fn dataset(&self, name: &str) -> Outcome<DatasetId> {
-        match self.keys.find(name) {
-            Some(dataset) => Ok(dataset),
-            None => self.change_keys(KeyChange::DatasetAdded, None, async |keys| keys.add_dataset(name).await).await,
-        }
     }
 
     /// The table of a name, as policies see it; none when there is no such table.
@@ -294,6 +243,21 @@ impl Installation {
         let mut tables: Vec<TableRef> = tables.collect();
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         tables
+    }
+
+    /// What a failed request to the store means, by what the log knows: an object that went with its key is no damage.
+    pub fn store_failure(&self, step: &str, error: &object_store::Error) -> Failure {
+        let gone = polder_store::destroyed_in(error).and_then(|(object, key_version)| {
+            let dataset = object.split('/').nth(1)?.parse().ok()?;
+            let at = self.journal.state().destroyed(dataset, key_version, object)?;
+            let name = self.keys.datasets().into_iter().find(|info| info.id == dataset)?.name;
+            let on = crate::print::time(at.time_ms);
+            Some(format!("{step}: version {key_version} of the key of {name} was destroyed on {on}, and what it sealed is gone for good"))
+        });
+        match gone {
+            Some(text) => Failure::new(ErrorKind::Unavailable, text),
+            None => crate::ingest::store_failure(step, error),
+        }
     }
 
     /// Decides whether the actor may do something with a table, and records a refusal.

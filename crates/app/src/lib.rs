@@ -22,15 +22,18 @@ pub mod failure;
 pub mod harden;
 pub mod ingest;
 pub mod installation;
+pub mod key_changes;
 pub mod print;
 pub mod progress;
 pub mod project;
 pub mod quarantine;
+pub mod removal;
 pub mod replay;
 pub mod search;
 pub mod secret_ref;
 pub mod settings;
 pub mod tables;
+pub mod verification;
 pub mod wiring;
 
 use std::process::ExitCode;

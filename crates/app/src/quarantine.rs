@@ -1,6 +1,6 @@
 //! Refused rows in the sealed store: `quarantine/<dataset>/<sequence>/<run>/<number>`, written before the commit whose counts name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -10,7 +10,7 @@ use polder_contract::quarantine::Writer;
 use polder_contract::{Approved, Rejection};
 use polder_store::{Area, SealedStore};
 use polder_types::event::TableOperation;
-use polder_types::{DatasetId, RunId};
+use polder_types::{DatasetId, EventKind, RunId};
 
 use crate::failure::Outcome;
 use crate::ingest::{Offsets, store_failure};
@@ -25,17 +25,17 @@ pub struct Quarantine<'a> {
     approved: Arc<Approved>,
     run: RunId,
     sequence: u64,
+    table: DatasetId,
     dataset: Option<DatasetId>,
     writer: Writer,
     objects: u64,
-    rows: u64,
 }
 
 impl<'a> Quarantine<'a> {
     /// An empty quarantine. Nothing is stored, and no key is made, before the first row.
-    pub fn new(installation: &'a Installation, approved: &Arc<Approved>, run: RunId, sequence: u64) -> Self {
+    pub fn new(installation: &'a Installation, approved: &Arc<Approved>, table: DatasetId, run: RunId, sequence: u64) -> Self {
         let writer = Writer::new(approved);
-        Self { installation, approved: Arc::clone(approved), run, sequence, dataset: None, writer, objects: 0, rows: 0 }
+        Self { installation, approved: Arc::clone(approved), run, sequence, table, dataset: None, writer, objects: 0 }
     }
 
     /// Keeps a row.
@@ -56,19 +56,22 @@ impl<'a> Quarantine<'a> {
             None => *self.dataset.insert(self.installation.dataset(&format!("quarantine:{}", self.approved.table)).await?),
         };
         let writer = std::mem::replace(&mut self.writer, Writer::new(&self.approved));
-        self.rows += writer.rows();
+        let rows = writer.rows();
         let path = SealedStore::path(Area::Quarantine, dataset, &format!("{:020}/{}/{:06}", self.sequence, self.run, self.objects));
         self.objects += 1;
-        self.installation.store.create(&path, writer.finish().into()).await.map_err(|error| store_failure("keep refused rows", &error))
+        self.installation.store.create(&path, writer.finish().into()).await.map_err(|error| store_failure("keep refused rows", &error))?;
+        let (run, dataset, sequence) = (self.run, self.table, self.sequence);
+        let object = Some(path.to_string());
+        // From here on the object is missed when it is gone.
+        self.installation.record(EventKind::QuarantineWritten { run, dataset, sequence, rows, object }).await
     }
 
-    /// Writes what is left and tells how many rows were kept.
+    /// Writes what is left.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn finish(mut self) -> Outcome<u64> {
-        self.flush().await?;
-        Ok(self.rows)
+    /// When the store or the log fails.
+    pub async fn finish(mut self) -> Outcome {
+        self.flush().await
     }
 }
 
@@ -81,6 +84,13 @@ pub struct Object {
     pub sequence: u64,
     /// The run.
     pub run: String,
+    /// Whether it went with its key.
+    pub gone: bool,
+}
+
+/// The objects of a dataset that went with a version of its key.
+pub fn gone(installation: &Installation, dataset: DatasetId) -> BTreeSet<String> {
+    installation.journal.state().destroyed_objects(dataset).map(|(object, ..)| object.to_owned()).collect()
 }
 
 /// The quarantine objects of a table, oldest first.
@@ -90,20 +100,22 @@ pub struct Object {
 pub async fn objects(installation: &Installation, table: &str) -> Outcome<Vec<Object>> {
     let Some(dataset) = installation.keys.find(&format!("quarantine:{table}")) else { return Ok(Vec::new()) };
     let prefix = SealedStore::path(Area::Quarantine, dataset, "");
+    let gone = gone(installation, dataset);
     let mut listed = installation.store.list(Some(&prefix));
     let mut objects = Vec::new();
     while let Some(object) = listed.try_next().await.map_err(|error| store_failure("list quarantine", &error))? {
         let parts: Vec<String> = object.location.parts().map(|part| part.as_ref().to_owned()).collect();
         if let [_, _, sequence, run, _] = parts.as_slice() {
             let (sequence, run) = (sequence.parse().unwrap_or(0), run.clone());
-            objects.push(Object { path: object.location, sequence, run });
+            let gone = gone.contains(object.location.as_ref());
+            objects.push(Object { path: object.location, sequence, run, gone });
         }
     }
     Ok(objects)
 }
 
 /// Which run's batch each committed sequence of a table is. A failed batch leaves its refused rows under a sequence that a later
-/// one takes, so the run tells them apart.
+/// one takes, so the run tells them apart. Sequences whose offsets went with their key are left out.
 ///
 /// # Errors
 /// When the store fails.
@@ -111,9 +123,13 @@ pub async fn committed_runs(installation: &Installation, table: &str) -> Outcome
     let Some(dataset) = installation.keys.find(&format!("table:{table}")) else { return Ok(BTreeMap::new()) };
     let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
     let loads = versions.iter().filter(|version| matches!(version.operation, TableOperation::Append | TableOperation::Replace));
+    let gone = gone(installation, dataset);
     let mut runs = BTreeMap::new();
     for version in loads {
-        if let Some(offsets) = Offsets::read(&installation.store, dataset, version.sequence).await? {
+        if gone.contains(Offsets::path(dataset, version.sequence).as_ref()) {
+            continue;
+        }
+        if let Some(offsets) = Offsets::read(installation, dataset, version.sequence).await? {
             runs.insert(version.sequence, offsets.run);
         }
     }

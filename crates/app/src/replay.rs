@@ -20,8 +20,7 @@ use crate::quarantine::{committed_runs, objects};
 pub struct Waiting {
     /// Where they lie.
     pub objects: Vec<Path>,
-    /// Rows in them, as the audit log counted them when they were refused. None when a batch among them was recovered from a
-    /// crash, so that the log holds no counts of it.
+    /// Rows in them, as the audit log counted them when they were refused. None when it has no count of one of them.
     rows: Option<u64>,
 }
 
@@ -39,24 +38,34 @@ pub async fn waiting(installation: &Installation, approved: &Approved, dataset: 
         }
     };
     let mut waiting = Waiting { objects: Vec::new(), rows: Some(0) };
-    let mut counted = BTreeSet::new();
+    let state = installation.journal.state();
+    let recorded = state.quarantine.get(&dataset);
+    let mut found = BTreeSet::new();
     let table = approved.table.to_string();
     let runs = committed_runs(installation, &table).await?;
     for object in objects(installation, &table).await? {
+        found.insert(object.path.to_string());
         let loads = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
         if runs.get(&object.sequence) != Some(&object.run) {
             continue;
         }
-        let Some(batch) = versions.iter().find(|version| version.sequence == object.sequence && loads(version.operation)) else {
-            continue;
-        };
-        if object.sequence < since || replayed.contains(&object.path.to_string()) {
+        if !versions.iter().any(|version| version.sequence == object.sequence && loads(version.operation)) {
             continue;
         }
-        if counted.insert(object.sequence) {
-            waiting.rows = waiting.rows.zip(batch.counts).map(|(rows, counts)| rows + counts.quarantined);
+        if object.gone || object.sequence < since || replayed.contains(&object.path.to_string()) {
+            continue;
         }
+        let rows = recorded.and_then(|recorded| recorded.get(object.path.as_ref())).map(|kept| kept.rows);
+        waiting.rows = waiting.rows.zip(rows).map(|(all, rows)| all + rows);
         waiting.objects.push(object.path);
+    }
+    let gone = recorded.into_iter().flatten().find(|(path, _)| !found.contains(*path) && !replayed.contains(path));
+    if let Some((path, kept)) = gone {
+        let text = format!(
+            "replay the quarantine of table {table}: {path} is gone, in which the log knows of {} refused rows; restore it from a backup, and see `polder audit verify`",
+            kept.rows
+        );
+        return Err(Failure::new(ErrorKind::Corrupt, text));
     }
     Ok(waiting)
 }

@@ -13,6 +13,32 @@ use polder_types::{ErrorKind, TableName};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 
+/// A table whose key was destroyed, by its name.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "read table {table}: it is unreadable: its key version {key_version} was destroyed on {on}, and what that sealed is gone for good; `polder table drop {table}` removes what is left, then `polder run` loads it anew"
+)]
+pub struct Unreadable {
+    table: TableName,
+    key_version: u32,
+    on: String,
+}
+
+impl Unreadable {
+    /// The same with the table's name, when that is what the error says.
+    pub fn of(table: &TableName, error: polder_lake::Error) -> Result<Self, polder_lake::Error> {
+        match error {
+            polder_lake::Error::Destroyed { key_version, on, .. } => Ok(Self { table: table.clone(), key_version, on }),
+            error => Err(error),
+        }
+    }
+
+    /// In a listing of tables.
+    pub fn brief(&self) -> String {
+        format!("its key version {} was destroyed on {}", self.key_version, self.on)
+    }
+}
+
 struct LakeTables {
     lake: Lake,
     tables: BTreeMap<TableName, TableRef>,
@@ -27,7 +53,13 @@ impl Tables for LakeTables {
     }
 
     async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError> {
-        self.lake.scan(permit, version).await.map_err(|error| TableError { kind: error.kind(), source: Box::new(error) })
+        self.lake.scan(permit, version).await.map_err(|error| {
+            let kind = error.kind();
+            match Unreadable::of(permit.table(), error) {
+                Ok(unreadable) => TableError { kind, source: Box::new(unreadable) },
+                Err(error) => TableError { kind, source: Box::new(error) },
+            }
+        })
     }
 
     fn classification(&self, table: &TableName, column: &str) -> Option<String> {

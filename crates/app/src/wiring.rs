@@ -1,13 +1,14 @@
 //! Adapters between the crates' ports: the journal's projection for the lake, the lease for its fence, sealed temporary
 //! files for the gate, and the faults that tests inject.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use polder_audit::Journal;
 use polder_contract::{GateFaults, SpillFiles, SpillSink, SpillSource};
-use polder_lake::ports::{Failpoints, Faults, Fence, FenceError, Head, Heads, KnownVersion, OpenIntent};
+use polder_lake::ports::{DestroyedKey, Failpoints, Faults, Fence, FenceError, Head, Heads, KnownVersion, OpenIntent};
 use polder_lake::{Lake, LakeOptions, LakePorts};
 use polder_store::{Lease, TempFile, TempSpace, TempWriter};
 use polder_types::{DatasetId, ErrorKind, PrincipalId};
@@ -58,6 +59,12 @@ impl Heads for Projection {
                 epoch: intent.epoch,
             })
             .collect()
+    }
+
+    fn destroyed(&self, dataset: DatasetId) -> BTreeMap<String, DestroyedKey> {
+        let state = self.0.state();
+        let objects = state.destroyed_objects(dataset);
+        objects.map(|(object, key_version, at)| (object.to_owned(), DestroyedKey { key_version, time_ms: at.time_ms })).collect()
     }
 }
 

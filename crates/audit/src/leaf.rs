@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use polder_types::event::{CommitResult, Event, EventKind, Phase, TableOperation};
+use polder_types::event::{CommitResult, Event, EventKind, KeyChange, Phase, TableOperation};
 use polder_types::limit::LEAF_MAX_BYTES;
 use polder_types::{PrincipalId, Rng};
 use serde::{Deserialize, Serialize};
@@ -170,7 +170,8 @@ impl Prepared {
                 | EventKind::CommitOutcome { result: CommitResult::Aborted, .. }
                 | EventKind::CommitIntent { operation: TableOperation::Vacuum, .. }
                 | EventKind::CommitOutcome { operation: TableOperation::Vacuum, .. }
-                | EventKind::TableMaintained { operation: TableOperation::Vacuum, .. }
+                | EventKind::TableMaintained { operation: TableOperation::Vacuum | TableOperation::Drop, .. }
+                | EventKind::KeysChanged { change: KeyChange::DatasetDropped, .. }
                 | EventKind::ReadDecided { allowed: false, .. }
         )
     }
@@ -242,6 +243,8 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
         EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
         EventKind::KeysChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
+        EventKind::DestructionPrepared { .. } => class(ENTITY_MANAGEMENT, 3, HIGH),
+        EventKind::AnchorBegun { .. } => class(APPLICATION_LIFECYCLE, 3, HIGH),
         EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
         EventKind::Refused { .. } => class(API_ACTIVITY, 99, HIGH),
     }
@@ -253,7 +256,7 @@ fn table_activity(operation: TableOperation) -> u32 {
         TableOperation::Create => 6,
         TableOperation::Append | TableOperation::Replace | TableOperation::Model => 5,
         TableOperation::Optimize | TableOperation::Fence => 2,
-        TableOperation::Vacuum => 7,
+        TableOperation::Vacuum | TableOperation::Drop => 7,
     }
 }
 

@@ -142,6 +142,7 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::QuarantineWritten { dataset, .. }
         | EventKind::TableMaintained { dataset, .. } => vec![*dataset],
         EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } => dataset.iter().copied().collect(),
+        EventKind::DestructionPrepared { dataset, .. } => vec![*dataset],
         EventKind::ReadDecided { datasets, .. } => datasets.clone(),
         EventKind::InstallationCreated { .. }
         | EventKind::LeaseTaken { .. }
@@ -149,6 +150,7 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::RunFinished { .. }
         | EventKind::ReadFinished { .. }
         | EventKind::IntegrityFailed { .. }
+        | EventKind::AnchorBegun { .. }
         | EventKind::Refused { .. } => Vec::new(),
     }
 }

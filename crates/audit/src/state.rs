@@ -40,6 +40,15 @@ pub struct State {
     pub refused: u64,
     /// Objects whose integrity failed, with the entry that says so; the newest 1,000.
     pub integrity_failures: Vec<IntegrityFailure>,
+    /// Destructions of key versions, by dataset and version, and what they make unreadable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub destructions: BTreeMap<DatasetId, BTreeMap<u32, Destruction>>,
+    /// The quarantine objects of each table, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantine: BTreeMap<DatasetId, BTreeMap<String, QuarantineObject>>,
+    /// When an anchor was last put beside a log that had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor_begun: Option<Recorded>,
     /// The largest keyring version that an outcome names: an older keyring was rolled back.
     pub keyring_version: u64,
     /// The largest epoch that a lease or a commit names.
@@ -96,9 +105,21 @@ pub struct OpenIntent {
 pub struct OpenKeyChange {
     pub change: KeyChange,
     pub dataset: Option<DatasetId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
     pub keyring_version: u64,
     pub index: u64,
     pub time_ms: i64,
+}
+
+/// Refused rows that were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantineObject {
+    /// The sequence of the batch that they were refused in.
+    pub sequence: u64,
+    pub rows: u64,
+    pub index: u64,
 }
 
 /// Maintenance that was announced.
@@ -177,8 +198,12 @@ impl State {
             }
             EventKind::BatchStarted { run, .. } => self.in_run(run, |info| info.batches_started = info.batches_started.saturating_add(1)),
             EventKind::BatchFailed { run, .. } => self.in_run(run, |info| info.batches_failed = info.batches_failed.saturating_add(1)),
-            EventKind::QuarantineWritten { run, rows, .. } => {
+            EventKind::QuarantineWritten { run, dataset, sequence, rows, object } => {
                 self.in_run(run, |info| info.rows_quarantined = info.rows_quarantined.saturating_add(*rows));
+                if let Some(object) = object {
+                    let kept = QuarantineObject { sequence: *sequence, rows: *rows, index };
+                    self.quarantine.entry(*dataset).or_default().insert(object.clone(), kept);
+                }
             }
             EventKind::RunFinished { run, committed, failed } => {
                 self.in_run(run, |info| info.finished = Some(RunEnd { time_ms, committed: *committed, failed: *failed }));
@@ -222,16 +247,20 @@ impl State {
                 self.reads.incomplete = self.reads.incomplete.saturating_add(u64::from(!complete));
                 self.reads.rows = self.reads.rows.saturating_add(*rows);
             }
-            EventKind::KeysChanged { change, phase, dataset, keyring_version } => match phase {
+            EventKind::KeysChanged { change, phase, dataset, key_version, keyring_version } => match phase {
                 Phase::Intent => self.open_key_changes.push(OpenKeyChange {
                     change: *change,
                     dataset: *dataset,
+                    key_version: *key_version,
                     keyring_version: *keyring_version,
                     index,
                     time_ms,
                 }),
                 Phase::Outcome | Phase::Aborted => {
                     self.open_key_changes.retain(|open| open.change != *change || open.dataset != *dataset);
+                    if let (Some(dataset), Some(key_version)) = (dataset, key_version) {
+                        self.destruction_went_on(*change, *phase, *dataset, *key_version, Recorded { index, time_ms });
+                    }
                     if *phase == Phase::Outcome {
                         self.keyring_version = self.keyring_version.max(*keyring_version);
                     }
@@ -244,8 +273,15 @@ impl State {
                 }
                 Phase::Outcome | Phase::Aborted => {
                     self.open_maintenance.retain(|open| open.dataset != *dataset || open.operation != *operation);
+                    if (*operation, *phase) == (TableOperation::Drop, Phase::Outcome) {
+                        self.forget_table(*dataset);
+                    }
                 }
             },
+            EventKind::DestructionPrepared { dataset, key_version, part, objects } => {
+                self.destruction_prepared(*dataset, *key_version, *part, objects);
+            }
+            EventKind::AnchorBegun { .. } => self.anchor_begun = Some(Recorded { index, time_ms }),
             EventKind::IntegrityFailed { object } => {
                 self.integrity_failures.retain(|failure| failure.object != *object);
                 self.integrity_failures.push(IntegrityFailure { object: object.clone(), index, time_ms });
@@ -254,6 +290,22 @@ impl State {
             }
             EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),
         }
+    }
+
+    /// What belonged to a dropped table. Its dataset is never used again.
+    fn forget_table(&mut self, dataset: DatasetId) {
+        self.tables.remove(&dataset);
+        self.quarantine.remove(&dataset);
+        self.classifications.remove(&dataset);
+        self.open_intents.retain(|intent| intent.dataset != dataset);
+        if let Some(versions) = self.destructions.get_mut(&dataset) {
+            versions.values_mut().for_each(|destruction| destruction.objects.clear());
+        }
+    }
+
+    /// Whether the removal of a table was announced: from then on it is there for nobody.
+    pub fn dropping(&self, dataset: DatasetId) -> bool {
+        self.open_maintenance.iter().any(|open| open.dataset == dataset && open.operation == TableOperation::Drop)
     }
 
     fn in_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunInfo)) {
@@ -285,6 +337,10 @@ impl TableHead {
         self.versions.push(info);
     }
 }
+
+mod destruction;
+
+pub use destruction::{Destruction, Recorded};
 
 #[cfg(test)]
 mod tests;

@@ -215,6 +215,12 @@ pub enum Error {
         /// Longest name.
         most: usize,
     },
+    /// Another dataset has the name.
+    #[error("name dataset {name}: another dataset has that name; take another")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
     /// More than the format holds.
     #[error("change keyring: it holds at most {most} {what}; remove some")]
     Limit {
@@ -319,6 +325,7 @@ impl Error {
             | Self::KeyringExists { .. }
             | Self::StillCurrent { .. }
             | Self::Name { .. }
+            | Self::NameTaken { .. }
             | Self::Limit { .. }
             | Self::VerifierKey
             | Self::ShareDamaged { .. }

@@ -149,10 +149,15 @@ pub async fn recover(
     rng: Arc<dyn Rng>,
 ) -> Result<Keys, Error> {
     let recovered = open(source, vault.as_ref()).await?;
-    Keys::rewrap(recovered.version, recovered.document, custody, vault, clock, rng).await
+    let keys = Keys::rewrap(recovered.version, recovered.document, custody, vault, clock, rng).await?;
+    if let Err(error) = keys.delete_withdrawn().await {
+        tracing::warn!(%error, "older keyrings, which the lost root opens, were not deleted; the next command that writes tries again");
+    }
+    Ok(keys)
 }
 
 /// Ends a kit: keyrings are not wrapped for it any more. Older copies still open with it, so its files must be destroyed too.
+/// Destructions that waited for nothing else are complete.
 ///
 /// # Errors
 /// When there is no such kit, or the keyring cannot be written.
@@ -166,7 +171,12 @@ pub async fn retire_kit(keys: &Keys, id: &str) -> Result<(), Error> {
         }
         Ok(((), true))
     })
-    .await
+    .await?;
+    // It may have been the last thing that could open a destroyed key.
+    if let Err(error) = keys.settle_destructions().await {
+        tracing::warn!(%error, "whether destructions are complete was not written down; the next command that writes tries again");
+    }
+    Ok(())
 }
 
 /// A keyring that a kit opened.

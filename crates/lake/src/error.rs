@@ -2,6 +2,8 @@
 
 use polder_types::{DatasetId, ErrorKind, RecordError};
 
+use crate::ports::DestroyedKey;
+
 /// An error of the lake. Texts name the failed step and the object, never a row's value.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -95,6 +97,18 @@ pub enum Error {
         #[source]
         source: RecordError,
     },
+    /// What the table is made of went with its key, which was destroyed on purpose.
+    #[error(
+        "open table {dataset}: version {key_version} of its key was destroyed on {on}, and what it sealed is gone for good; `polder table drop` removes what is left, then the table can be made anew"
+    )]
+    Destroyed {
+        /// The table.
+        dataset: DatasetId,
+        /// The version of its key.
+        key_version: u32,
+        /// When that was recorded.
+        on: String,
+    },
     /// Stored bytes are not what the journal says. The object is named.
     #[error("verify {object}: {finding}; the table is closed, compare it with a backup and see `polder audit verify`")]
     Integrity {
@@ -167,12 +181,19 @@ impl Error {
             Self::RowsLost { .. } => ErrorKind::Rejected,
             Self::Fenced { source, .. } => source.kind,
             Self::Record { source, .. } => source.kind,
+            Self::Destroyed { .. } => ErrorKind::Unavailable,
             Self::Integrity { .. } => ErrorKind::Corrupt,
             Self::Store { source, .. } => store_kind(source),
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Delta { source, .. } => delta_kind(source),
             Self::Misuse { .. } | Self::Internal { .. } => ErrorKind::Internal,
         }
+    }
+
+    pub(crate) fn destroyed(dataset: DatasetId, key: DestroyedKey) -> Self {
+        let on = chrono::DateTime::from_timestamp_millis(key.time_ms)
+            .map_or_else(|| key.time_ms.to_string(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        Self::Destroyed { dataset, key_version: key.key_version, on }
     }
 
     pub(crate) fn store(step: &'static str, object: &object_store::path::Path, source: object_store::Error) -> Self {

@@ -222,15 +222,41 @@ impl Lake {
     /// Reads every object of a table's visible version again, past every cache, and compares it with the journal.
     ///
     /// # Errors
-    /// `Integrity` naming the first object that is not what it must be.
+    /// `Integrity` naming the first object that is not what it must be; `Destroyed` when all others are, and some went with
+    /// their key.
     pub async fn verify(&self, dataset: DatasetId) -> Result<(), Error> {
         self.forget(dataset);
-        let snapshot = self.snapshot(dataset, None).await?;
+        let snapshot = match self.load_snapshot(dataset, None).await {
+            Err(gone @ Error::Destroyed { .. }) => {
+                self.verify_commits(dataset).await?;
+                return Err(gone);
+            }
+            loaded => loaded?,
+        };
+        let mut gone = None;
         for file in &snapshot.files {
             let checked = self.verify_file(file).await;
-            self.close_on_integrity(dataset, checked).await?;
+            match self.close_on_integrity(dataset, checked).await {
+                Err(error @ Error::Destroyed { .. }) => gone = Some(error),
+                checked => checked?,
+            }
         }
-        Ok(())
+        gone.map_or(Ok(()), Err)
+    }
+
+    /// A log of which some commit files went with their key: the others must be there, and no further ones.
+    async fn verify_commits(&self, dataset: DatasetId) -> Result<(), Error> {
+        let known = self.inner.heads.versions(dataset);
+        for entry in &known {
+            let read = crate::log::read_verified(self.inner.store.as_ref(), dataset, entry).await;
+            match self.close_on_integrity(dataset, read).await {
+                Ok(_) | Err(Error::Destroyed { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let first_unknown = known.last().map_or(0, |head| head.version.saturating_add(1));
+        let checked = self.all_announced(dataset, first_unknown).await;
+        self.close_on_integrity(dataset, checked).await
     }
 
     async fn verify_file(&self, file: &crate::snapshot::DataFile) -> Result<(), Error> {
@@ -311,7 +337,12 @@ impl Lake {
 
     async fn load_log(&self, dataset: DatasetId, known: &[KnownVersion], before: Option<&VerifiedLog>) -> Result<VerifiedLog, Error> {
         let log = VerifiedLog::load(&self.inner.store, dataset, known, before).await?;
-        let first_unknown = log.head().map_or(0, |head| head.saturating_add(1));
+        self.all_announced(dataset, log.head().map_or(0, |head| head.saturating_add(1))).await?;
+        Ok(log)
+    }
+
+    /// Whether every version beyond the visible one is one that this journal announced.
+    async fn all_announced(&self, dataset: DatasetId, first_unknown: u64) -> Result<(), Error> {
         for version in listed_versions(self.inner.store.as_ref(), dataset).await? {
             if version >= first_unknown && !self.announced(dataset, version).await? {
                 return Err(Error::Integrity {
@@ -320,7 +351,7 @@ impl Lake {
                 });
             }
         }
-        Ok(log)
+        Ok(())
     }
 
     /// Whether a version beyond the head is one that this journal announced. The intents are read before the head: a
@@ -336,8 +367,15 @@ impl Lake {
         Ok(known.iter().any(|entry| entry.version == version && entry.log_hash == hash))
     }
 
-    /// A version of a table; the visible one when none is named.
+    /// A version of a table; the visible one when none is named. One of which a file went with its key cannot be read.
     pub(crate) async fn snapshot(&self, dataset: DatasetId, version: Option<u64>) -> Result<Arc<TableSnapshot>, Error> {
+        let snapshot = self.load_snapshot(dataset, version).await?;
+        let gone = self.inner.heads.destroyed(dataset);
+        let hit = if gone.is_empty() { None } else { snapshot.files.iter().find_map(|file| gone.get(file.path.as_ref())) };
+        hit.map_or(Ok(snapshot), |key| Err(Error::destroyed(dataset, *key)))
+    }
+
+    async fn load_snapshot(&self, dataset: DatasetId, version: Option<u64>) -> Result<Arc<TableSnapshot>, Error> {
         if !self.exists(dataset) {
             return Err(Error::NoTable { dataset });
         }
@@ -364,9 +402,21 @@ impl Lake {
         Ok(snapshot)
     }
 
-    /// Passes a result through; on an integrity error the table is closed and the finding recorded, once.
+    /// What the journal says of an object that does not open because the version of its key was destroyed: that it went with
+    /// it. None when the journal does not say so: then it is damage like any other.
+    fn gone_with_its_key(&self, dataset: DatasetId, error: &Error) -> Option<Error> {
+        let (object, key_version) = polder_store::destroyed_in(error)?;
+        let key = self.inner.heads.destroyed(dataset).get(object).copied().filter(|key| key.key_version == key_version)?;
+        Some(Error::destroyed(dataset, key))
+    }
+
+    /// Passes a result through; on an integrity error the table is closed and the finding recorded, once. An object that went
+    /// with its key is no such error.
     pub(crate) async fn close_on_integrity<T>(&self, dataset: DatasetId, result: Result<T, Error>) -> Result<T, Error> {
         let Err(error) = &result else { return result };
+        if let Some(gone) = self.gone_with_its_key(dataset, error) {
+            return Err(gone);
+        }
         let object = match error {
             Error::Integrity { object, finding } => Some((object.clone(), *finding)),
             Error::Store { object, .. } | Error::Parquet { object, .. } if error.kind() == polder_types::ErrorKind::Corrupt => {

@@ -133,7 +133,8 @@ impl VerifiedLog {
     }
 }
 
-async fn read_verified(store: &dyn ObjectStore, dataset: DatasetId, entry: &KnownVersion) -> Result<Bytes, Error> {
+/// Reads a version's commit file and compares it with the journal.
+pub(crate) async fn read_verified(store: &dyn ObjectStore, dataset: DatasetId, entry: &KnownVersion) -> Result<Bytes, Error> {
     let object = || commit_path(dataset, entry.version).to_string();
     let Some(bytes) = read_commit(store, dataset, entry.version).await? else {
         return Err(Error::Integrity { object: object(), finding: "the journal names this version, and its object is gone" });

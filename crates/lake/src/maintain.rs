@@ -172,7 +172,7 @@ impl Lake {
             }
             match self.snapshot(dataset, Some(version.version)).await {
                 Ok(snapshot) => kept.extend(snapshot.files.iter().map(|file| file.path.clone())),
-                Err(Error::NoVersion { .. }) => break,
+                Err(Error::NoVersion { .. } | Error::Destroyed { .. }) => break,
                 Err(error) => return Err(error),
             }
             oldest = version.version;

@@ -1,5 +1,6 @@
 //! What the lake needs to know from others: which versions stand, whether it may still write, and where a test may break in.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -49,6 +50,15 @@ pub struct OpenIntent {
     pub epoch: u64,
 }
 
+/// What made an object unreadable for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DestroyedKey {
+    /// The version of the table's key that the object was sealed under.
+    pub key_version: u32,
+    /// When its destruction was recorded, in milliseconds since the epoch.
+    pub time_ms: i64,
+}
+
 /// The journal's projection of the tables. What was recorded is seen by the next call.
 pub trait Heads: Debug + Send + Sync {
     /// The visible version; `None` when the table has none.
@@ -57,6 +67,11 @@ pub trait Heads: Debug + Send + Sync {
     fn versions(&self, dataset: DatasetId) -> Vec<KnownVersion>;
     /// The intents that have no outcome yet.
     fn open_intents(&self, dataset: DatasetId) -> Vec<OpenIntent>;
+    /// The objects of the table that a recorded destruction of its key made unreadable, by path. Any other object under a
+    /// destroyed key version is damage.
+    fn destroyed(&self, _dataset: DatasetId) -> BTreeMap<String, DestroyedKey> {
+        BTreeMap::new()
+    }
 }
 
 /// The writer's lease.

@@ -95,6 +95,18 @@ impl Lake {
         }
     }
 
+    /// Closes the open intents of a table that is being dropped, whatever state it is in: nothing of it is to be read again.
+    ///
+    /// # Errors
+    /// When the audit log refuses.
+    pub async fn abandon(&self, dataset: DatasetId) -> Result<(), Error> {
+        let _permit = self.lock(dataset).await;
+        for intent in self.inner.heads.open_intents(dataset) {
+            self.close_intent(dataset, &intent, CommitResult::Aborted).await?;
+        }
+        Ok(())
+    }
+
     async fn close_intent(&self, dataset: DatasetId, intent: &OpenIntent, result: CommitResult) -> Result<(), Error> {
         let intended = Intended { version: intent.version, log_hash: intent.log_hash.clone() };
         self.outcome(dataset, &self.inner.service, intent.operation, intent.sequence, &intended, result, None).await

@@ -13,6 +13,8 @@ pub enum Action {
     Approve,
     /// Optimise, vacuum.
     Maintain,
+    /// Remove the table and all that belongs to it.
+    Drop,
     /// Rotate, reencrypt, destroy or reveal keys.
     ManageKeys,
     /// Read the audit log with its private values.
@@ -25,12 +27,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Describe,
         Self::Run,
         Self::Approve,
         Self::Maintain,
+        Self::Drop,
         Self::ManageKeys,
         Self::Audit,
         Self::Quarantine,
@@ -45,6 +48,7 @@ impl Action {
             Self::Run => "Run",
             Self::Approve => "Approve",
             Self::Maintain => "Maintain",
+            Self::Drop => "Drop",
             Self::ManageKeys => "ManageKeys",
             Self::Audit => "Audit",
             Self::Quarantine => "Quarantine",
@@ -60,6 +64,7 @@ impl Action {
             Self::Run => "load into table",
             Self::Approve => "approve the contract of table",
             Self::Maintain => "maintain table",
+            Self::Drop => "drop table",
             Self::ManageKeys => "manage the keys of table",
             Self::Audit => "read the audit log of table",
             Self::Quarantine => "see refused rows of table",

@@ -125,7 +125,19 @@ pub enum Error {
         /// The keyring's answer.
         source: polder_keys::Error,
     },
-    /// The key cannot be had now, or never again.
+    /// The header names a key version that was destroyed. Whether the object went with it, or was put there, the audit log knows.
+    #[error(
+        "open {path}: its header names version {key_version} of its key, which was destroyed; `polder audit verify` tells whether the object went with it, or was put there later"
+    )]
+    Destroyed {
+        /// The object.
+        path: String,
+        /// The version that its header names.
+        key_version: u32,
+        /// The keyring's answer.
+        source: polder_keys::Error,
+    },
+    /// The key cannot be had now.
     #[error("use the key of {path}: the keyring does not give it")]
     Key {
         /// The object.
@@ -241,7 +253,9 @@ impl Error {
             | Self::Random(_) => ErrorKind::Unavailable,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::NotFound,
             Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
-            Self::NotPlain { .. } | Self::Foreign { .. } | Self::RolledBack { .. } | Self::NoKey { .. } => ErrorKind::Corrupt,
+            Self::NotPlain { .. } | Self::Foreign { .. } | Self::RolledBack { .. } | Self::NoKey { .. } | Self::Destroyed { .. } => {
+                ErrorKind::Corrupt
+            }
             Self::Mode { .. } => ErrorKind::Denied,
             Self::NotEmpty { .. } | Self::Name { .. } | Self::Unsupported { .. } | Self::Range { .. } => ErrorKind::Invalid,
             Self::Sealed { source, .. } | Self::Seal { source, .. } => source.kind(),
@@ -299,6 +313,14 @@ pub fn kind_of(error: &object_store::Error) -> ErrorKind {
 pub fn kind_of_any(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     find(error, &mut |at| at.downcast_ref::<Error>().map(Error::kind))
         .or_else(|| find(error, &mut |at| at.downcast_ref::<object_store::Error>().map(kind_by_variant)))
+}
+
+/// The object that cannot be opened because the version of its key that its header names was destroyed, and that version.
+pub fn destroyed_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<(&'e str, u32)> {
+    find(error, &mut |at| match at.downcast_ref::<Error>() {
+        Some(Error::Destroyed { path, key_version, .. }) => Some((path.as_str(), *key_version)),
+        _ => None,
+    })
 }
 
 /// Whether the cause is a full disk.

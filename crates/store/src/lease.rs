@@ -178,6 +178,20 @@ impl Lease {
         blocking("show life in", LEASE, move || held.beat()).await
     }
 
+    /// Gives the epoch back as if it had never been taken, for who finds that `lease/` was rolled back: epochs that are taken
+    /// one after the other would reach the one that was rolled back from, and the rollback would show no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn withdraw(self) -> Result<(), Error> {
+        let held = Arc::clone(&self.held);
+        let withdrawn = blocking("withdraw", LEASE, move || {
+            held.backend.delete(&held.path())?;
+            held.backend.sync_parent(&held.path())
+        });
+        withdrawn.await
+    }
+
     /// Gives the right to write back: the next writer need not wait.
     ///
     /// # Errors
@@ -232,11 +246,9 @@ impl Held {
     }
 }
 
-/// Sorted.
+/// Sorted. Other names are none of ours: `every_file` tells of them.
 fn epochs(backend: &Backend) -> Result<Vec<u64>, Error> {
-    let names = backend.names(LEASE)?;
-    let not_ours = |name: &str| Error::NotPlain { path: format!("{LEASE}/{name}") };
-    names.iter().map(|name| number(name).ok_or_else(|| not_ours(name))).collect()
+    Ok(backend.names(LEASE)?.iter().filter_map(|name| number(name)).collect())
 }
 
 async fn attempt_blocking(backend: &Backend, clock: &Arc<dyn Clock>) -> Result<Attempt, Error> {

@@ -24,7 +24,7 @@ mod temp;
 
 pub use backend::{Backend, Options, PhysicalFile};
 pub use counters::Counters;
-pub use error::{Error, is_no_space, kind_of, kind_of_any};
+pub use error::{Error, destroyed_in, is_no_space, kind_of, kind_of_any};
 pub use fault::{Effect, FaultAt, Faults, NoFaults, Operation};
 pub use layout::{Area, FileKind, ObjectPath};
 pub use lease::{HEARTBEAT_MS, Holder, Lease, STALE_AFTER_MS};

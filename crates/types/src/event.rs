@@ -46,6 +46,8 @@ pub enum TableOperation {
     Vacuum,
     /// An empty version, which stops a writer that lost its lease from committing what it had begun.
     Fence,
+    /// The table and all that belongs to it is removed.
+    Drop,
 }
 
 /// How an intent ended.
@@ -72,6 +74,8 @@ pub enum Phase {
 #[serde(rename_all = "snake_case")]
 pub enum KeyChange {
     DatasetAdded,
+    /// A dropped table's datasets gave their names back.
+    DatasetDropped,
     RootRotated,
     /// A recovery kit gave the keyring a new root key.
     RootRecovered,
@@ -140,11 +144,14 @@ pub enum EventKind {
         counts: Option<Counts>,
         error: String,
     },
+    /// `object` is the object's path, which holds ids only; `rows` are those in it.
     QuarantineWritten {
         run: RunId,
         dataset: DatasetId,
         sequence: u64,
         rows: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<String>,
     },
     RunFinished {
         run: RunId,
@@ -166,7 +173,22 @@ pub enum EventKind {
         change: KeyChange,
         phase: Phase,
         dataset: Option<DatasetId>,
+        /// Of the dataset's key, where the change is one of a version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_version: Option<u32>,
         keyring_version: u64,
+    },
+    /// The objects that nobody can read once this version of their dataset's key is destroyed: told before it is, in parts from
+    /// 0. Any other object under that version is damage.
+    DestructionPrepared {
+        dataset: DatasetId,
+        key_version: u32,
+        part: u32,
+        objects: Vec<String>,
+    },
+    /// An anchor is put beside a log that had none.
+    AnchorBegun {
+        phase: Phase,
     },
     TableMaintained {
         dataset: DatasetId,

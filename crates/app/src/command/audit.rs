@@ -1,174 +1,17 @@
 //! `polder audit`: verify, show, export, proof.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use async_trait::async_trait;
-use object_store::path::Path as ObjectPath;
-use polder_audit::{AnchorStatus, Filter, Resolved, TableHead};
-use polder_keys::format::{Envelope, WrapKind};
-use polder_keys::{Custody, KeyringVault, Keys};
+use polder_audit::{Filter, Resolved};
 use polder_policy::Action;
-use polder_store::FileKind;
-use polder_types::event::TableOperation;
-use polder_types::{DatasetId, ErrorKind, EventKind, RequestId};
+use polder_types::{ErrorKind, EventKind, RequestId};
 use serde_json::{Value, json};
 
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::Offsets;
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
-use crate::progress::Progress;
-
-/// What verifying the whole installation found.
-#[derive(Debug, Default)]
-pub struct Verified {
-    /// Entries of the log.
-    pub entries: u64,
-    /// Files of the store, each of which was opened.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Object and what is wrong with it.
-    pub failures: Vec<(String, String)>,
-    /// Whether the anchor agrees; none without an anchor.
-    pub anchored: Option<bool>,
-}
-
-/// Verifies the log, every file of the store, and the tables against the log.
-///
-/// # Errors
-/// When something cannot be read now. What is wrong is no error but a finding.
-pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
-    let mut verified = Verified::default();
-    let found = installation.journal.verify().await?;
-    verified.entries = found.entries;
-    verified.anchored = match found.anchor {
-        AnchorStatus::None => None,
-        AnchorStatus::Consistent { .. } => Some(true),
-        AnchorStatus::Failed => Some(false),
-    };
-    verified.failures.extend(found.failures.into_iter().map(|failure| (failure.object, failure.what)));
-    let progress = Progress::start("verify files");
-    let custody = crate::installation::custody(&installation.project)?;
-    let mut newest_epoch = 0;
-    for file in installation.store.backend().every_file()? {
-        verified.files += 1;
-        verified.bytes += file.bytes;
-        progress.at(verified.files, file.path.clone());
-        match file.kind {
-            FileKind::Object(..) => {
-                let path = ObjectPath::from(file.path.as_str());
-                if let Err(error) = installation.store.verify(&path).await {
-                    match error.kind() {
-                        ErrorKind::Corrupt | ErrorKind::NotFound => verified.failures.push((file.path, error.to_string())),
-                        _ => return Err(error.into()),
-                    }
-                }
-            }
-            FileKind::Unknown => {
-                verified.failures.push((file.path, "it is none of the store's files; find out who put it there".to_owned()))
-            }
-            FileKind::Keyring(version) => {
-                if let Err(error) = verify_keyring(installation, Arc::clone(&custody), version).await {
-                    match error.kind() {
-                        ErrorKind::Corrupt => verified.failures.push((file.path, error.to_string())),
-                        // Removed by a writer meanwhile.
-                        ErrorKind::NotFound => {}
-                        _ => return Err(error.into()),
-                    }
-                }
-            }
-            FileKind::Lease(epoch) => newest_epoch = newest_epoch.max(epoch),
-            FileKind::Temporary | FileKind::Reserve => {}
-        }
-    }
-    drop(progress);
-    let state = installation.journal.state();
-    if newest_epoch < state.epoch {
-        let what = format!("it was rolled back: its newest epoch is {newest_epoch}, and the log knows of epoch {}", state.epoch);
-        verified.failures.push(("lease".to_owned(), what));
-    }
-    for dataset in state.tables.keys() {
-        verified.failures.extend(verify_table(installation, *dataset).await?);
-    }
-    let seen: BTreeSet<(String, String)> = verified.failures.drain(..).collect();
-    verified.failures.extend(seen);
-    Ok(verified)
-}
-
-/// One keyring version of the store, as if there were no other.
-struct OneVersion(u64, Vec<u8>);
-
-#[async_trait]
-impl KeyringVault for OneVersion {
-    async fn versions(&self) -> Result<Vec<u64>, polder_keys::Error> {
-        Ok(vec![self.0])
-    }
-
-    async fn read(&self, _version: u64) -> Result<Vec<u8>, polder_keys::Error> {
-        Ok(self.1.clone())
-    }
-
-    async fn create(&self, version: u64, _bytes: Vec<u8>) -> Result<(), polder_keys::Error> {
-        Err(polder_keys::Error::VersionExists { version })
-    }
-
-    async fn delete(&self, _version: u64) -> Result<(), polder_keys::Error> {
-        Ok(())
-    }
-}
-
-/// Opens a keyring version. One that is wrapped by a root key that was withdrawn since cannot be opened: its form is checked.
-async fn verify_keyring(installation: &Installation, custody: Arc<dyn Custody>, version: u64) -> Result<(), polder_keys::Error> {
-    let bytes = installation.store.backend().read(version).await?;
-    let envelope = Envelope::parse(version, &bytes)?;
-    let root = custody.describe().root;
-    if envelope.wraps.iter().any(|wrap| wrap.kind == WrapKind::Custody && wrap.root != root) {
-        return Ok(());
-    }
-    let (clock, rng) = (Arc::clone(&installation.clock), Arc::clone(&installation.rng));
-    Keys::open(custody, Arc::new(OneVersion(version, bytes)), clock, rng).await.map(drop)
-}
-
-/// What is wrong with a table and what belongs to it: everything that the log names is there, and is what it names.
-async fn verify_table(installation: &Installation, dataset: DatasetId) -> Outcome<Option<(String, String)>> {
-    loop {
-        let state = installation.journal.state();
-        let Some(head) = state.tables.get(&dataset) else { return Ok(None) };
-        let found = match installation.lake(None)?.verify(dataset).await {
-            Ok(()) => missing_offsets(installation, dataset, head).await?,
-            Err(error) if error.kind() == ErrorKind::Corrupt => Some((format!("tables/{dataset}"), error.to_string())),
-            Err(error) => return Err(error.into()),
-        };
-        if found.is_none() {
-            return Ok(None);
-        }
-        // A writer beside us may have gone on, and removed what the versions that we know of name.
-        installation.journal.refresh().await?;
-        let newer = installation.journal.state();
-        if newer.tables.get(&dataset).map(|newer| newer.version) == Some(head.version) && newer.size == state.size {
-            return Ok(found);
-        }
-    }
-}
-
-/// The files that a loaded table holds are known from its offsets alone: without them an append would load all of them again.
-async fn missing_offsets(installation: &Installation, dataset: DatasetId, head: &TableHead) -> Outcome<Option<(String, String)>> {
-    let loaded = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
-    if !head.versions.iter().any(|version| version.sequence == head.sequence && loaded(version.operation)) {
-        return Ok(None);
-    }
-    match Offsets::read(&installation.store, dataset, head.sequence).await {
-        Ok(Some(_)) => Ok(None),
-        Ok(None) => Ok(Some((Offsets::path(dataset, head.sequence).to_string(), "the log names its sequence, and it is gone".to_owned()))),
-        // That it does not open was found already.
-        Err(failure) if failure.kind() == ErrorKind::Corrupt => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
+use crate::verification::verify_all;
 
 /// `audit verify`.
 ///
@@ -180,6 +23,8 @@ pub async fn verify(installation: &Installation, output: Output) -> Outcome {
         let failures: Vec<Value> = verified.failures.iter().map(|(object, what)| json!({"object": object, "what": what})).collect();
         print::json(&json!({
             "intact": verified.failures.is_empty(), "entries": verified.entries, "files": verified.files, "bytes": verified.bytes,
+            "destroyed": verified.destroyed.iter().map(|gone| json!({"dataset": gone.dataset, "key_version": gone.key_version,
+                "objects": gone.objects, "log_entry": gone.recorded.index, "time": time(gone.recorded.time_ms)})).collect::<Vec<_>>(),
             "anchor": verified.anchored.map(|consistent| if consistent { "consistent" } else { "failed" }), "failures": failures,
         }))?;
     } else if verified.failures.is_empty() {
@@ -187,6 +32,16 @@ pub async fn verify(installation: &Installation, output: Output) -> Outcome {
             "verified {} log entries and {} files ({} bytes): all is as it was recorded",
             verified.entries, verified.files, verified.bytes
         ))?;
+        for gone in &verified.destroyed {
+            text(&format!(
+                "{} objects of {} were destroyed by key destruction: version {} of its key, recorded at entry {} on {}",
+                gone.objects,
+                gone.dataset,
+                gone.key_version,
+                gone.recorded.index,
+                time(gone.recorded.time_ms)
+            ))?;
+        }
         if verified.anchored.is_none() {
             text("no anchor is configured: a rollback of the whole installation to an older state cannot be detected")?;
         }

@@ -106,11 +106,25 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     std::fs::create_dir_all(&kit_dir)
         .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", kit_dir.display()), &error))?;
     let keyring_version = keys.keyring_version() + 1;
-    record(EventKind::KeysChanged { change: KeyChange::RecoveryKitWritten, phase: Phase::Intent, dataset: None, keyring_version }).await?;
+    record(EventKind::KeysChanged {
+        change: KeyChange::RecoveryKitWritten,
+        phase: Phase::Intent,
+        dataset: None,
+        key_version: None,
+        keyring_version,
+    })
+    .await?;
     let (total, needed) = KIT_SHARES;
     let kit = write_kit(&keys, &KitTarget::Shares { directory: kit_dir, needed, total }, Arc::clone(&rng)).await?;
     let keyring_version = keys.keyring_version();
-    record(EventKind::KeysChanged { change: KeyChange::RecoveryKitWritten, phase: Phase::Outcome, dataset: None, keyring_version }).await?;
+    record(EventKind::KeysChanged {
+        change: KeyChange::RecoveryKitWritten,
+        phase: Phase::Outcome,
+        dataset: None,
+        key_version: None,
+        keyring_version,
+    })
+    .await?;
     write_files(&dir, args, &key_file, &approver_file, &approver.vkey(), anchor.as_deref(), actor.as_str())?;
     journal.snapshot().await?;
     Ok(Made { dir, key_file, approver_key: approver_file, kit: kit.files, anchor })

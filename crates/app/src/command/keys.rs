@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use object_store::path::Path as ObjectPath;
 use polder_crypto::{Label, object_key};
-use polder_keys::approver::{Approval, Approver, ApproverKey, TwoPersons};
+use polder_keys::approver::ApproverKey;
 use polder_keys::recovery::{self, KitSource, KitTarget};
-use polder_keys::{Custody, KeyState, LocalCustody, Pending};
+use polder_keys::{Custody, KeyState, LocalCustody};
 use polder_policy::Action;
 use polder_store::{Backend, FileKind, Lease};
 use polder_types::event::{KeyChange, Phase};
-use polder_types::{Clock, ErrorKind, EventKind, Rng, SystemClock, SystemRng};
+use polder_types::{Clock, DatasetId, ErrorKind, EventKind, Rng, SystemClock, SystemRng};
 use serde_json::json;
 
-use crate::cli::{KeysCommand, Output};
+use crate::cli::{KeysCommand, OneDataset, Output};
 use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
 use crate::installation::{Installation, store_dir};
 use crate::print::{self, Listing, text, time};
 use crate::progress::Progress;
 use crate::project::Project;
+
+pub(crate) mod destruction;
 
 /// Runs a verb on an open installation.
 ///
@@ -30,21 +32,27 @@ use crate::project::Project;
 pub async fn run(installation: &Installation, command: &KeysCommand, output: Output) -> Outcome {
     installation.require(Action::ManageKeys).await?;
     match command {
-        KeysCommand::Show => show(installation, output),
-        KeysCommand::Rotate { table: Some(table), .. } => rotate_table(installation, table).await,
-        KeysCommand::Rotate { table: None, new_key_file } => rotate_root(installation, new_key_file.as_deref()).await,
-        KeysCommand::Reencrypt { table } => reencrypt(installation, table.as_deref()).await,
+        KeysCommand::Show => show(installation, output).await,
+        KeysCommand::Rotate { of, new_key_file } => match chosen(installation, of)? {
+            Some((dataset, name)) => rotate_dataset(installation, dataset, &name).await,
+            None => rotate_root(installation, new_key_file.as_deref()).await,
+        },
+        KeysCommand::Reencrypt { of } => reencrypt(installation, of).await,
         KeysCommand::Kit { to, shares, threshold } => kit(installation, to, *shares, *threshold).await,
         KeysCommand::Recover { shares, .. } => test_kit(installation, shares).await,
         KeysCommand::RetireKit { id } => retire_kit(installation, id).await,
-        KeysCommand::Destroy { table, key_version, approvals } => destroy(installation, table, *key_version, approvals).await,
+        KeysCommand::Destroy { of, key_version, approvals } => {
+            let missing = || Failure::new(ErrorKind::Invalid, "destroy a key: say whose, with --table TABLE or --dataset NAME");
+            let (dataset, name) = chosen(installation, of)?.ok_or_else(missing)?;
+            destruction::destroy(installation, dataset, &name, *key_version, approvals).await
+        }
         KeysCommand::Approver { name, to } => approver(name, to),
         KeysCommand::Approve { request, key } => approve(request, key),
         KeysCommand::RevealObjectKey { object, yes } => reveal(installation, object, *yes).await,
     }
 }
 
-fn show(installation: &Installation, output: Output) -> Outcome {
+async fn show(installation: &Installation, output: Output) -> Outcome {
     let mut listing = Listing::new(&["dataset", "id", "current", "versions"]);
     for dataset in installation.keys.datasets() {
         let versions: Vec<_> = dataset
@@ -67,21 +75,37 @@ fn show(installation: &Installation, output: Output) -> Outcome {
             let tested = kit.tested_ms.map_or("never tested".to_owned(), |ms| format!("tested {}", time(ms)));
             text(&format!("recovery kit {} of {}, {tested}", kit.id, time(kit.written_ms)))?;
         }
+        destruction::standing(installation).await?.iter().try_for_each(|line| text(&line.text()))?;
     }
     listing.print(output)
 }
 
-fn table_dataset(installation: &Installation, table: &str) -> Outcome<polder_types::DatasetId> {
-    installation.keys.find(&format!("table:{table}")).ok_or_else(|| {
-        Failure::new(ErrorKind::NotFound, format!("find table {table}: no such table; `polder table list` shows those that you may use"))
-    })
+/// The dataset that a command names; none when it names none.
+fn chosen(installation: &Installation, of: &OneDataset) -> Outcome<Option<(DatasetId, String)>> {
+    let (name, missing) = match (&of.table, &of.dataset) {
+        (Some(table), _) => {
+            let missing = format!("find table {table}: no such table; `polder table list` shows those that you may use");
+            (format!("table:{table}"), missing)
+        }
+        (None, Some(name)) => (name.clone(), format!("find dataset {name}: no such dataset; `polder keys show` names them all")),
+        (None, None) => return Ok(None),
+    };
+    match installation.keys.find(&name) {
+        Some(dataset) => Ok(Some((dataset, name))),
+        None => Err(Failure::new(ErrorKind::NotFound, missing)),
+    }
 }
 
-async fn rotate_table(installation: &Installation, table: &str) -> Outcome {
-    let dataset = table_dataset(installation, table)?;
+/// `table people`, or `dataset quarantine:people`.
+fn spoken(name: &str) -> String {
+    name.strip_prefix("table:").map_or_else(|| format!("dataset {name}"), |table| format!("table {table}"))
+}
+
+async fn rotate_dataset(installation: &Installation, dataset: DatasetId, name: &str) -> Outcome {
     let version =
         installation.change_keys(KeyChange::DatasetRotated, Some(dataset), async |keys| keys.rotate_dataset(dataset).await).await?;
-    text(&format!("rotated the key of table {table}: version {version} seals from now on\nnext: polder keys reencrypt --table {table}"))
+    let option = name.strip_prefix("table:").map_or_else(|| format!("--dataset {name}"), |table| format!("--table {table}"));
+    text(&format!("rotated the key of {}: version {version} seals from now on\nnext: polder keys reencrypt {option}", spoken(name)))
 }
 
 async fn rotate_root(installation: &Installation, new_key_file: Option<&Path>) -> Outcome {
@@ -94,37 +118,53 @@ async fn rotate_root(installation: &Installation, new_key_file: Option<&Path>) -
     };
     installation.change_keys(KeyChange::RootRotated, None, async |keys| keys.rotate_root(new).await).await?;
     text(&format!("rotated the root key: keyring version {}", installation.keys.keyring_version()))?;
+    destruction::ended(installation).await?;
     match new_key_file {
         Some(path) => text(&format!("next: write {} as the path of keys in polder.yaml", path.display())),
         None => Ok(()),
     }
 }
 
-async fn reencrypt(installation: &Installation, table: Option<&str>) -> Outcome {
-    let only = table.map(|table| table_dataset(installation, table)).transpose()?;
+/// How often an object that is changed meanwhile is tried: the log folds its own objects while it is written to.
+const REENCRYPT_TRIES: u32 = 4;
+
+async fn reencrypt(installation: &Installation, of: &OneDataset) -> Outcome {
+    let only = chosen(installation, of)?.map(|(dataset, _)| dataset);
     let progress = Progress::start("reencrypt");
     let keyring_version = installation.keys.keyring_version();
     let record = async |phase| {
-        installation.record(EventKind::KeysChanged { change: KeyChange::Reencrypted, phase, dataset: only, keyring_version }).await
+        let change = KeyChange::Reencrypted;
+        installation.record(EventKind::KeysChanged { change, phase, dataset: only, key_version: None, keyring_version }).await
     };
     record(Phase::Intent).await?;
-    let (mut seen, mut changed) = (0u64, 0u64);
+    let (mut seen, mut changed, mut gone) = (0u64, 0u64, 0u64);
     for file in installation.store.backend().every_file()? {
         let FileKind::Object(_, dataset) = file.kind else { continue };
         if only.is_some_and(|only| only != dataset) {
             continue;
         }
         seen += 1;
-        match installation.store.reencrypt(&ObjectPath::from(file.path.as_str())).await {
-            Ok(done) => changed += u64::from(done.changed),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
+        let path = ObjectPath::from(file.path.as_str());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match installation.store.reencrypt(&path).await {
+                Ok(done) => changed += u64::from(done.changed),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < REENCRYPT_TRIES => continue,
+                Err(error) if destruction::is_recorded(installation, dataset, &error) => gone += 1,
+                Err(error) => return Err(error.into()),
+            }
+            break;
         }
         crate::failpoint::hit("reencrypt");
         progress.at(seen, file.path);
     }
     record(Phase::Outcome).await?;
     progress.finish(&format!("{changed} of {seen} objects sealed again under their newest key"));
+    if gone > 0 {
+        text(&format!("{gone} objects went with a destroyed key and stay unreadable"))?;
+    }
     Ok(())
 }
 
@@ -171,7 +211,9 @@ pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wai
     let installation = Installation::open_with(project.clone(), custody, wait).await?;
     let keyring_version = keys.keyring_version();
     let change = KeyChange::RootRecovered;
-    installation.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: None, keyring_version }).await?;
+    installation
+        .record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: None, key_version: None, keyring_version })
+        .await?;
     installation.close().await?;
     text(&format!("recovered keyring version {} under the new root key {}", keys.keyring_version(), key_file.display()))?;
     let same = |path: &str| project.path(path).canonicalize().ok() == key_file.canonicalize().ok();
@@ -191,7 +233,8 @@ fn outside(project: &Project, key_file: &Path) -> Outcome {
 
 async fn retire_kit(installation: &Installation, id: &str) -> Outcome {
     installation.change_keys(KeyChange::RecoveryKitRetired, None, async |keys| recovery::retire_kit(keys, id).await).await?;
-    text(&format!("retired recovery kit {id}; it still opens older copies of the keyring, so destroy its shares too"))
+    text(&format!("retired recovery kit {id}; it still opens older copies of the keyring, so destroy its shares too"))?;
+    destruction::ended(installation).await
 }
 
 /// `keys approver`: needs no installation.
@@ -214,60 +257,6 @@ pub fn approve(request: &str, key: &Path) -> Outcome {
     text(&format!("{}:{}", approval.name, hex::encode(approval.signature)))
 }
 
-fn approval(text: &str) -> Outcome<Approval> {
-    let parsed = text.rsplit_once(':').and_then(|(name, signature)| {
-        let signature: [u8; 64] = hex::decode(signature).ok()?.try_into().ok()?;
-        Some(Approval { name: name.to_owned(), signature })
-    });
-    parsed.ok_or_else(|| Failure::new(ErrorKind::Invalid, "read --approval: it is not the line that `keys approve` printed"))
-}
-
-/// Without approvals nothing changes: the request is what two other persons sign.
-async fn destroy(installation: &Installation, table: &str, key_version: u32, approvals: &[String]) -> Outcome {
-    let dataset = table_dataset(installation, table)?;
-    let plan = installation.keys.plan_destroy(dataset, key_version, &installation.actor).await?;
-    if approvals.is_empty() {
-        let mut sealed = 0u64;
-        for file in installation.store.backend().every_file()? {
-            if matches!(file.kind, FileKind::Object(_, of) if of == dataset) {
-                let header = installation.store.inspect(&ObjectPath::from(file.path.as_str())).await?;
-                sealed += u64::from(header.key_version == key_version);
-            }
-        }
-        text(&format!("request     {}", hex::encode(plan.request_hash)))?;
-        text(&format!("destroys    version {key_version} of the key of {}, asked for by {}", plan.name, plan.requester))?;
-        text(&format!("unreadable  {sealed} objects of the store that are sealed under it"))?;
-        plan.copies.iter().try_for_each(|copy| text(&format!("also in     the keyring's copy {copy}")))?;
-        plan.kits.iter().try_for_each(|kit| text(&format!("also in     older keyrings that recovery kit {kit} opens")))?;
-        return text(
-            "next: two enrolled approvers other than the requester run `polder keys approve REQUEST --key FILE`; give both lines as --approval",
-        );
-    }
-    let approvals = approvals.iter().map(|line| approval(line)).collect::<Outcome<Vec<_>>>()?;
-    let enrolled = &installation.project.environment().approvers;
-    let enrolled = enrolled.iter().map(|vkey| Ok(Approver::parse(vkey)?)).collect::<Outcome<Vec<_>>>()?;
-    let persons = TwoPersons::verify(plan.request_hash, &plan.requester, &enrolled, &approvals)?;
-    let report =
-        installation.change_keys(KeyChange::DestructionPending, Some(dataset), async |keys| keys.destroy(&plan, &persons).await).await?;
-    let [first, second] = persons.approvers();
-    text(&format!("version {key_version} of the key of table {table} is out of the keyring, approved by {first} and {second}"))?;
-    if report.destroyed() {
-        let keyring_version = installation.keys.keyring_version();
-        let change = KeyChange::Destroyed;
-        installation.record(EventKind::KeysChanged { change, phase: Phase::Outcome, dataset: Some(dataset), keyring_version }).await?;
-        return text("destroyed: no copy of the keyring that can be opened holds it");
-    }
-    for pending in &report.pending {
-        text(&match pending {
-            Pending::OldVersion(version) => format!("pending: keyring version {version} still lies in the store"),
-            Pending::Copy(name) => format!("pending: the keyring's copy {name} holds it; rewrite it"),
-            Pending::Root => "pending: the root key that opens older keyrings is in use; `polder keys rotate`".to_owned(),
-            Pending::RecoveryKit(id) => format!("pending: recovery kit {id} opens older keyrings; `polder keys retire-kit {id}`"),
-        })?;
-    }
-    Ok(())
-}
-
 async fn reveal(installation: &Installation, object: &str, yes: bool) -> Outcome {
     if !yes && !confirmed("print the key of this object? whoever sees it can read the object [y/N] ")? {
         return Err(Failure::new(ErrorKind::Invalid, "reveal an object's key: not confirmed"));
@@ -277,7 +266,13 @@ async fn reveal(installation: &Installation, object: &str, yes: bool) -> Outcome
     let keyring_version = installation.keys.keyring_version();
     let dataset = Some(header.dataset);
     installation
-        .record(EventKind::KeysChanged { change: KeyChange::ObjectKeyRevealed, phase: Phase::Outcome, dataset, keyring_version })
+        .record(EventKind::KeysChanged {
+            change: KeyChange::ObjectKeyRevealed,
+            phase: Phase::Outcome,
+            dataset,
+            key_version: Some(header.key_version),
+            keyring_version,
+        })
         .await?;
     let key = installation.keys.open_key(header.dataset, header.key_version)?;
     let object_key = object_key(key.expose(), &header, Label::Object, object);

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::cli::{Output, QuarantineCommand};
 use crate::failure::Outcome;
-use crate::ingest::{self, Offsets, store_failure};
+use crate::ingest::{self, Offsets};
 use crate::installation::Installation;
 use crate::print::Listing;
-use crate::quarantine::{Object, committed_runs, objects};
+use crate::quarantine::{Object, committed_runs, gone, objects};
 
 /// Runs a verb.
 ///
@@ -27,14 +27,17 @@ pub async fn run(installation: &Installation, command: &QuarantineCommand, outpu
 }
 
 async fn read(installation: &Installation, object: &Object) -> Outcome<bytes::Bytes> {
-    installation.store.read(&object.path).await.map_err(|error| store_failure("read refused rows", &error))
+    installation.store.read(&object.path).await.map_err(|error| installation.store_failure("read refused rows", &error))
 }
 
 /// Objects that the table's loads took up again.
 async fn replayed(installation: &Installation, table: &str) -> Outcome<Vec<String>> {
     let Some(dataset) = installation.keys.find(&format!("table:{table}")) else { return Ok(Vec::new()) };
     let head = installation.journal.state().tables.get(&dataset).map_or(0, |head| head.sequence);
-    Ok(Offsets::read(&installation.store, dataset, head).await?.unwrap_or_default().replayed)
+    if gone(installation, dataset).contains(Offsets::path(dataset, head).as_ref()) {
+        return Ok(Vec::new());
+    }
+    Ok(Offsets::read(installation, dataset, head).await?.unwrap_or_default().replayed)
 }
 
 async fn list(installation: &Installation, only: Option<&str>, output: Output) -> Outcome {
@@ -53,7 +56,15 @@ async fn list(installation: &Installation, only: Option<&str>, output: Output) -
         let mut counts: BTreeMap<(u64, String, &str, String, Option<String>), u64> = BTreeMap::new();
         let replayed = replayed(installation, &table).await?;
         let runs = committed_runs(installation, &table).await?;
+        let state = installation.journal.state();
+        let recorded = installation.table(&table).and_then(|table| state.quarantine.get(&table.id));
         for object in objects(installation, &table).await? {
+            if object.gone {
+                let rows = recorded.and_then(|recorded| recorded.get(object.path.as_ref())).map(|kept| kept.rows);
+                let batch = "destroyed with its key";
+                listing.row([json!(table), json!(object.sequence), json!(object.run), json!(batch), Value::Null, Value::Null, json!(rows)]);
+                continue;
+            }
             let bytes = read(installation, &object).await?;
             let batch = match runs.get(&object.sequence) == Some(&object.run) {
                 true if replayed.contains(&object.path.to_string()) => "replayed",
@@ -79,7 +90,7 @@ async fn show(installation: &Installation, table: &str, limit: u64, output: Outp
     installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
     let mut listing = Listing::new(&["file", "record", "rule", "column", "row"]);
     let mut shown = 0;
-    'objects: for object in objects(installation, table).await? {
+    'objects: for object in objects(installation, table).await?.into_iter().filter(|object| !object.gone) {
         let bytes = read(installation, &object).await?;
         let reader = Reader::open(&bytes)?;
         let columns = reader.head().columns.clone();

@@ -6,6 +6,7 @@ use polder_types::ErrorKind;
 use serde_json::json;
 
 use crate::cli::Output;
+use crate::command::keys::destruction::standing;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
@@ -14,9 +15,10 @@ use crate::project::Project;
 /// `polder status`, beside a writer.
 ///
 /// # Errors
-/// When standard output cannot be written.
-pub fn status(installation: &Installation, output: Output) -> Outcome {
+/// When the keyring cannot be read, or standard output cannot be written.
+pub async fn status(installation: &Installation, output: Output) -> Outcome {
     let state = installation.journal.state();
+    let destructions = standing(installation).await?;
     let names: BTreeMap<_, _> = installation.keys.datasets().into_iter().map(|dataset| (dataset.id, dataset.name)).collect();
     let last = state.runs.values().max_by_key(|run| run.started_ms);
     let tables: Vec<_> = state
@@ -37,6 +39,8 @@ pub fn status(installation: &Installation, output: Output) -> Outcome {
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
             "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
+            "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
+                "state": if one.pending.is_empty() { "destroyed" } else { "pending" }, "pending": one.pending})).collect::<Vec<_>>(),
             "integrity_failures": state.integrity_failures.len(),
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
                 "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
@@ -61,6 +65,9 @@ pub fn status(installation: &Installation, output: Output) -> Outcome {
     }
     if !state.open_intents.is_empty() {
         text(&format!("unfinished   {} commits; the next writer settles them", state.open_intents.len()))?;
+    }
+    for one in destructions.iter().filter(|one| !one.pending.is_empty()) {
+        text(&format!("keys         {}", one.text()))?;
     }
     for failure in &state.integrity_failures {
         text(&format!("integrity    {} failed at {}", failure.object, time(failure.time_ms)))?;

@@ -5,9 +5,12 @@ use polder_types::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::cli::{Output, TableCommand};
+use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{Listing, text, time};
+use crate::removal::drop_table;
+use crate::tables::Unreadable;
 
 /// Runs a verb.
 ///
@@ -18,16 +21,25 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
     match command {
         TableCommand::List => {
             let state = installation.journal.state();
-            let mut listing = Listing::new(&["table", "version", "rows", "changed"]);
+            let mut rows_of: Vec<[Value; 5]> = Vec::new();
             for table in installation.tables() {
                 if !installation.policies.decide(&installation.actor, &installation.groups, Action::Describe, &table).allowed {
                     continue;
                 }
                 let Some(head) = state.tables.get(&table.id).filter(|head| head.sequence > 0) else { continue };
-                let rows = lake.rows(table.id, None).await?;
+                let (rows, unreadable) = match lake.rows(table.id, None).await {
+                    Ok(rows) => (Some(rows), None),
+                    Err(error) => (None, Some(Unreadable::of(&table.name, error)?.brief())),
+                };
                 let changed = head.versions.last().map(|version| time(version.time_ms));
-                listing.row([json!(table.name.to_string()), json!(head.version), json!(rows), json!(changed)]);
+                rows_of.push([json!(table.name.to_string()), json!(head.version), json!(rows), json!(changed), json!(unreadable)]);
             }
+            // People see the column where it says something.
+            let columns: &[&'static str] = &["table", "version", "rows", "changed", "unreadable"];
+            let all = output != Output::Table || rows_of.iter().any(|row| row.last().is_some_and(|unreadable| !unreadable.is_null()));
+            let shown = if all { columns.len() } else { columns.len() - 1 };
+            let mut listing = Listing::new(columns.get(..shown).unwrap_or(columns));
+            rows_of.into_iter().for_each(|row| listing.row(row.into_iter().take(shown)));
             listing.print(output)
         }
         TableCommand::Show { name } => {
@@ -81,6 +93,13 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
                 ]);
             }
             listing.print(output)
+        }
+        TableCommand::Drop { name, yes } => {
+            if !yes && !confirmed(&format!("remove table {name} with its rows, versions and refused rows, for good? [y/N] "))? {
+                return Err(Failure::new(ErrorKind::Invalid, format!("drop table {name}: not confirmed; give --yes")));
+            }
+            let objects = drop_table(installation, name).await?;
+            text(&format!("dropped {name}: {objects} objects removed; its entries in the log stay"))
         }
         TableCommand::Optimize { name } => {
             let permit = installation.permit(Action::Maintain, name).await?;

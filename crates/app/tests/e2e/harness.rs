@@ -171,6 +171,68 @@ impl Project {
     }
 }
 
+impl Project {
+    /// Another source with one column and its contract, approved, beside [`Project::people`].
+    pub fn pets(&self, rows: &str) {
+        self.write("data/pets.csv", format!("pet\n{rows}"));
+        self.write("sources/zoo.yaml", "type: csv\npath: data\ndatasets:\n  pets: {file: pets*.csv}\n");
+        self.write("contracts/pets.odcs.yaml", PETS_CONTRACT);
+        self.run(&["contract", "approve", "pets", "--yes"]).ok();
+    }
+
+    /// Enrols two approvers who are not the requester, and returns their key files.
+    pub fn approvers(&self) -> [String; 2] {
+        let mut settings = std::fs::read_to_string(self.dir().join("polder.yaml")).unwrap();
+        let files = ["ann", "bea"].map(|name| {
+            let file = self.beside(&format!("{name}.approver.key")).display().to_string();
+            let out = self.run(&["keys", "approver", name, "--to", &file]).ok();
+            let vkey = out.lines().find_map(|line| line.trim().strip_prefix("- ")).unwrap();
+            settings = settings.replacen("    approvers:\n", &format!("    approvers:\n      - {vkey}\n"), 1);
+            file
+        });
+        self.write("polder.yaml", settings);
+        files
+    }
+
+    /// The arguments of a destruction that both approved.
+    pub fn approved_destruction(&self, approvers: &[String; 2], whose: [&str; 2], key_version: &str) -> Vec<String> {
+        let destroy = ["keys", "destroy", whose[0], whose[1], "--key-version", key_version];
+        let request = self.run(&destroy).ok();
+        let request = request.lines().find_map(|line| line.strip_prefix("request")).unwrap().trim().to_owned();
+        let approvals = approvers.iter().map(|file| self.run(&["keys", "approve", &request, "--key", file]).ok().trim().to_owned());
+        let approvals: Vec<String> = approvals.flat_map(|approval| ["--approval".to_owned(), approval]).collect();
+        destroy.into_iter().map(str::to_owned).chain(approvals).collect()
+    }
+
+    /// Destroys a key version, approved by both; what was printed.
+    #[track_caller]
+    pub fn destroy(&self, approvers: &[String; 2], whose: [&str; 2], key_version: &str) -> String {
+        let args = self.approved_destruction(approvers, whose, key_version);
+        self.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).ok()
+    }
+
+    /// What a command prints as JSON.
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--output", "json"]).collect();
+        serde_json::from_str(&self.run(&args).ok()).unwrap()
+    }
+}
+
+const PETS_CONTRACT: &str = r#"apiVersion: v3.1.0
+kind: DataContract
+id: 6f1c2f0e-58f1-4c0e-9a38-0d4b6d1f7a11
+version: 1.0.0
+status: active
+customProperties:
+  - {property: polder.source, value: zoo}
+schema:
+  - name: pets
+    physicalName: pets
+    properties:
+      - {name: pet, physicalName: pet, logicalType: string, required: true}
+"#;
+
 /// `id` unique, `name` required, `age` 0 to 150; the column `secret` is not authorised.
 pub const PEOPLE_CONTRACT: &str = r#"apiVersion: v3.1.0
 kind: DataContract

@@ -10,6 +10,7 @@
 
 mod classified;
 mod demo;
+mod destroyed;
 mod disk;
 mod door;
 mod harness;
@@ -22,6 +23,7 @@ mod models;
 mod proofs;
 mod quarantine;
 mod readme;
+mod removal;
 mod tamper;
 mod writers;
 mod wrong_input;

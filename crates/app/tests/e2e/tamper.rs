@@ -149,6 +149,9 @@ fn the_newest_object_of_each_kind_cannot_be_removed_unseen() {
     let mut removed = under("tables/", ".parquet");
     removed.extend(under("tables/", ".json"));
     removed.extend([newest("journal/", ""), newest("keyring/", ""), newest("offsets/", "")]);
+    // Refused rows: of each load.
+    assert_eq!(under("quarantine/", "").len(), 2);
+    removed.extend(under("quarantine/", ""));
     for victim in removed {
         let bytes = std::fs::read(&victim).unwrap();
         std::fs::remove_file(&victim).unwrap();
@@ -159,6 +162,71 @@ fn the_newest_object_of_each_kind_cannot_be_removed_unseen() {
         detected(&project, &[named, "log"], &format!("{object} removed"));
         std::fs::write(victim, bytes).unwrap();
     }
+    project.run(&["audit", "verify"]).ok();
+}
+
+/// Refused rows that are gone are missed by who would take them up again, too.
+#[test]
+fn a_replay_does_not_pass_over_refused_rows_that_are_gone() {
+    let project = loaded(Project::new());
+    let victim = targets(&project).into_iter().find(|path| name(&project, path).starts_with("quarantine/")).unwrap();
+    std::fs::remove_file(&victim).unwrap();
+    let object = name(&project, &victim);
+    let err = project.run(&["quarantine", "replay", "people"]).fails(6);
+    assert!(err.contains(&object), "{err}");
+    detected(&project, &[&object], "replay");
+    project.run(&["table", "drop", "people", "--yes"]).ok();
+    project.run(&["audit", "verify"]).ok();
+}
+
+/// A file that is none of the store's is named, and the rest is verified all the same; nobody else stumbles over it.
+#[test]
+fn stray_files_are_named_and_hide_nothing() {
+    let project = loaded(Project::new());
+    let strays = ["keyring/notes.txt", "keyring/1", "lease/.nfs0001", "notes.txt", "tmp/plain.csv"];
+    for stray in strays {
+        std::fs::write(project.store().join(stray), "x").unwrap();
+    }
+    let victim = targets(&project).into_iter().find(|path| name(&project, path).ends_with(".parquet")).unwrap();
+    let bytes = std::fs::read(&victim).unwrap();
+    std::fs::write(&victim, &bytes[..bytes.len() - 1]).unwrap();
+    let verified = project.run(&["audit", "verify", "--output", "json"]);
+    assert_eq!(verified.code, Some(6), "{verified:?}");
+    let verified: serde_json::Value = serde_json::from_str(&verified.out).unwrap();
+    let named: Vec<&str> = verified["failures"].as_array().unwrap().iter().map(|failure| failure["object"].as_str().unwrap()).collect();
+    let victim_name = name(&project, &victim);
+    assert!(strays.iter().chain([&victim_name.as_str()]).all(|object| named.contains(object)), "{named:?}");
+    std::fs::write(&victim, bytes).unwrap();
+    project.run(&["keys", "rotate", "--table", "people"]).ok();
+    project.run(&["sql", "select count(*) from people"]).ok();
+    for stray in strays {
+        // A writer sweeps what was left under tmp/.
+        let _ = std::fs::remove_file(project.store().join(stray));
+    }
+    project.run(&["audit", "verify"]).ok();
+}
+
+/// However often a command is tried, a lease that was rolled back does not become right by itself.
+#[test]
+fn a_lease_that_was_rolled_back_stays_refused() {
+    let project = loaded(Project::new());
+    let older = project.beside("older");
+    project.copy_store(&older);
+    grown(&project);
+    let newest = std::fs::read_dir(project.store().join("lease")).unwrap().map(|entry| entry.unwrap().file_name()).max().unwrap();
+    std::fs::remove_dir_all(project.store().join("lease")).unwrap();
+    copy(&older.join("lease"), &project.store().join("lease"));
+    for _ in 0..8 {
+        let err = project.run(&["sql", "select 1"]).fails(6);
+        assert!(err.contains("lease/ was rolled back") && err.contains(newest.to_str().unwrap()), "{err}");
+    }
+    detected(&project, &["lease"], "lease");
+    // What the text says to do, with a file that is old enough to be nobody's.
+    let file = project.store().join("lease").join(newest);
+    std::fs::write(&file, "").unwrap();
+    let file = std::fs::File::options().append(true).open(file).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    project.run(&["sql", "select count(*) from people"]).ok();
     project.run(&["audit", "verify"]).ok();
 }
 

@@ -68,7 +68,13 @@ fn an_outcome_never_takes_a_table_back() {
 
 #[test]
 fn keys_and_maintenance_are_open_between_intent_and_outcome() {
-    let keys = |phase, keyring_version| EventKind::KeysChanged { change: KeyChange::RootRotated, phase, dataset: None, keyring_version };
+    let keys = |phase, keyring_version| EventKind::KeysChanged {
+        change: KeyChange::RootRotated,
+        phase,
+        dataset: None,
+        key_version: None,
+        keyring_version,
+    };
     let state = after(&[keys(Phase::Intent, 5)]);
     assert_eq!((state.open_key_changes.len(), state.keyring_version), (1, 0));
     assert_eq!(after(&[keys(Phase::Intent, 5), keys(Phase::Aborted, 5)]).keyring_version, 0);
@@ -78,6 +84,48 @@ fn keys_and_maintenance_are_open_between_intent_and_outcome() {
     let maintained = |phase| EventKind::TableMaintained { dataset: DATASET, operation: TableOperation::Optimize, phase, files: 1 };
     assert_eq!(after(&[maintained(Phase::Intent)]).open_maintenance.len(), 1);
     assert_eq!(after(&[maintained(Phase::Intent), maintained(Phase::Outcome)]).open_maintenance.len(), 0);
+}
+
+#[test]
+fn only_what_was_listed_before_a_destruction_went_with_its_key() {
+    let prepared =
+        |part, object: &str| EventKind::DestructionPrepared { dataset: DATASET, key_version: 1, part, objects: vec![object.to_owned()] };
+    let keys = |change, phase| EventKind::KeysChanged { change, phase, dataset: Some(DATASET), key_version: Some(1), keyring_version: 7 };
+    let pending = |phase| keys(KeyChange::DestructionPending, phase);
+    let state = after(&[prepared(0, "a"), prepared(1, "b")]);
+    assert_eq!(state.destroyed(DATASET, 1, "a"), None, "a preparation destroys nothing");
+    // Killed between intent and outcome: whether the key is gone, the keyring says.
+    let state = after(&[prepared(0, "a"), prepared(1, "b"), pending(Phase::Intent)]);
+    assert_eq!(state.destroyed(DATASET, 1, "b"), Some(Recorded { index: 2, time_ms: 1002 }));
+    let state = after(&[prepared(0, "a"), pending(Phase::Intent), pending(Phase::Aborted)]);
+    assert!(state.destroyed(DATASET, 1, "a").is_none() && state.destroyed_objects(DATASET).next().is_none());
+    let done = [prepared(0, "a"), prepared(0, "b"), prepared(1, "c"), pending(Phase::Intent), pending(Phase::Outcome), prepared(0, "d")];
+    let state = after(&done);
+    let at = Recorded { index: 4, time_ms: 1004 };
+    assert_eq!(state.destroyed_objects(DATASET).collect::<Vec<_>>(), [("b", 1, at), ("c", 1, at)], "the first list came to nothing");
+    for (version, object) in [(1, "a"), (1, "d"), (2, "b")] {
+        assert_eq!(state.destroyed(DATASET, version, object), None, "{version} {object}");
+    }
+    let done: Vec<EventKind> = done.into_iter().chain([keys(KeyChange::Destroyed, Phase::Outcome)]).collect();
+    assert_eq!(after(&done).destructions[&DATASET][&1].complete, Some(Recorded { index: 6, time_ms: 1006 }));
+}
+
+#[test]
+fn a_dropped_table_leaves_nothing_that_must_be_there() {
+    let drop = |phase| EventKind::TableMaintained { dataset: DATASET, operation: TableOperation::Drop, phase, files: 1 };
+    let kept = EventKind::QuarantineWritten { run: RunId([1; 16]), dataset: DATASET, sequence: 11, rows: 3, object: Some("q".to_owned()) };
+    let classified =
+        EventKind::TableClassified { dataset: DATASET, classification: Some("personal".to_owned()), contract_hash: "cc".to_owned() };
+    let before = [outcome(1, "aa", CommitResult::Committed), intent(2, "bb"), kept, classified];
+    let state = after(&before);
+    assert_eq!((state.quarantine[&DATASET]["q"].rows, state.dropping(DATASET)), (3, false));
+    let events: Vec<EventKind> = before.into_iter().chain([drop(Phase::Intent)]).collect();
+    let state = after(&events);
+    assert!(state.dropping(DATASET) && !state.tables.is_empty(), "until it is done the next writer must know what to finish");
+    let events: Vec<EventKind> = events.into_iter().chain([drop(Phase::Outcome)]).collect();
+    let state = after(&events);
+    assert!(!state.dropping(DATASET) && state.tables.is_empty() && state.open_intents.is_empty() && state.quarantine.is_empty());
+    assert!(state.classifications.is_empty());
 }
 
 #[test]

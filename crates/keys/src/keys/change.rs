@@ -65,6 +65,30 @@ impl Keys {
         .await
     }
 
+    /// Gives datasets other names, so that new ones can take theirs; their keys stay. Names that they have already are no error,
+    /// so that what was interrupted can be run again.
+    ///
+    /// # Errors
+    /// When there is no such dataset, a name is not one or is another's, or the keyring cannot be written.
+    pub async fn rename_datasets(&self, names: &[(DatasetId, String)]) -> Result<(), Error> {
+        if !names.iter().all(|(_, name)| valid_name(name)) {
+            return Err(Error::Name { what: "dataset", most: NAME_MAX_BYTES });
+        }
+        self.change(Older::KeepSome, |document, _| {
+            let mut changed = false;
+            for (id, name) in names {
+                if document.datasets.iter().any(|(other, dataset)| other != id && dataset.name == *name) {
+                    return Err(Error::NameTaken { name: name.clone() });
+                }
+                let dataset = document.datasets.get_mut(id).ok_or(Error::UnknownDataset(*id))?;
+                changed |= dataset.name != *name;
+                dataset.name.clone_from(name);
+            }
+            Ok(((), changed))
+        })
+        .await
+    }
+
     /// Adds a key version to a dataset and makes it the current one. What older versions sealed still opens.
     ///
     /// # Errors
@@ -146,6 +170,26 @@ impl Keys {
         self.take_up(ring, custody, now_ms);
         self.delete_older(version, older).await;
         Ok(result)
+    }
+
+    /// Deletes older keyrings that another root than the one in use wrapped, and tells which. A rotation does so by itself; a
+    /// crash in it, or a recovery, leaves them, and who finds the old root could open them. Damaged ones stay to be found.
+    ///
+    /// # Errors
+    /// When the lease is lost, or the vault cannot be read or written.
+    pub async fn delete_withdrawn(&self) -> Result<Vec<u64>, Error> {
+        let _change = self.0.change.lock().await;
+        let (newest, root) = self.read(|_, version, root| Ok((version, *root)))?;
+        let vault = &self.0.vault;
+        let mut deleted = Vec::new();
+        for version in vault.versions().await?.into_iter().filter(|version| *version < newest) {
+            let Ok(envelope) = Envelope::parse(version, &vault.read(version).await?) else { continue };
+            if envelope.wrap(WrapKind::Custody, Some(&root)).is_none() {
+                vault.delete(version).await?;
+                deleted.push(version);
+            }
+        }
+        Ok(deleted)
     }
 
     fn take_up(&self, ring: Ring, custody: &Arc<dyn Custody>, now_ms: i64) {

@@ -42,6 +42,7 @@ fn error_texts() {
         Error::Destroyed { dataset, key_version: 3 },
         Error::StillCurrent { dataset, key_version: 3 },
         Error::Name { what: "dataset", most: 255 },
+        Error::NameTaken { name: "table:flights".to_owned() },
         Error::Limit { what: "recovery kits", most: 8 },
         Error::Approval { problem: "fewer than two persons signed" },
         Error::VerifierKey,

@@ -261,3 +261,22 @@ fn keys_do_not_debug() {
     const { assert!(!Probe::<recovery::Share>::SHOWS) };
     const { assert!(!Probe::<format::Document>::SHOWS) };
 }
+
+#[tokio::test]
+async fn a_dataset_that_gave_its_name_back_keeps_its_keys() {
+    let place = Place::new();
+    let keys = place.create().await;
+    let old = keys.find("table:flights").unwrap();
+    let key = *keys.open_key(old, 1).unwrap().expose();
+    let taken = keys.rename_datasets(&[(old, "system:journal".to_owned())]).await.unwrap_err();
+    assert_eq!((taken.kind(), keys.find("table:flights")), (ErrorKind::Invalid, Some(old)));
+    for _ in 0..2 {
+        keys.rename_datasets(&[(old, "dropped:table:flights".to_owned())]).await.unwrap();
+    }
+    let new = keys.add_dataset("table:flights").await.unwrap();
+    assert_ne!(old, new);
+    let again = place.open().await.unwrap();
+    assert_eq!((again.find("table:flights"), again.find("dropped:table:flights")), (Some(new), Some(old)));
+    assert_eq!(*again.open_key(old, 1).unwrap().expose(), key);
+    assert_ne!(*again.open_key(new, 1).unwrap().expose(), key);
+}

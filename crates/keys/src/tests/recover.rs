@@ -35,6 +35,23 @@ async fn any_two_of_three_shares_recover() {
     }
 }
 
+/// Should the lost root turn up, there is no keyring left that it opens.
+#[tokio::test]
+async fn what_a_lost_root_opens_is_gone_after_the_recovery() {
+    let place = Place::new();
+    let (keys, kit) = with_shares(&place).await;
+    let old = place.vault().read(keys.keyring_version()).await.unwrap();
+    let source = KitSource::ShareFiles(kit.files[..2].to_vec());
+    let recovered = recover(&place, &source, "new.key").await.unwrap();
+    assert_eq!(place.vault().versions().await.unwrap(), [recovered.keyring_version()]);
+    // One that is put back goes again; one that is damaged stays to be found.
+    place.vault().create(keys.keyring_version(), old.clone()).await.unwrap();
+    std::fs::write(place.vault().file(1), &old[..100]).unwrap();
+    assert_eq!(recovered.delete_withdrawn().await.unwrap(), [keys.keyring_version()]);
+    recovered.rotate_dataset(recovered.find("table:flights").unwrap()).await.unwrap();
+    assert_eq!(recovered.delete_withdrawn().await.unwrap(), [], "what the root in use opens stays");
+}
+
 #[tokio::test]
 async fn one_share_does_not() {
     let place = Place::new();

@@ -60,7 +60,7 @@ async fn destruction_is_pending_until_nothing_can_open_the_key() {
     keys.rotate_root(None).await.unwrap();
     assert_eq!(keys.destructions().await.unwrap()[0].pending, [left[0].clone(), left[2].clone()]);
     recovery::retire_kit(&keys, &kit.id).await.unwrap();
-    assert_eq!(keys.settle_destructions().await.unwrap()[0].pending, [left[0].clone()]);
+    assert_eq!(keys.destructions().await.unwrap()[0].pending, [left[0].clone()]);
     assert_eq!(keys.datasets().iter().find(|d| d.id == flights).unwrap().versions[0].state, KeyState::DestructionPending);
     keys.list_copy("backup:monday", keys.keyring_version()).await.unwrap();
     assert_eq!(keys.settle_destructions().await.unwrap()[0].state(), "destroyed");
@@ -102,4 +102,22 @@ async fn an_older_version_that_comes_back_keeps_it_pending() {
     assert_eq!(keys.destructions().await.unwrap()[0].pending, [Pending::OldVersion(3), Pending::Root]);
     keys.rotate_root(None).await.unwrap();
     assert!(keys.destructions().await.unwrap()[0].destroyed());
+}
+
+#[tokio::test]
+async fn a_kit_that_is_retired_last_ends_the_destruction() {
+    let place = Place::new();
+    let keys = place.create().await;
+    let persons = Persons::new(&place);
+    let flights = keys.find("table:flights").unwrap();
+    let target = recovery::KitTarget::KeyFile { path: place.path("kit.key") };
+    let kit = recovery::write_kit(&keys, &target, Arc::clone(&place.rng)).await.unwrap();
+    keys.rotate_dataset(flights).await.unwrap();
+    let plan = keys.plan_destroy(flights, 1, &persons.requester).await.unwrap();
+    keys.destroy(&plan, &persons.approve(plan.request_hash)).await.unwrap();
+    keys.rotate_root(None).await.unwrap();
+    let state = |keys: &Keys| keys.datasets().iter().find(|info| info.id == flights).unwrap().versions[0].state;
+    assert_eq!(state(&keys), KeyState::DestructionPending);
+    recovery::retire_kit(&keys, &kit.id).await.unwrap();
+    assert_eq!((state(&keys), state(&place.open().await.unwrap())), (KeyState::Destroyed, KeyState::Destroyed));
 }

@@ -27,6 +27,7 @@ fn error_texts() {
             dataset,
             source: polder_types::RecordError { kind: ErrorKind::Unavailable, message: "no space".into(), source: None },
         },
+        Error::destroyed(dataset, crate::ports::DestroyedKey { key_version: 2, time_ms: 1_767_225_600_000 }),
         Error::Integrity { object: object(), finding: "the object is not the one that the journal recorded" },
         Error::Store { step: "read", object: object(), source: missing() },
         Error::Parquet { step: "decode", object: object(), source: parquet::errors::ParquetError::EOF("short".into()) },

@@ -60,6 +60,7 @@ impl Inner {
         }
         let key = self.keys.open_key(parsed.dataset, header.key_version).map_err(|source| match source {
             KeysError::UnknownDataset(_) | KeysError::UnknownKeyVersion { .. } => Error::NoKey { path: path.to_owned(), source },
+            KeysError::Destroyed { key_version, .. } => Error::Destroyed { path: path.to_owned(), key_version, source },
             source => Error::Key { path: path.to_owned(), source },
         })?;
         Opener::new(key.expose(), Label::Object, path, head, len).map_err(|source| Error::open(path, source))

@@ -54,6 +54,21 @@ async fn one_holds_it_and_epochs_grow() {
     assert!(lease_file(&backend, 3).exists());
 }
 
+/// Whoever finds that `lease/` was rolled back takes no epoch, or enough tries would reach the one that was lost.
+#[tokio::test]
+async fn an_epoch_that_is_withdrawn_was_never_taken() {
+    let (_dir, backend) = store();
+    for _ in 0..3 {
+        let lease = Lease::acquire(&backend, clock(), None).await.unwrap();
+        assert_eq!(lease.epoch(), 1);
+        lease.withdraw().await.unwrap();
+        assert!(!lease_file(&backend, 1).exists());
+    }
+    std::fs::write(lease_file(&backend, 7), "").unwrap();
+    let later = Arc::new(ManualClock::new(SystemClock.now_ms() + STALE_AFTER_MS + 1));
+    assert_eq!(Lease::acquire(&backend, later, None).await.unwrap().epoch(), 8, "an empty file stands for its epoch");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_ask_at_once_one_gets_it() {
     let (_dir, backend) = store();

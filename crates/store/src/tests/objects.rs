@@ -286,3 +286,22 @@ proptest! {
         }
     }
 }
+
+/// A stray file among the keyrings or leases is told of, and stops nobody.
+#[tokio::test]
+async fn a_stray_file_is_told_of_and_stops_nobody() {
+    use polder_keys::KeyringVault as _;
+    let fixture = Fixture::new().await;
+    let backend = fixture.store.backend();
+    let versions = backend.versions().await.unwrap();
+    for stray in ["keyring/notes.txt", "keyring/7", "lease/.nfs0001"] {
+        std::fs::write(fixture.store_dir().join(stray), "x").unwrap();
+    }
+    assert_eq!(backend.versions().await.unwrap(), versions);
+    let clock = || std::sync::Arc::new(polder_types::SystemClock);
+    drop(crate::Lease::acquire(backend, clock(), None).await.unwrap());
+    assert_eq!(crate::Lease::acquire(backend, clock(), None).await.unwrap().epoch(), 2);
+    let unknown: Vec<String> =
+        backend.every_file().unwrap().into_iter().filter(|file| file.kind == FileKind::Unknown).map(|file| file.path).collect();
+    assert_eq!(unknown, ["keyring/7", "keyring/notes.txt", "lease/.nfs0001"]);
+}

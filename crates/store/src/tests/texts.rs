@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use polder_types::DatasetId;
 
-use crate::{Error, is_no_space, kind_of, kind_of_any};
+use crate::{Error, destroyed_in, is_no_space, kind_of, kind_of_any};
 
 #[test]
 fn error_texts() {
@@ -31,7 +31,8 @@ fn error_texts() {
         Error::Foreign { path: path() },
         Error::RolledBack { path: path(), found: 1, seen: 2 },
         Error::NoKey { path: path(), source: polder_keys::Error::UnknownDataset(dataset) },
-        Error::Key { path: path(), source: polder_keys::Error::Destroyed { dataset, key_version: 1 } },
+        Error::Key { path: path(), source: polder_keys::Error::LeaseEnded },
+        Error::Destroyed { path: path(), key_version: 1, source: polder_keys::Error::Destroyed { dataset, key_version: 1 } },
         Error::Changed { path: path() },
         Error::Upload { path: path() },
         Error::Unsupported { what: "update by tag", path: path() },
@@ -46,13 +47,14 @@ fn error_texts() {
     let texts: Vec<String> = errors.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();
     insta::assert_snapshot!(texts.join("\n"));
     for error in errors {
-        let (kind, full) = (error.kind(), error.is_no_space());
+        let (kind, full, destroyed) = (error.kind(), error.is_no_space(), matches!(error, Error::Destroyed { .. }));
         // However others wrap it, what it means is found again.
         let outer = object_store::Error::from(error);
         assert_eq!(kind_of(&outer), kind);
         let outer = io::Error::other(outer);
         assert_eq!(kind_of_any(&outer), Some(kind));
         assert_eq!(is_no_space(&outer), full);
+        assert_eq!(destroyed_in(&outer), destroyed.then_some((path().as_str(), 1)));
     }
     assert_eq!(kind_of_any(&io_error()), None);
 }
