@@ -126,7 +126,7 @@ pub struct DemoArgs {
 pub enum SourceCommand {
     /// List the sources and their datasets
     List,
-    /// Read the column names of a dataset and what a contract would authorise; no value is stored or shown
+    /// Read the column names of a dataset and what a contract would authorise; no row is stored or shown (a recorded read)
     Check {
         /// SOURCE or SOURCE.DATASET
         name: String,
@@ -331,6 +331,12 @@ pub enum KeysCommand {
 pub enum AuditCommand {
     /// Verify the whole log, its signatures, its anchor and the private values
     Verify,
+    /// Begin the anchor that polder.yaml names, for a log that had none
+    Anchor {
+        /// Write its file, which must not exist yet
+        #[arg(long, required = true)]
+        init: bool,
+    },
     /// Show the newest events
     Show {
         #[arg(long, default_value_t = 20)]

@@ -1,5 +1,7 @@
 //! What each command does; [`run`] chooses.
 
+use polder_policy::Action;
+
 use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, SourceCommand};
 use crate::failure::Outcome;
 use crate::installation::Installation;
@@ -96,9 +98,10 @@ pub async fn run(cli: Cli) -> Outcome {
             keys::run(&installation, command, output).await?;
             installation.close().await
         }
-        Command::Audit(AuditCommand::Verify) => audit::verify(&reader(global).await?, output).await,
-        Command::Audit(AuditCommand::Export { to }) => audit::export(&reader(global).await?, to, output).await,
-        Command::Audit(AuditCommand::Proof { index }) => audit::proof(&reader(global).await?, *index).await,
+        Command::Audit(AuditCommand::Verify) => audit::verify(&auditor(global).await?, output).await,
+        Command::Audit(AuditCommand::Export { to }) => audit::export(&auditor(global).await?, to, output).await,
+        Command::Audit(AuditCommand::Proof { index }) => audit::proof(&auditor(global).await?, *index).await,
+        Command::Audit(AuditCommand::Anchor { .. }) => audit::begin_anchor(project(global)?, global.wait).await,
         Command::Audit(AuditCommand::Show { limit, kind }) => {
             let installation = writer(global).await?;
             audit::show(&installation, *limit, kind.as_deref(), output).await?;
@@ -113,6 +116,24 @@ fn project(global: &Global) -> Outcome<Project> {
 
 async fn writer(global: &Global) -> Outcome<Installation> {
     Installation::open(project(global)?, global.wait).await
+}
+
+/// A reader for who may read the log. A reader records nothing, so a refusal is recorded by a writer; where another one holds
+/// the lease, it is a refusal all the same.
+async fn auditor(global: &Global) -> Outcome<Installation> {
+    let installation = reader(global).await?;
+    let Err(denied) = installation.require(Action::Audit).await else { return Ok(installation) };
+    drop(installation);
+    let recorded = async {
+        let installation = writer(global).await?;
+        // The refusal is what is wanted of it.
+        let _ = installation.require(Action::Audit).await;
+        installation.close().await
+    };
+    if let Err(failure) = recorded.await {
+        tracing::warn!(%failure, "the refusal could not be recorded");
+    }
+    Err(denied)
 }
 
 async fn reader(global: &Global) -> Outcome<Installation> {

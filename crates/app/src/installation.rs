@@ -116,6 +116,20 @@ impl Installation {
     /// # Errors
     /// As [`Installation::open`].
     pub async fn open_with(project: Project, custody: Arc<dyn Custody>, wait: Option<u64>) -> Outcome<Self> {
+        let anchor = anchor(&project);
+        Self::open_all(project, custody, wait, anchor).await
+    }
+
+    /// [`Installation::open`] with another anchor than the project names: for who begins one.
+    ///
+    /// # Errors
+    /// As [`Installation::open`].
+    pub async fn open_anchored(project: Project, wait: Option<u64>, anchor: Option<Anchor>) -> Outcome<Self> {
+        let custody = custody(&project)?;
+        Self::open_all(project, custody, wait, anchor).await
+    }
+
+    async fn open_all(project: Project, custody: Arc<dyn Custody>, wait: Option<u64>, anchor: Option<Anchor>) -> Outcome<Self> {
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
         let backend = Backend::open(&store_dir(&project))?;
         let lease = match Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await {
@@ -139,7 +153,7 @@ impl Installation {
         let temp = TempSpace::new(backend.clone(), Arc::clone(&rng), project.environment().temporary_mib.saturating_mul(1 << 20))?;
         let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
         let signer = Arc::new(JournalSigner::new(keys.clone()));
-        let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
+        let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor).await?;
         let (epoch, known) = (lease.epoch(), journal.state().epoch);
         if epoch <= known {
             lease.withdraw().await?;
@@ -283,17 +297,21 @@ impl Installation {
     ///
     /// # Errors
     /// When no policy permits it, the name is none, or the refusal cannot be recorded.
-    pub async fn may(&self, action: Action, name: &str) -> Outcome {
+    pub async fn may(&self, action: Action, name: &str) -> Outcome<Permit> {
         if self.table(name).is_some() {
-            return self.permit(action, name).await.map(drop);
+            return self.permit(action, name).await;
         }
         let table = TableName::new(name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
         // It has no id yet, and policies see none.
         let table = Described::new(self).table(&table, DatasetId([0; 16]));
         let request = RequestId::random(self.rng.as_ref())?;
-        let Err(denied) = self.policies.permit(&self.actor, &self.groups, action, &table, request) else { return Ok(()) };
-        self.refused(action.name(), denied.kind()).await?;
-        Err(Failure::of(denied.kind(), &denied))
+        match self.policies.permit(&self.actor, &self.groups, action, &table, request) {
+            Ok(permit) => Ok(permit),
+            Err(denied) => {
+                self.refused(action.name(), denied.kind()).await?;
+                Err(Failure::of(denied.kind(), &denied))
+            }
+        }
     }
 
     /// Decides whether the actor may do something with the installation as a whole, and records a refusal.

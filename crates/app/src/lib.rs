@@ -29,6 +29,7 @@ pub mod project;
 pub mod quarantine;
 pub mod removal;
 pub mod replay;
+pub mod sampling;
 pub mod search;
 pub mod secret_ref;
 pub mod settings;

@@ -111,7 +111,7 @@ pub enum Error {
     #[error("open the audit log: the keyring is version {found}, the log was written with version {known}: the keyring was rolled back")]
     KeyringRolledBack { found: u64, known: u64 },
     /// No anchor where one is configured.
-    #[error("read the anchor {path}: it is missing; restore it, or configure it as new after `polder audit verify` if it never existed")]
+    #[error("read the anchor {path}: it is missing; restore it; if there never was one, `polder audit anchor --init` begins it")]
     AnchorMissing { path: PathBuf },
     /// The anchor is not a checkpoint of this log.
     #[error("read the anchor {path}: {what}; restore it, or name the file of this installation")]

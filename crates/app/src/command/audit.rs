@@ -1,9 +1,10 @@
-//! `polder audit`: verify, show, export, proof.
+//! `polder audit`: verify, show, export, proof, anchor.
 
 use std::path::Path;
 
-use polder_audit::{Filter, Resolved};
+use polder_audit::{Anchor, Filter, Resolved};
 use polder_policy::Action;
+use polder_types::event::Phase;
 use polder_types::{ErrorKind, EventKind, RequestId};
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
+use crate::project::Project;
 use crate::verification::verify_all;
 
 /// `audit verify`.
@@ -58,6 +60,41 @@ pub async fn verify(installation: &Installation, output: Output) -> Outcome {
             list.join("\n")
         ),
     ))
+}
+
+/// `audit anchor --init`: from now on the newest checkpoint is also written to the file that `polder.yaml` names.
+///
+/// # Errors
+/// When it is not permitted, `polder.yaml` names no anchor, its file exists, or it cannot be written.
+pub async fn begin_anchor(project: Project, wait: Option<u64>) -> Outcome {
+    let path = project.environment().anchor.as_ref().map(|path| project.path(path)).ok_or_else(|| {
+        Failure::new(ErrorKind::Invalid, "begin an anchor: polder.yaml names none; write `anchor: FILE` into the environment first")
+    })?;
+    if path.symlink_metadata().is_ok() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!("begin the anchor {}: it exists already and is left as it is; name another file in polder.yaml", path.display()),
+        ));
+    }
+    // Opened without it first: nobody but who may reads the log, and nothing happens without a record.
+    let installation = Installation::open_anchored(project.clone(), wait, None).await?;
+    installation.require(Action::Audit).await?;
+    if let Some(before) = installation.journal.state().anchor_begun {
+        eprintln!(
+            "warning: the log had an anchor before, begun at entry {} on {}: whoever rolls a store back removes its anchor too",
+            before.index,
+            time(before.time_ms)
+        );
+    }
+    installation.record(EventKind::AnchorBegun { phase: Phase::Intent }).await?;
+    crate::failpoint::hit("anchor-intent");
+    installation.close().await?;
+    let installation = Installation::open_anchored(project, wait, Some(Anchor::new_file(&path))).await?;
+    crate::failpoint::hit("anchor-written");
+    installation.record(EventKind::AnchorBegun { phase: Phase::Outcome }).await?;
+    let entries = installation.journal.size();
+    installation.close().await?;
+    text(&format!("the anchor {} holds the checkpoint of {entries} entries; each command that writes moves it on", path.display()))
 }
 
 /// `audit show`: a recorded read.

@@ -3,12 +3,11 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use polder_connect::ReadOptions;
 use polder_contract::approval::{approval_file, approval_text};
 use polder_contract::{Bounds, Contract, OnViolation};
 use polder_keys::approver::ApproverKey;
 use polder_policy::Action;
-use polder_types::{ErrorKind, EventKind, TableName};
+use polder_types::{ErrorKind, EventKind};
 use serde_json::{Value, json};
 
 use crate::cli::{ContractCommand, Output};
@@ -16,6 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{Listing, text};
 use crate::project::{CONTRACT_SUFFIX, Project};
+use crate::sampling::table_for;
 
 /// Runs a verb that needs no writer.
 ///
@@ -87,12 +87,10 @@ pub async fn draft(installation: &Installation, dataset: &str, all: bool) -> Out
     let (source_name, dataset_name) = dataset
         .split_once('.')
         .ok_or_else(|| Failure::new(ErrorKind::Invalid, format!("draft a contract for {dataset}: name it as SOURCE.DATASET")))?;
-    let table = TableName::new(&dataset_name.to_lowercase().replace(['-', '.', ' '], "_"))
-        .map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
-    installation.may(Action::Sample, table.as_str()).await?;
+    let table = table_for(dataset_name)?;
     let project = &installation.project;
     let source = project.source(source_name)?;
-    let sample = polder_connect::sample(&source, dataset_name, ReadOptions::new(project.dir()))?;
+    let sample = installation.sample(&source, dataset_name, std::slice::from_ref(&table)).await?;
     let path = project.path("contracts").join(format!("{table}{CONTRACT_SUFFIX}"));
     if path.exists() {
         return Err(Failure::new(ErrorKind::Invalid, format!("write {}: it exists; edit it, or remove it first", path.display())));

@@ -102,6 +102,9 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     };
     record(EventKind::InstallationCreated { lineage }).await?;
     record(EventKind::LeaseTaken { epoch: lease.epoch() }).await?;
+    if anchor.is_some() {
+        record(EventKind::AnchorBegun { phase: Phase::Outcome }).await?;
+    }
     let kit_dir = key_dir.join(format!("{stem}.recovery-kit"));
     std::fs::create_dir_all(&kit_dir)
         .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", kit_dir.display()), &error))?;

@@ -1,8 +1,6 @@
 //! `polder source`: list and look.
 
-use polder_connect::ReadOptions;
-use polder_policy::Action;
-use polder_types::ErrorKind;
+use polder_types::{ErrorKind, TableName};
 use serde_json::json;
 
 use crate::cli::Output;
@@ -10,6 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::Listing;
 use crate::project::Project;
+use crate::sampling::table_for;
 
 /// Lists sources and datasets.
 ///
@@ -42,7 +41,6 @@ pub fn list(project: &Project, output: Output) -> Outcome {
 /// # Errors
 /// When the look is not permitted, or the source cannot be read.
 pub async fn check(installation: &Installation, name: &str, output: Output) -> Outcome {
-    installation.require(Action::Audit).await?;
     let project = &installation.project;
     let (source_name, only) = name.split_once('.').map_or((name, None), |(source, dataset)| (source, Some(dataset)));
     let source = project.source(source_name)?;
@@ -52,8 +50,16 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
     let contracts = project.contracts()?;
     let mut listing = Listing::new(&["dataset", "column", "looks_like", "null_tokens", "authorised_by"]);
     for dataset in source.datasets.keys().filter(|dataset| only.is_none_or(|only| only == dataset.as_str())) {
-        let sample = polder_connect::sample(&source, dataset, ReadOptions::new(project.dir()))
-            .map_err(|error| Failure::from(error).during(format!("look at dataset {dataset} of source {source_name}")))?;
+        let mut tables: Vec<TableName> = contracts
+            .iter()
+            .filter(|(_, contract)| contract.source == source.name && contract.dataset == *dataset)
+            .map(|(_, contract)| contract.table.clone())
+            .collect();
+        if tables.is_empty() {
+            tables.push(table_for(dataset)?);
+        }
+        let sample = installation.sample(&source, dataset, &tables).await;
+        let sample = sample.map_err(|failure| failure.during(format!("look at dataset {dataset} of source {source_name}")))?;
         for column in &sample.columns {
             let by: Vec<_> = contracts
                 .iter()

@@ -142,7 +142,7 @@ fn inside(installation: &Installation) -> Vec<Check> {
             what: "anchor",
             fine: anchor.is_some(),
             says: anchor
-                .map_or("none: a rollback of the whole installation cannot be detected; set `anchor` in polder.yaml".to_owned(), |path| {
+                .map_or("none: a rollback of the whole installation cannot be detected; set `anchor` in polder.yaml, then `polder audit anchor --init`".to_owned(), |path| {
                     format!("the log agrees with {path}")
                 }),
         },

@@ -20,6 +20,7 @@ mod kill;
 mod law_one;
 mod load;
 mod models;
+mod policies;
 mod proofs;
 mod quarantine;
 mod readme;

@@ -1,0 +1,60 @@
+//! A look at a source before or beside a contract: decided per table, and recorded as a read, since it passes the gate by.
+
+use polder_connect::{Connection, ReadOptions, Sample};
+use polder_policy::Action;
+use polder_types::{DatasetId, ErrorKind, Event, EventKind, Recorder as _, RequestId, TableName};
+
+use crate::failure::{Failure, Outcome};
+use crate::installation::Installation;
+
+/// The table that a contract for a dataset would be for: its name in lower case, with `_` for what no table's name holds.
+///
+/// # Errors
+/// When nothing of the name can stand in a table's.
+pub fn table_for(dataset: &str) -> Outcome<TableName> {
+    let name: String = dataset.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("t_{name}") } else { name };
+    TableName::new(&name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))
+}
+
+impl Installation {
+    /// Looks at a dataset of a source, for the tables that it is or would be loaded into: whoever may not sample one of them
+    /// may not look.
+    ///
+    /// # Errors
+    /// When it is not permitted, cannot be recorded, or the source cannot be read.
+    pub async fn sample(&self, source: &Connection, dataset: &str, tables: &[TableName]) -> Outcome<Sample> {
+        let mut datasets: Vec<DatasetId> = Vec::new();
+        let mut policies: Vec<String> = Vec::new();
+        for table in tables {
+            let permit = self.may(Action::Sample, table.as_str()).await?;
+            policies.extend(permit.policies().iter().cloned());
+            // A table that was never loaded has no id.
+            datasets.extend(self.table(table.as_str()).map(|table| table.id));
+        }
+        policies.sort();
+        policies.dedup();
+        let request = RequestId::random(self.rng.as_ref())?;
+        let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies };
+        let name = format!("{}.{dataset}", source.name);
+        self.journal.record(Event::new(&self.actor, decided).with("sample", name)).await?;
+        let sample = polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir()));
+        let rows = sample.as_ref().map_or(0, |sample| sample.records);
+        self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;
+        Ok(sample?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_name_of_a_dataset_gives_a_table() {
+        for (dataset, table) in
+            [("people", "people"), ("Orders 2026-01", "orders_2026_01"), ("2026.orders", "t_2026_orders"), ("été", "_t_")]
+        {
+            assert_eq!(table_for(dataset).map(|name| name.to_string()).ok().as_deref(), Some(table), "{dataset}");
+        }
+    }
+}
