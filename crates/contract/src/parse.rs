@@ -1,6 +1,7 @@
 //! Strict parsers of text cells. Each takes the whole cell or refuses it with a rule; none rounds, trims or guesses.
 
 pub mod calendar;
+mod decimal_text;
 pub mod number;
 pub mod pattern;
 pub mod swar;

@@ -9,12 +9,21 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use bytes::Bytes;
 use polder_types::Secret;
+use proptest::prelude::ProptestConfig;
 
 use crate::approval::{approval_file, approval_text};
 use crate::{
     Approved, ApproverPublic, CellKind, Cells, Contract, Gate, GateOptions, KeyLookup, RawBatch, SpillFiles, SpillSink, SpillSource,
     TextColumnBuilder,
 };
+
+/// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
+pub fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
 
 const HEAD: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: c1\nversion: 1.0.0\nstatus: active\n";
 
@@ -143,5 +152,51 @@ pub struct TableKeys(pub Vec<RecordBatch>);
 impl KeyLookup for TableKeys {
     fn next_keys(&mut self) -> std::result::Result<Option<RecordBatch>, crate::Error> {
         Ok(self.0.pop())
+    }
+}
+
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::cases;
+
+    #[test]
+    fn the_environment_says_how_many_cases_a_property_has() {
+        // A child, since the environment belongs to every thread.
+        let run = |cases: Option<&str>| {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", "testing::tests::a_property_has_cases", "--nocapture"]).env_remove("PROPTEST_CASES");
+            child.envs(cases.map(|cases| ("PROPTEST_CASES", cases)));
+            String::from_utf8(child.output().unwrap().stdout).unwrap()
+        };
+        assert!(run(Some("7")).contains("it has 7 cases"), "{}", run(Some("7")));
+        assert!(run(None).contains("it has 11 cases"), "{}", run(None));
+    }
+
+    #[test]
+    fn a_property_has_cases() {
+        let told = cases(11).cases;
+        println!("it has {told} cases");
+        assert!(told > 0);
+    }
+
+    #[test]
+    fn no_property_overrides_the_environment() {
+        fn walk(dir: &Path, wrong: &mut Vec<String>) {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, wrong);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let blocks = text.lines().filter(|line| line.trim_start().starts_with("#![proptest_config("));
+                wrong.extend(blocks.filter(|line| !line.contains("(cases(")).map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+        let mut wrong = Vec::new();
+        walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut wrong);
+        assert_eq!(wrong, [""; 0]);
     }
 }

@@ -76,16 +76,17 @@ impl TimeReader {
         match (zone, offset) {
             (false, None) => Ok(local),
             (false, Some(_)) => Err(Rule::Zone),
-            (true, Some(seconds)) => Ok(local - i64::from(seconds) * MICROS_PER_SECOND),
+            (true, Some(seconds)) => calendar::in_range(local - i64::from(seconds) * MICROS_PER_SECOND),
             (true, None) => self.in_default_zone(local),
         }
     }
 
-    /// The point in time of a wall clock in the default zone. An hour that summer time skips or repeats is refused.
+    /// The point in time of a wall clock in the default zone. An hour that summer time skips or repeats is
+    /// refused, and a point in time outside the years 1 to 9999.
     pub fn in_default_zone(&self, local: i64) -> Result<i64, Rule> {
         let zone = self.default_zone.ok_or(Rule::Zone)?;
         let clock = DateTime::from_timestamp_micros(local).ok_or(Rule::TypeRange)?.naive_utc();
         let offset = zone.offset_from_local_datetime(&clock).single().ok_or(Rule::Zone)?;
-        Ok(local - i64::from(offset.fix().local_minus_utc()) * MICROS_PER_SECOND)
+        calendar::in_range(local - i64::from(offset.fix().local_minus_utc()) * MICROS_PER_SECOND)
     }
 }

@@ -97,6 +97,16 @@ csv("not-numbers", "hexadecimal, underscores, full-width digits, two points, an 
 csv("beyond-2-to-53", "integers past what a double holds stay what they are; past 64 bits they are refused",
     row(9007199254740993) + row(9223372036854775807) + row(9223372036854775808) + row(-9223372036854775809),
     loads(2, {"type:range of n": 2}, "n\n9007199254740993\n9223372036854775807\n", "select n from typed order by n"))
+FLOATS = {"contract": "floats", "head": "n,amount,small\n"}
+csv("floats-beyond-2-to-53", "a whole number that a double does not hold is refused in every spelling, and a fraction where a double has none",
+    "1,9007199254740993,\n2,9007199254740993.0,\n3,9007199254740993e0,\n4,90071992547409930e-1,\n5,9007199254740993.5,\n6,9007199254740992.0,\n7,90071992547409920e-1,\n8,,16777217.0\n9,,1.6777216e7\n",
+    loads(3, {"type:precision of amount": 5, "type:precision of small": 1}, "n,ok\n6,true\n7,true\n9,true\n",
+          "select n, coalesce(amount = 9007199254740992, small = 16777216) as ok from typed order by n"), **FLOATS)
+csv("floats-underflow", "what is not zero does not become zero, and no exponent costs memory",
+    "1,1e-400,\n2,-1e-400,\n3,1e400,\n4,1e999999999999999999999,\n5,1e-999999999999999999999,\n6,0e999999999999999999999,\n7,,1e-50\n8,,1e39\n9,5e-324,0.5\n",
+    loads(2, {"type:range of amount": 5, "type:range of small": 2}, "n,ok\n6,true\n9,true\n", "select n, case when n = 6 then amount = 0 else amount > 0 end as ok from typed order by n"), **FLOATS)
+csv("years-beyond-utc", "an offset leads out of the years 1 to 9999", row(1, seen_at="0001-01-01T00:00:00+14:00") + row(2, seen_at="9999-12-31T23:59:59-14:00") + row(3, seen_at="9999-12-31T09:59:59-14:00"),
+    loads(1, {"type:range of seen_at": 2}, "n,ok\n3,true\n", "select n, seen_at is not null as ok from typed order by n"))
 csv("fraction-in-integer", "1.5 is not rounded to fit an integer", row("1.5") + row(2), loads(1, {"type of n": 1}, "n\n2\n", "select n from typed order by n"))
 csv("leading-zeros", "an identifier keeps its zeros", row(1, id="007") + row(2, id="0000000000000000000001"), loads(2, 0, "n,id\n1,007\n2,0000000000000000000001\n", "select n, id from typed order by n"))
 csv("time-zones", "an offset names a moment; one that no place has is refused", row(1, seen_at="2013-01-01T10:00:00Z") + row(2, seen_at="2013-01-01T12:00:00+02:00") + row(3, seen_at="2013-01-01T10:00:00+25:00") + row(4, seen_at="2013-01-01T25:00:00Z"),
@@ -141,6 +151,9 @@ nd("escaped-key", "a key written with escapes is the same key", ['{"\\u006e":1,"
 nd("not-json", "trailing comma, single quotes, a comment, no closing brace", ['{"n":1}', '{"n":2,}', "{'n':3}", '{"n":4} // four', '{"n":5'], loads(1, {"malformed:invalid_json": 4}, "n\n1\n", "select n from typed order by n"))
 nd("nan-token", "JSON has no NaN, no infinity and no leading zeros", ['{"n":1,"amount":1}', '{"n":2,"amount":NaN}', '{"n":3,"amount":-Infinity}', '{"n":4,"amount":01}', '{"n":5,"amount":1e400}'], loads(1, {"malformed:invalid_json": 3, "type:range of amount": 1}, "n\n1\n", "select n from typed order by n"))
 nd("beyond-2-to-53", "integers past what a double holds stay what they are", ['{"n":9007199254740993}', '{"n":9223372036854775808}'], loads(1, {"type:range of n": 1}, "n\n9007199254740993\n", "select n from typed order by n"))
+nd("floats-beyond-2-to-53", "a whole number that a double does not hold is refused in every spelling, and what would become zero",
+   ['{"n":1,"amount":9007199254740993}', '{"n":2,"amount":9007199254740993.0}', '{"n":3,"amount":9007199254740993e0}', '{"n":4,"amount":9007199254740993.5}', '{"n":5,"amount":1e-400}', '{"n":6,"amount":9007199254740992.0}'],
+   loads(1, {"type:precision of amount": 4, "type:range of amount": 1}, "n,ok\n6,true\n", "select n, amount = 9007199254740992 as ok from typed order by n"), contract="floats")
 nd("one-array", "a JSON array is named as what it is", ['[{"n":1},', '{"n":2}]'], fails("JSON array", 3))
 nd("not-an-object", "a line that is JSON but no object", ['{"n":1}', "42", '"text"', "null"], loads(1, {"malformed:not_an_object": 3}, "n\n1\n", "select n from typed order by n"))
 nd("too-deep", "nesting without end, in a key that no contract names", ['{"n":1}', '{"n":2,"other":' + "[" * 5000 + "]" * 5000 + "}"], loads(1, {"malformed:too_deep": 1}, "n\n1\n", "select n from typed order by n"))

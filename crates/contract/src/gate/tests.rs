@@ -3,8 +3,9 @@ use std::sync::Arc;
 use arrow::array::cast::AsArray;
 use arrow::array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int64Array, StringArray,
-    StringViewArray, StructArray, Time64NanosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int64Array,
+    StringArray, StringViewArray, StructArray, Time64NanosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field};
 use arrow::util::display::array_value_to_string;
@@ -331,6 +332,29 @@ fn typed_values_are_kept_exactly_or_refused() {
         report.push_str(&format!("{property} from {kind}\n  {}\n", fate(property, &[], Cells::Typed(array)).join(" | ")));
     }
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn no_offset_leads_out_of_the_years_that_are_read() {
+    let zoned = "{name: a, logicalType: timestamp}";
+    let texts = ["0001-01-01T00:00:00+14:00", "0001-01-01T14:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T09:59:59.999999-14:00"];
+    let wanted = ["! type:range", "0001-01-01T00:00:00Z", "! type:range", "9999-12-31T23:59:59.999999Z"];
+    assert_eq!(fate(zoned, &[], csv(&texts)), wanted);
+    let default = "{name: a, logicalType: timestamp, logicalTypeOptions: {defaultTimezone: \"+14:00\"}}";
+    assert_eq!(fate(default, &[], csv(&["0001-01-01T00:00:00", "0001-01-01T14:00:00"])), ["! type:range", "0001-01-01T00:00:00Z"]);
+    let format = "{name: a, logicalType: timestamp, logicalTypeOptions: {format: \"dd/MM/yyyy HH:mm XXX\"}}";
+    assert_eq!(fate(format, &[], csv(&["01/01/0001 00:00 +01:00", "31/12/9999 23:59 -00:01"])), ["! type:range", "! type:range"]);
+
+    // Typed sources hold other years too.
+    let (first, end) = (-62_135_596_800_000_000, 253_402_300_800_000_000i64);
+    let moments = TimestampMicrosecondArray::from(vec![first - 1, first, end - 1, end]);
+    let wanted = ["! type:range", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "! type:range"];
+    assert_eq!(fate(zoned, &[], Cells::Typed(Arc::new(moments.clone().with_timezone("UTC")))), wanted);
+    let local = "{name: a, logicalType: timestamp, logicalTypeOptions: {timezone: false}}";
+    assert_eq!(fate(local, &[], Cells::Typed(Arc::new(moments))), wanted.map(|fate| fate.trim_end_matches('Z').to_owned()));
+    let days = Date32Array::from(vec![-719_163, -719_162, 2_932_896, 2_932_897]);
+    let wanted = ["! type:range", "0001-01-01", "9999-12-31", "! type:range"];
+    assert_eq!(fate("{name: a, logicalType: date}", &[], Cells::Typed(Arc::new(days))), wanted);
 }
 
 #[test]

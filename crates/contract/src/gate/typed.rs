@@ -23,7 +23,7 @@ use crate::column::ColumnType;
 use crate::gate::faults::Faults;
 use crate::gate::plan::Plan;
 use crate::gate::text::{self, Limits};
-use crate::parse::calendar::MICROS_PER_DAY;
+use crate::parse::calendar::{self, MICROS_PER_DAY};
 use crate::parse::number::power_of_ten;
 use crate::raw::{CellKind, TextColumn, TextColumnBuilder};
 
@@ -281,8 +281,10 @@ fn type_range(ty: ColumnType, value: i128) -> Result<(), Rule> {
     let (fits, rule) = match ty {
         ColumnType::Int8 => (i8::try_from(value).is_ok(), Rule::TypeRange),
         ColumnType::Int16 => (i16::try_from(value).is_ok(), Rule::TypeRange),
-        ColumnType::Int32 | ColumnType::Date => (i32::try_from(value).is_ok(), Rule::TypeRange),
-        ColumnType::Int64 | ColumnType::Timestamp { .. } => (i64::try_from(value).is_ok(), Rule::TypeRange),
+        ColumnType::Int32 => (i32::try_from(value).is_ok(), Rule::TypeRange),
+        ColumnType::Int64 => (i64::try_from(value).is_ok(), Rule::TypeRange),
+        ColumnType::Date => (i64::try_from(value).is_ok_and(|days| calendar::DAYS.contains(&days)), Rule::TypeRange),
+        ColumnType::Timestamp { .. } => (i64::try_from(value).is_ok_and(|micros| calendar::in_range(micros).is_ok()), Rule::TypeRange),
         ColumnType::Decimal { precision, .. } => (value.unsigned_abs() < power_of_ten(precision).unsigned_abs(), Rule::TypeRange),
         ColumnType::Float64 => (value.unsigned_abs() <= EXACT_F64.unsigned_abs(), Rule::Precision),
         ColumnType::Float32 => (value.unsigned_abs() <= EXACT_F32.unsigned_abs(), Rule::Precision),

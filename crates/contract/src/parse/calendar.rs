@@ -6,6 +6,8 @@ use crate::parse::swar::{self, Tail};
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const SECONDS_PER_DAY: i64 = 86_400;
 pub const MICROS_PER_DAY: i64 = MICROS_PER_SECOND * SECONDS_PER_DAY;
+/// Days since 1970-01-01 of 0001-01-01 and of 9999-12-31.
+pub const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 /// Largest offset from UTC, in seconds.
 const OFFSET_MAX_SECONDS: i32 = 18 * 3600;
 
@@ -39,6 +41,14 @@ pub fn days(year: u32, month: u32, day: u32) -> Result<i32, Rule> {
     let day_of_year = (153 * shifted + 2) / 5 + day - 1;
     let total = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year;
     i32::try_from(i64::from(total) - 719_468).map_err(|_| Rule::Type)
+}
+
+/// A point in time that lies in the years 1 to 9999, where an offset from UTC may have moved it out of them.
+#[inline]
+pub fn in_range(micros: i64) -> Result<i64, Rule> {
+    const FIRST: i64 = *DAYS.start() * MICROS_PER_DAY;
+    const END: i64 = (*DAYS.end() + 1) * MICROS_PER_DAY;
+    if (FIRST..END).contains(&micros) { Ok(micros) } else { Err(Rule::TypeRange) }
 }
 
 /// `yyyy-MM-dd`.

@@ -1,6 +1,9 @@
 //! Numbers as text: integers and decimals exactly, floats correctly rounded.
 
+use std::fmt::LowerExp;
+
 use crate::admitted::Rule;
+use crate::parse::decimal_text::DecimalText;
 use crate::parse::swar::{self, Tail};
 
 /// Digits that surely fit a `u64`.
@@ -149,7 +152,9 @@ pub fn power_of_ten(exponent: u8) -> i128 {
 const EXACT_POWERS: [f64; 23] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
-/// A double: `-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`, correctly rounded. An integer that a double does not hold exactly is refused.
+/// A double: `-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`, correctly rounded. Refused are a whole number that a double does not hold exactly
+/// (with an exponent: that is not the double rounded to as many digits), a fraction at 2^52 and beyond, where a double has none, and
+/// what would become zero or infinite.
 #[inline]
 pub fn double(bytes: &[u8]) -> Result<f64, Rule> {
     let (negative, digits) = match bytes {
@@ -196,48 +201,51 @@ fn exact(value: u64) -> f64 {
     value as f64
 }
 
-/// Checks the grammar, then lets the standard library round.
+/// Largest double that may have a fraction, and the same for single precision.
+const FRACTION_MAX_F64: f64 = 4_503_599_627_370_496.0;
+const FRACTION_MAX_F32: f64 = 8_388_608.0;
+
+/// Checks the grammar, lets the standard library round, and refuses what rounding would change.
 #[cold]
 fn slow_double(bytes: &[u8], digits: &[u8]) -> Result<f64, Rule> {
-    let split = digits.iter().position(|byte| matches!(byte, b'e' | b'E'));
-    let mantissa = digits.get(..split.unwrap_or(digits.len())).unwrap_or_default();
-    let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
-        Some(at) => (mantissa.get(..at).unwrap_or_default(), mantissa.get(at + 1..)),
-        None => (mantissa, None),
-    };
-    let exponent = split.and_then(|at| digits.get(at + 1..)).map(|rest| match rest {
-        [b'+' | b'-', rest @ ..] => rest,
-        rest => rest,
-    });
-    let all_digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    if !all_digits(whole) || !fraction.is_none_or(all_digits) || !exponent.is_none_or(all_digits) {
-        return Err(Rule::Type);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| Rule::Type)?;
-    let value: f64 = text.parse().map_err(|_| Rule::Type)?;
-    if !value.is_finite() {
-        return Err(Rule::TypeRange);
-    }
-    if fraction.is_none() && exponent.is_none() && format!("{value:.0}").trim_start_matches('-').as_bytes() != digits {
-        return Err(Rule::Precision);
-    }
-    Ok(value)
+    let text = DecimalText::parse(digits)?;
+    let value: f64 = text.parseable(bytes, bytes.len() > digits.len())?.parse().map_err(|_| Rule::Type)?;
+    kept(&text, value, FRACTION_MAX_F64).map(|()| value)
 }
 
-/// A single-precision float, by the grammar of [`double`], rounded once from the text.
+/// A single-precision float, by the grammar and the rules of [`double`], rounded once from the text.
 pub fn single(bytes: &[u8]) -> Result<f32, Rule> {
-    double(bytes)?;
-    let text = std::str::from_utf8(bytes).map_err(|_| Rule::Type)?;
-    let value: f32 = text.parse().map_err(|_| Rule::Type)?;
-    if !value.is_finite() {
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let text = DecimalText::parse(digits)?;
+    let value: f32 = text.parseable(bytes, bytes.len() > digits.len())?.parse().map_err(|_| Rule::Type)?;
+    kept(&text, value, FRACTION_MAX_F32).map(|()| value)
+}
+
+/// Digits that tell every double from its neighbours.
+const DIGITS_F64: usize = 17;
+
+/// Whether a float says what its text says: nothing as zero that is not, a fraction rounded but not lost, and a whole number exactly.
+/// Programs write large doubles with as many digits as tell them apart and an exponent: such a text is what the double is, rounded to
+/// the text's digits.
+fn kept<F: Into<f64> + LowerExp + Copy>(text: &DecimalText<'_>, float: F, fraction_max: f64) -> Result<(), Rule> {
+    let value: f64 = float.into();
+    if text.is_zero() {
+        return Ok(());
+    }
+    if !value.is_finite() || value == 0.0 {
         return Err(Rule::TypeRange);
     }
-    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
-    let whole = digits.iter().all(u8::is_ascii_digit);
-    if whole && format!("{value:.0}").trim_start_matches('-').as_bytes() != digits {
-        return Err(Rule::Precision);
-    }
-    Ok(value)
+    let rounds_back = |digits: usize| {
+        text.is_scientific()
+            && (1..=DIGITS_F64).contains(&digits)
+            && (text.is_written_as(&format!("{value:.*e}", digits - 1)) || text.is_written_as(&format!("{float:e}")))
+    };
+    let same = if text.is_whole() {
+        text.is(format!("{:.0}", value.abs()).as_bytes()) || rounds_back(text.significant())
+    } else {
+        value.abs() < fraction_max
+    };
+    if same { Ok(()) } else { Err(Rule::Precision) }
 }
 
 /// The spellings of what is not finite, for columns that allow it.

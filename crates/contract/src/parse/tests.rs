@@ -5,13 +5,14 @@ use regex::Regex;
 use super::*;
 use crate::parse::pattern::Pattern;
 use crate::parse::time_format::TimeFormat;
+use crate::testing::cases;
 
 fn decimal_text() -> impl Strategy<Value = String> {
     "-?[0-9]{1,22}(\\.[0-9]{1,22})?"
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn any_integer_comes_back(value: i64) {
@@ -38,7 +39,7 @@ proptest! {
         prop_assume!(value.is_finite());
         for text in [format!("{value:e}"), format!("{value:?}")] {
             let read = number::double(text.as_bytes());
-            // Whole numbers past 2^53 are written without a point by neither of these.
+            // Whole numbers past 2^53 are written without an exponent by neither of these.
             prop_assert_eq!(read.map(f64::to_bits), Ok(value.to_bits()), "{}", text);
         }
     }
@@ -49,8 +50,95 @@ proptest! {
         let padded = digits.starts_with('0') && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
         match number::double(text.as_bytes()) {
             Ok(value) => prop_assert_eq!(value.to_bits(), text.parse::<f64>().unwrap().to_bits()),
-            Err(Rule::Precision) => prop_assert!(!text.contains('.') && text.parse::<f64>().unwrap().abs() > 9e15),
+            Err(Rule::Precision) => prop_assert!(text.parse::<f64>().unwrap().abs() > 4e15),
             Err(rule) => prop_assert!(padded && rule == Rule::Type),
+        }
+    }
+
+    #[test]
+    fn a_float_says_what_its_text_says_in_exact_arithmetic(
+        digits in prop_oneof![0u64..1 << 56, (1u64 << 52) - 40..(1 << 52) + 40, (1u64 << 53) - 40..(1 << 53) + 40, (1u64 << 24) - 9..(1 << 24) + 9, any::<u64>(), 0u64..1000],
+        zeros in 0u32..8,
+        point in 0usize..28,
+        exponent in prop::option::of(-20i32..20),
+        negative: bool,
+    ) {
+        // The number is digits × 10^(zeros + exponent - point), written with a point and perhaps an exponent.
+        let mantissa = u128::from(digits) * 10u128.pow(zeros);
+        let shown = format!("{mantissa:0width$}", width = point + 1);
+        let (whole, fraction) = shown.split_at(shown.len() - point);
+        let text = format!(
+            "{}{whole}{}{fraction}{}",
+            if negative { "-" } else { "" },
+            if point > 0 { "." } else { "" },
+            exponent.map(|exponent| format!("e{exponent}")).unwrap_or_default(),
+        );
+        let (double, single): (f64, f32) = (text.parse().unwrap(), text.parse().unwrap());
+        // Beyond, 128 bits do not hold the number.
+        prop_assume!(double.abs() < 1e38);
+        let power = exponent.unwrap_or(0) - i32::try_from(point).unwrap();
+        let number = match u32::try_from(power) {
+            Ok(power) => Some(mantissa * 10u128.pow(power)),
+            Err(_) if mantissa == 0 => Some(0),
+            Err(_) => 10u128.checked_pow(power.unsigned_abs()).filter(|by| mantissa.is_multiple_of(*by)).map(|by| mantissa / by),
+        };
+        let wanted = |value: f64, shortest: String, fraction_max: f64| match number {
+            Some(0) => Ok(()),
+            _ if value == 0.0 => Err(Rule::TypeRange),
+            Some(number) => {
+                let held = value.abs() as u128;
+                let significant = number.to_string().trim_end_matches('0').len();
+                // The double, rounded to as many digits as the text has; half to even.
+                let cut = 10u128.pow(u32::try_from(held.to_string().len().saturating_sub(significant)).unwrap());
+                let (down, rest) = (held / cut, held % cut);
+                let rounded = if rest * 2 > cut || (rest * 2 == cut && down % 2 == 1) { down + 1 } else { down } * cut;
+                let (mantissa, exponent) = shortest.trim_start_matches('-').split_once('e').unwrap();
+                let places = mantissa.split_once('.').map_or(0, |(_, places)| places.len());
+                let named = mantissa.replace('.', "").parse::<u128>().unwrap() * 10u128.pow(exponent.parse::<u32>().unwrap() - u32::try_from(places).unwrap());
+                let back = text.contains('e') && significant <= 17 && (rounded == number || named == number);
+                if held == number || back { Ok(()) } else { Err(Rule::Precision) }
+            }
+            None if value.abs() < fraction_max => Ok(()),
+            None => Err(Rule::Precision),
+        };
+        let expected = wanted(double, format!("{double:e}"), 4_503_599_627_370_496.0).map(|()| double.to_bits());
+        prop_assert_eq!(number::double(text.as_bytes()).map(f64::to_bits), expected, "{}", text);
+        let expected = wanted(f64::from(single), format!("{single:e}"), 8_388_608.0).map(|()| single.to_bits());
+        prop_assert_eq!(number::single(text.as_bytes()).map(f32::to_bits), expected, "{}", text);
+    }
+
+    #[test]
+    fn any_float_comes_back_from_what_programs_write(bits: u64) {
+        let (double, single) = (f64::from_bits(bits), f32::from_bits(u32::try_from(bits >> 32).unwrap()));
+        prop_assume!(double.is_finite() && single.is_finite());
+        // C's %.16e, and the shortest form of each.
+        for text in [format!("{double:.16e}"), format!("{double:e}")] {
+            prop_assert_eq!(number::double(text.as_bytes()).map(f64::to_bits), Ok(double.to_bits()), "{}", text);
+        }
+        for text in [format!("{single:.8e}"), format!("{single:e}")] {
+            prop_assert_eq!(number::single(text.as_bytes()).map(f32::to_bits), Ok(single.to_bits()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_large_whole_number_is_read_in_any_spelling_and_its_neighbour_in_none(fraction in 0u64..1 << 52, binary in 54u64..1023, point in 0usize..400, change in 0usize..300) {
+        let value = f64::from_bits(((1023 + binary) << 52) | fraction);
+        let digits = format!("{value:.0}");
+        let spell = |digits: &str| {
+            let (whole, rest) = digits.split_at(digits.len() - point.min(digits.len() - 1));
+            format!("{whole}.{rest}0e{}", rest.len())
+        };
+        prop_assert_eq!(number::double(spell(&digits).as_bytes()), Ok(value));
+        prop_assert_eq!(number::double(digits.as_bytes()), Ok(value));
+        let mut other = digits.clone().into_bytes();
+        let at = other.len() - 1 - change.min(other.len() - 2);
+        other[at] = if other[at] == b'9' { b'8' } else { other[at] + 1 };
+        let other = String::from_utf8(other).unwrap();
+        let is_double = format!("{:.0}", other.parse::<f64>().unwrap()) == other;
+        prop_assert_eq!(number::double(other.as_bytes()).is_ok(), is_double);
+        // With fewer digits and an exponent it would be the name of a double.
+        if other.trim_end_matches('0').len() > 17 {
+            prop_assert_eq!(number::double(spell(&other).as_bytes()).is_ok(), is_double);
         }
     }
 
@@ -138,4 +226,57 @@ fn formats_that_have_two_readings_are_refused() {
     for format in ["yy-MM-dd", "MMM d yyyy", "hh:mm a", "yyyy-MM", "HH", "yyyy-MM-dd yyyy", "'open", "dd", "QQQ", "HH:mm:ss:HH"] {
         assert!(TimeFormat::compile(format).is_err(), "{format}");
     }
+}
+
+#[test]
+fn a_float_that_its_text_does_not_say_is_refused() {
+    for text in [
+        "9007199254740993",
+        "9007199254740993.0",
+        "9007199254740993e0",
+        "90071992547409930e-1",
+        "-9007199254740993.000",
+        "9007199254740993.5",
+        "4503599627370496.5",
+        "100000000000000000000000",
+        "100000000000000000000000.0",
+        "9.007199254740993e15",
+    ] {
+        assert_eq!(number::double(text.as_bytes()), Err(Rule::Precision), "{text}");
+    }
+    for text in ["1e-400", "-1e-400", "0.0001e-330", "1e400", "-1e400", "1e999999999999999999999", "1e-999999999999999999999"] {
+        assert_eq!(number::double(text.as_bytes()), Err(Rule::TypeRange), "{text}");
+    }
+    for text in ["16777217", "16777217.0", "1.6777217e7", "16777216.5", "8388608.5"] {
+        assert_eq!(number::single(text.as_bytes()), Err(Rule::Precision), "{text}");
+    }
+    for text in ["1e-50", "1e39", "1e-999999999999999999999"] {
+        assert_eq!(number::single(text.as_bytes()), Err(Rule::TypeRange), "{text}");
+    }
+    for (text, value) in [
+        ("9007199254740992.0", 9_007_199_254_740_992.0),
+        ("90071992547409920e-1", 9_007_199_254_740_992.0),
+        ("1e22", 1e22),
+        ("1e23", 1e23),
+        ("6.02214076e23", 6.022_140_76e23),
+        ("4503599627370495.5", 4_503_599_627_370_495.5),
+        ("5e-324", 5e-324),
+        ("0e999999999999999999999", 0.0),
+        ("0.0e-999999999999999999999", 0.0),
+    ] {
+        assert_eq!(number::double(text.as_bytes()), Ok(value), "{text}");
+    }
+    assert_eq!(number::double(b"-0e99999999999").map(f64::to_bits), Ok((-0.0f64).to_bits()));
+}
+
+#[test]
+fn hostile_exponents_cost_nothing_and_deceive_nobody() {
+    let zeros = "0".repeat(700_000);
+    // The standard library takes this exponent for 70000.
+    assert_eq!(number::double(format!("0.{zeros}15e700001").as_bytes()), Ok(1.5));
+    assert_eq!(number::double(format!("1{zeros}e-700000").as_bytes()), Ok(1.0));
+    assert_eq!(number::double(format!("15{zeros}e-700001").as_bytes()), Ok(1.5));
+    let shorter = "0".repeat(70_000);
+    assert_eq!(number::double(format!("15{shorter}e-700000").as_bytes()), Err(Rule::TypeRange));
+    assert_eq!(number::double(format!("0.{shorter}15e700000").as_bytes()), Err(Rule::TypeRange));
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::gate::{Gate, GateOptions};
-use crate::testing::{FullSpill, MemorySpill, TableKeys, approved, batch, contract, csv, options};
+use crate::testing::{FullSpill, MemorySpill, TableKeys, approved, batch, cases, contract, csv, options};
 
 const WIDE: &str = "{name: k, logicalType: integer, primaryKey: true, logicalTypeOptions: {format: i64}}";
 
@@ -197,7 +197,7 @@ fn packed_keys_order_as_their_columns_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn sorted_runs_come_back(mut keys in proptest::collection::btree_set(any::<u128>(), 1..200), near in proptest::collection::btree_set(0u128..1000, 0..200)) {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use regex::Regex;
 
 use super::*;
-use crate::testing::gate;
+use crate::testing::{cases, gate};
 
 const PROPERTIES: [&str; 6] = [
     "{name: id, logicalType: integer, required: true, logicalTypeOptions: {format: i64, minimum: -5, maximum: 1000}}",
@@ -109,7 +109,7 @@ fn row() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn the_gate_agrees_with_the_model(rows in proptest::collection::vec(row(), 0..40), start in 0u64..1000) {
