@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr;
 use polder_contract::{CellKind, Malformed, TextColumnBuilder};
 use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
 
 use self::count::CsvCounter;
 use self::field::{Field, parse, write_text};
-use self::header::Header;
+use self::header::{Header, Origin};
 use self::index::{Dialect, Index, State, skip_record};
 use crate::block::{Block, BlockReader, Pool};
 use crate::cells::{Columns, Place, csv_kind};
@@ -76,6 +77,9 @@ impl Decoder<'_> {
             let limit = if self.header.is_none() && self.index.len() == 0 { HEADER_MAX_BYTES } else { RECORD_MAX_BYTES };
             let skip = tail > limit;
             if skip && self.header.is_none() && self.index.len() == 0 {
+                if state != State::Quoted && memchr(b'\r', block.bytes()).is_some() {
+                    return Err(Error::CarriageReturns { path: self.path.to_path_buf() }.into());
+                }
                 return Err(Error::HeaderTooLong { path: self.path.to_path_buf(), max_bytes: HEADER_MAX_BYTES }.into());
             }
             let first = self.take_header(&block)?;
@@ -138,18 +142,24 @@ impl Decoder<'_> {
             if is_blank(bytes, ends) {
                 continue;
             }
+            // Lines that end with a carriage return alone look like one long header, under which there are no rows.
+            let alone = block.last && self.index.len() == number + 1;
+            if (self.dataset.header || alone) && header::has_bare_return(bytes, ends, self.dialect) {
+                return Err(Error::CarriageReturns { path: self.path.to_path_buf() }.into());
+            }
             if self.index.record_end(number + 1) - self.index.record_end(number) > HEADER_MAX_BYTES {
                 return Err(Error::HeaderTooLong { path: self.path.to_path_buf(), max_bytes: HEADER_MAX_BYTES }.into());
             }
             if ends.len() > COLUMNS_MAX + 1 {
                 return Err(Error::TooManyColumns { path: self.path.to_path_buf(), max: COLUMNS_MAX }.into());
             }
-            let (names, first) = if self.dataset.header {
-                (header::names(&self.path, bytes, ends, self.dialect, self.dataset.encoding)?, number + 1)
+            let (names, origin, first) = if self.dataset.header {
+                let names = header::names(&self.path, bytes, ends, self.dialect, self.dataset.encoding)?;
+                (names, Origin::FirstRecord, number + 1)
             } else {
-                ((1..ends.len()).map(|column| format!("column_{column}")).collect(), number)
+                ((1..ends.len()).map(|column| format!("column_{column}")).collect(), Origin::Schema, number)
             };
-            let header = Header::new(&self.path, names, self.wanted)?;
+            let header = Header::new(&self.path, names, origin, self.wanted)?;
             self.out.send(Message::LeftOut(header.left_out.clone()))?;
             if self.wanted.is_none() {
                 self.out.send(Message::Names(header.names.clone()))?;

@@ -1,4 +1,4 @@
-//! What goes wrong at a source. No text holds a value of a row.
+//! What goes wrong at a source. No text holds a value of a row, nor what a file's first record holds: it may be a row, not a header.
 
 use std::path::PathBuf;
 
@@ -45,8 +45,10 @@ pub enum Error {
     HeaderTooLong { path: PathBuf, max_bytes: usize },
     #[error("read the header of {path}: a quoted name is not closed as it should be; check `quote`")]
     HeaderQuote { path: PathBuf },
-    #[error("read the header of {path}: column {name} stands there more than once; rename one of them at the source")]
-    DuplicateColumn { path: PathBuf, name: String },
+    #[error("read the header of {path}: {what}; {advice}")]
+    DuplicateColumn { path: PathBuf, what: String, advice: &'static str },
+    #[error("split {path}: a carriage return alone ends no line; convert the line ends (tr '\\r' '\\n'), or quote what holds one")]
+    CarriageReturns { path: PathBuf },
     #[error("read the header of {path}: it has more than {max} columns; check `delimiter`")]
     TooManyColumns { path: PathBuf, max: usize },
     #[error("find column {name} in {path}: the source has no such column; {advice}")]
@@ -103,6 +105,7 @@ impl Error {
             | Self::HeaderTooLong { .. }
             | Self::HeaderQuote { .. }
             | Self::DuplicateColumn { .. }
+            | Self::CarriageReturns { .. }
             | Self::TooManyColumns { .. }
             | Self::MissingColumn { .. }
             | Self::UnclosedQuote { .. }

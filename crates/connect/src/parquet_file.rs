@@ -16,7 +16,7 @@ use parquet::file::metadata::ParquetMetaData;
 use polder_contract::{Cells, RawBatch};
 
 use crate::cells::Place;
-use crate::csv::header::Header;
+use crate::csv::header::{Header, Origin};
 use crate::error::Error;
 use crate::input::KnownFile;
 use crate::output::{Message, Output, Stop};
@@ -42,7 +42,7 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = ArrowReaderMetadata::load(&opened, options.clone()).map_err(footer_error)?;
     let names: Vec<String> = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let header = Header::new(path, names, wanted)?;
+    let header = Header::new(path, names, Origin::Schema, wanted)?;
     out.send(Message::LeftOut(header.left_out.clone()))?;
     refuse_nested(path, metadata.schema(), &header)?;
     let promised = check_footer(path, metadata.metadata())?;

@@ -11,8 +11,48 @@ mod parquet_cases;
 use std::path::Path;
 
 use polder_contract::{CellKind, Cells, Malformed};
+use proptest::prelude::ProptestConfig;
 
 use crate::{Connection, Error, ReadOptions, WantedColumn, open};
+
+/// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
+
+#[test]
+fn the_environment_says_how_many_cases_a_property_has() {
+    // A child, since the environment belongs to every thread.
+    let run = |cases: Option<&str>| {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "tests::a_property_has_cases", "--nocapture"]).env_remove("PROPTEST_CASES");
+        child.envs(cases.map(|cases| ("PROPTEST_CASES", cases)));
+        String::from_utf8(child.output().unwrap().stdout).unwrap()
+    };
+    assert!(run(Some("7")).contains("it has 7 cases"));
+    assert!(run(None).contains("it has 11 cases"));
+}
+
+#[test]
+fn a_property_has_cases() {
+    let told = cases(11).cases;
+    println!("it has {told} cases");
+    assert!(told > 0);
+}
+
+#[test]
+fn no_property_overrides_the_environment() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let text = if path.is_file() { std::fs::read_to_string(&path).unwrap() } else { String::new() };
+        let mut blocks = text.lines().filter(|line| line.trim_start().starts_with("#![proptest_config("));
+        assert!(blocks.all(|line| line.contains("(cases(")), "{}", path.display());
+    }
+}
 
 /// A row's cells, or why it has none.
 pub(crate) type Row = Result<Vec<(CellKind, Vec<u8>)>, Malformed>;

@@ -84,6 +84,8 @@ csv("latin-1-declared", "with `encoding: latin-1` the same byte is é", row(1, n
 csv("utf-16", "UTF-16 is named and not guessed at", "", fails("it is UTF-16", 3), head=(HEAD + row(1)).encode("utf-16").decode("latin-1"))
 (HERE / "csv/utf-16.csv").write_bytes((HEAD + row(1)).encode("utf-16"))
 csv("duplicate-header", "which of two columns is meant is not guessed", "a,1,,,,,x,2\n", fails("column n stands there more than once", 3), head=HEAD.replace("\n", ",n\n"))
+csv("no-header", "a file without a header: its first row is values, which no error tells", row(1, id="Ada") + row(2), fails("columns 3 and 4 have the same name; rename one of them at the source, or set `header: false`", 3), head="")
+csv("carriage-returns", "lines that end with a carriage return alone are one line, and no file without rows", row(1).replace("\n", "\r"), fails("a carriage return alone ends no line", 3), head=HEAD.replace("\n", "\r"))
 csv("ragged", "a row with a field too few, or too many, is refused; the others are not moved", row(1) + "a,2,\n" + row(3) + "a,4,,,,,x,extra\n" + row(5),
     loads(3, {"malformed:ragged": 2}, "n\n1\n3\n5\n", "select n from typed order by n"))
 csv("missing-column", "a contract's column that the file lacks", "a\n", fails("find column n", 3), head="id\n")

@@ -3,7 +3,7 @@
 use polder_contract::{CellKind, Malformed};
 use proptest::prelude::*;
 
-use super::{Read, read_bytes};
+use super::{Read, cases, read_bytes};
 
 /// What the judge makes of the same bytes.
 fn judge(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
@@ -63,7 +63,7 @@ fn file(fields: impl Strategy<Value = String>) -> impl Strategy<Value = String> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn well_formed_files_read_as_the_judge_reads_them(text in file(field())) {

@@ -3,7 +3,7 @@
 use polder_contract::CellKind;
 use proptest::prelude::*;
 
-use super::{Read, read_bytes};
+use super::{Read, cases, read_bytes};
 use crate::Error;
 
 fn json(text: &[u8], columns: &[&str]) -> Result<Read, Error> {
@@ -164,7 +164,7 @@ fn agree(line: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn lines_read_as_the_judge_reads_them(a in value(), b in value(), c in value(), pretty in any::<bool>()) {

@@ -9,7 +9,7 @@ use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
-use super::{Read, read_bytes};
+use super::{Read, cases, read_bytes};
 use crate::Error;
 
 fn file(compression: Compression, text: &str, rows: i64) -> Vec<u8> {
@@ -118,7 +118,7 @@ fn a_gzip_page_that_grows_beyond_its_promise_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn damaged_files_end_in_an_error_or_in_closed_counts(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), cut in prop::option::of(any::<prop::sample::Index>()), snappy in any::<bool>()) {
