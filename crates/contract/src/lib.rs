@@ -42,5 +42,5 @@ pub use gate::{Gate, GateFaults, GateOptions};
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
 pub use reconcile::{Reconciled, Reconciliation};
 pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};
-pub use unique::duplicates::{Duplicate, Duplicates};
+pub use unique::duplicates::{Duplicate, DuplicateCount, Duplicates};
 pub use yaml::{Problem, Problems};

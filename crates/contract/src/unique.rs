@@ -5,10 +5,14 @@
 //! and packed ones once the order breaks, become 128-bit SipHash-1-3 values under a secret key, kept in memory up to the budget and
 //! then partitioned into sealed temporary files. A false match of two different keys among a billion has a chance below 2 in 10^21,
 //! and without the secret nobody can make one.
+//!
+//! However many rows repeat a key, what is kept of them stays small: at most two bytes each, and never more than 8 KiB for 65,536 rows
+//! of the load (one bit a row), each with its chunk's entry in a map.
 
 pub mod duplicates;
 mod key;
 mod partition;
+pub(crate) mod places;
 mod sorted;
 mod store;
 
@@ -23,15 +27,17 @@ use crate::contract::Contract;
 use crate::error::Error;
 use crate::spill::{KeyLookup, SpillFiles};
 use crate::unique::key::KeyPlan;
+use crate::unique::places::Places;
 use crate::unique::store::Store;
 
-/// One repeated key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub ordinal: u64,
+/// Rows that repeat a key of one constraint, all by one rule.
+#[derive(Debug)]
+pub(crate) struct Repeated {
+    /// The key's columns, separated by commas.
+    pub columns: Arc<str>,
     pub rule: Rule,
-    /// Place of the constraint among the contract's.
-    pub constraint: usize,
+    /// Their places in the load.
+    pub places: Places,
 }
 
 /// What keys need.
@@ -48,7 +54,7 @@ pub(crate) struct Unique {
 
 struct Constraint {
     plan: KeyPlan,
-    names: String,
+    names: Arc<str>,
     primary: bool,
     store: Mutex<Store>,
 }
@@ -74,7 +80,8 @@ impl Unique {
                     .filter_map(|place| contract.columns.get(*place))
                     .map(|column| column.name.as_str())
                     .collect::<Vec<_>>()
-                    .join(", "),
+                    .join(", ")
+                    .into(),
                 plan: KeyPlan::new(contract, columns, *secret),
                 primary: is_primary,
                 store: Mutex::new(Store::new(Arc::clone(&options.spill), memory_each)),
@@ -92,10 +99,12 @@ impl Unique {
         Ok(())
     }
 
-    /// Every row that repeats a key, by place in the load; of rows with one key the first is kept, unless the table holds it.
-    pub fn finish(&self, existing: Option<Box<dyn KeyLookup>>) -> Result<Vec<(Found, &str)>, Error> {
+    /// Every row that repeats a key; of rows with one key the first is kept, unless the table holds it. A row that breaks several of
+    /// these rules is reported once, with the first.
+    pub fn finish(&self, existing: Option<Box<dyn KeyLookup>>) -> Result<Vec<Repeated>, Error> {
+        let mut repeated: Vec<Repeated> = Vec::new();
         if self.constraints.is_empty() {
-            return Ok(Vec::new());
+            return Ok(repeated);
         }
         let mut stores: Vec<_> = self.constraints.iter().map(|constraint| constraint.store.lock()).collect();
         if let Some(mut lookup) = existing {
@@ -106,22 +115,24 @@ impl Unique {
                 }
             }
         }
-        let mut found: Vec<(Found, &str)> = Vec::new();
-        for (place, (constraint, store)) in self.constraints.iter().zip(&mut stores).enumerate() {
+        for (constraint, store) in self.constraints.iter().zip(&mut stores) {
+            let (mut of_load, mut of_table) = (Places::default(), Places::default());
             store.finish(&constraint.plan, &mut |ordinal, in_table| {
-                let rule = match (constraint.primary, in_table) {
-                    (true, false) => Rule::PrimaryKey,
-                    (true, true) => Rule::PrimaryKeyInTable,
-                    (false, false) => Rule::Unique,
-                    (false, true) => Rule::UniqueInTable,
-                };
-                found.push((Found { ordinal, rule, constraint: place }, constraint.names.as_str()));
+                if !repeated.iter().any(|earlier| earlier.places.contains(ordinal)) {
+                    let places = if in_table { &mut of_table } else { &mut of_load };
+                    places.insert(ordinal);
+                }
             })?;
+            let rules = if constraint.primary {
+                [(Rule::PrimaryKey, of_load), (Rule::PrimaryKeyInTable, of_table)]
+            } else {
+                [(Rule::Unique, of_load), (Rule::UniqueInTable, of_table)]
+            };
+            let columns = &constraint.names;
+            let found = rules.into_iter().filter(|(_, places)| places.len() > 0);
+            repeated.extend(found.map(|(rule, places)| Repeated { columns: Arc::clone(columns), rule, places }));
         }
-        // A row that breaks several of these rules is reported once, with the first.
-        found.sort_unstable_by_key(|(found, _)| (found.ordinal, found.constraint));
-        found.dedup_by_key(|(found, _)| found.ordinal);
-        Ok(found)
+        Ok(repeated)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Hashes in sealed temporary files, split by their leading bits so that each part fits memory.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -10,8 +11,10 @@ use crate::unique::key::Entry;
 /// Bits of the hash that one level of partitions uses.
 const BITS: u32 = 6;
 const PARTS: usize = 1 << BITS;
-/// After so many levels equal leading bits mean equal hashes, which no split separates.
+/// After so many levels equal leading bits mean equal hashes, which no split separates, but for a chance that nobody meets.
 const LEVELS_MAX: u32 = 8;
+/// So many different hashes in a part that is too large mean that they repeat, and that splitting it would not help.
+const FEW_HASHES: usize = 64;
 const ENTRY_BYTES: usize = 24;
 /// Entries gathered before a partition's file sees them.
 const BUFFER_BYTES: usize = ENTRY_BYTES * 1024;
@@ -57,8 +60,10 @@ impl Partitions {
         if part.buffer.len() >= BUFFER_BYTES { part.flush(self.spill.as_ref()) } else { Ok(()) }
     }
 
-    /// Calls `visit` with each group of entries that may hold equal hashes, sorted by hash and place.
-    pub fn finish(mut self, entries_max: usize, visit: &mut dyn FnMut(&[Entry])) -> Result<(), Error> {
+    /// Calls `visit` with each group of entries that may hold equal hashes, sorted by hash and place, and `repeat` with each entry of a
+    /// part that is too large for memory since few hashes stand in it again and again: with the first place of its hash, or
+    /// [`Entry::TABLE`].
+    pub fn finish(mut self, entries_max: usize, visit: &mut dyn FnMut(&[Entry]), repeat: &mut dyn FnMut(Entry, u64)) -> Result<(), Error> {
         let mut written = Vec::new();
         for part in std::mem::take(&mut self.parts) {
             if part.entries > 0 {
@@ -67,19 +72,24 @@ impl Partitions {
         }
         for part in written {
             let fits = usize::try_from(part.entries).is_ok_and(|entries| entries <= entries_max);
-            if fits || self.level + 1 >= LEVELS_MAX {
+            if fits {
                 let mut entries = Vec::with_capacity(usize::try_from(part.entries).unwrap_or(0));
                 part.read(&mut |entry| {
                     entries.push(entry);
-                    Ok(())
+                    Ok(true)
                 })?;
                 entries.sort_unstable();
                 visit(&entries);
+            } else if let Some(firsts) = part.few_hashes(if self.level + 1 < LEVELS_MAX { FEW_HASHES } else { usize::MAX })? {
+                part.read(&mut |entry| {
+                    repeat(entry, firsts.get(&(entry.high, entry.low)).copied().unwrap_or(entry.place));
+                    Ok(true)
+                })?;
             } else {
                 let mut deeper = Self::new(Arc::clone(&self.spill), self.level + 1);
-                part.read(&mut |entry| deeper.push(entry))?;
+                part.read(&mut |entry| deeper.push(entry).map(|()| true))?;
                 drop(part);
-                deeper.finish(entries_max, visit)?;
+                deeper.finish(entries_max, visit, repeat)?;
             }
         }
         Ok(())
@@ -105,7 +115,19 @@ impl Part {
 }
 
 impl Written {
-    fn read(&self, visit: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+    /// The first place of each hash, when there are no more than so many hashes.
+    fn few_hashes(&self, max: usize) -> Result<Option<BTreeMap<(u64, u64), u64>>, Error> {
+        let mut firsts: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+        self.read(&mut |entry| {
+            let first = firsts.entry((entry.high, entry.low)).or_insert(entry.place);
+            *first = entry.place.min(*first);
+            Ok(firsts.len() <= max)
+        })?;
+        Ok((firsts.len() <= max).then_some(firsts))
+    }
+
+    /// Calls `visit` with every entry, until it says that it is enough.
+    fn read(&self, visit: &mut dyn FnMut(Entry) -> Result<bool, Error>) -> Result<(), Error> {
         let mut reader = self.source.open().map_err(failed("open a file in"))?;
         let mut buffer = vec![0u8; BUFFER_BYTES];
         let mut left = self.entries;
@@ -115,7 +137,9 @@ impl Written {
             reader.read_exact(chunk).map_err(failed("read from"))?;
             for bytes in chunk.chunks_exact(ENTRY_BYTES) {
                 let word = |at: usize| bytes.get(at..at + 8).and_then(|word| <[u8; 8]>::try_from(word).ok()).map_or(0, u64::from_le_bytes);
-                visit(Entry { high: word(0), low: word(8), place: word(16) })?;
+                if !visit(Entry { high: word(0), low: word(8), place: word(16) })? {
+                    return Ok(());
+                }
             }
             left -= u64::try_from(count).unwrap_or(left);
         }

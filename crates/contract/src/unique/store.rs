@@ -101,7 +101,16 @@ impl Store {
         }
         if let Some(mut partitions) = self.partitions.take() {
             self.drain_into(&mut partitions)?;
-            return partitions.finish(self.keep_bytes / size_of::<Entry>(), &mut |entries| report_group(entries, report));
+            let report = std::cell::RefCell::new(report);
+            return partitions.finish(
+                self.keep_bytes / size_of::<Entry>(),
+                &mut |entries| report_group(entries, &mut **report.borrow_mut()),
+                &mut |entry, first| {
+                    if entry.place != Entry::TABLE && entry.place != first {
+                        report.borrow_mut()(entry.place - 1, first == Entry::TABLE);
+                    }
+                },
+            );
         }
         let index = self.take_index();
         for (group, marks) in groups(&index.entries, &index.in_table) {

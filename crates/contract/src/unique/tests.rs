@@ -10,6 +10,8 @@ use super::*;
 use crate::gate::{Gate, GateOptions};
 use crate::testing::{FullSpill, MemorySpill, TableKeys, approved, batch, cases, contract, csv, options};
 
+mod memory;
+
 const WIDE: &str = "{name: k, logicalType: integer, primaryKey: true, logicalTypeOptions: {format: i64}}";
 
 fn gate_of(properties: &[&str], options: GateOptions) -> Gate {
@@ -196,8 +198,64 @@ fn packed_keys_order_as_their_columns_do() {
     drop(gate);
 }
 
+#[test]
+fn one_key_again_and_again_takes_little_memory() {
+    // A row in a thousand has a key of its own; what does not fit goes to sealed space, and its one hash cannot be split.
+    let rows = 1_000_000u64;
+    let spill = Arc::new(MemorySpill::default());
+    let mut options = options(spill.clone());
+    options.unique_memory_bytes = 256 << 10;
+    let gate = gate_of(&[WIDE], options);
+    for first in (0..rows).step_by(1 << 14) {
+        let keys: Int64Array = (first..(first + (1 << 14)).min(rows)).map(|row| if row % 1000 == 999 { row as i64 } else { -7 }).collect();
+        let rows = keys.len();
+        let columns = vec![crate::Cells::Typed(Arc::new(keys) as ArrayRef)];
+        let file = Arc::from("f");
+        gate.check(crate::RawBatch { columns, rows, first_record: first + 1, first_ordinal: first, file, malformed: Vec::new() }).unwrap();
+    }
+    let duplicates = gate.finish().unwrap();
+    let kept = duplicates.memory_bytes();
+    assert!(kept < 256 << 10, "{kept} bytes for 998,999 duplicates: not a bit for each row");
+    assert!(spill.files.load(Ordering::SeqCst) <= 64, "the partition of one hash is not split again");
+    assert_eq!(duplicates.len(), 998_999);
+    assert!(duplicates.ordinals().eq((1..rows).filter(|row| row % 1000 != 999)));
+}
+
+#[test]
+fn duplicates_are_told_one_by_one_by_rule_and_by_place() {
+    let mut options = options(Arc::new(MemorySpill::default()));
+    options.existing = table_of(&[5]);
+    let gate = gate_of(&[WIDE], options);
+    load(&gate, &[1, 5, 1, 2, 5, 2, 1], 3);
+    let duplicates = gate.finish().unwrap();
+    let told: Vec<_> = duplicates.iter().map(|row| (row.ordinal, row.record, row.rule)).collect();
+    let wanted =
+        [(1, Rule::PrimaryKeyInTable), (2, Rule::PrimaryKey), (4, Rule::PrimaryKeyInTable), (5, Rule::PrimaryKey), (6, Rule::PrimaryKey)];
+    assert_eq!(told, wanted.map(|(place, rule)| (place, place + 1, rule)));
+    assert_eq!((duplicates.len(), duplicates.iter().len(), duplicates.ordinals().len()), (5, 5, 5));
+    assert!(duplicates.iter().eq(duplicates.rows().iter().cloned()));
+    for row in 0..8 {
+        assert_eq!(duplicates.find(row).map(|found| found.rule), wanted.iter().find(|(place, _)| *place == row).map(|(_, rule)| *rule));
+    }
+    let counts: Vec<_> = duplicates.by_rule().map(|count| (count.first.ordinal, count.first.rule, count.rows)).collect();
+    assert_eq!(counts, [(2, Rule::PrimaryKey, 3), (1, Rule::PrimaryKeyInTable, 2)]);
+}
+
 proptest! {
     #![proptest_config(cases(200))]
+
+    #[test]
+    fn places_are_a_set(inserted in proptest::collection::vec(prop_oneof![0u64..300, 65_500u64..65_600, any::<u64>()], 0..300), dense in 0u64..9_000, step in 1u64..20) {
+        let all = inserted.into_iter().chain((0..dense).map(|at| (1 << 20) + at * step % 70_000));
+        let (mut places, mut set) = (places::Places::default(), std::collections::BTreeSet::new());
+        for place in all {
+            prop_assert_eq!(places.insert(place), set.insert(place));
+        }
+        prop_assert_eq!(places.len(), set.len());
+        prop_assert!(places.iter().eq(set.iter().copied()));
+        prop_assert_eq!(places.iter().len(), set.len());
+        prop_assert!(set.iter().all(|place| places.contains(*place)) && (0..400).all(|place| places.contains(place) == set.contains(&place)));
+    }
 
     #[test]
     fn sorted_runs_come_back(mut keys in proptest::collection::btree_set(any::<u128>(), 1..200), near in proptest::collection::btree_set(0u128..1000, 0..200)) {

@@ -1,0 +1,132 @@
+//! How much memory unique keys take, measured as the system does: the peak of a process that does nothing else.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Result, Seek, SeekFrom, Write};
+use std::process::Command;
+
+use super::*;
+use crate::{Cells, RawBatch, SpillSink, SpillSource};
+
+const BATCH_ROWS: u64 = 1 << 16;
+const MIB: u64 = 1 << 20;
+
+/// Temporary files on the disk, as the program's are, so that they take no memory here.
+struct DiskSpill;
+
+struct Sink(BufWriter<File>);
+
+struct Source(File);
+
+impl SpillFiles for DiskSpill {
+    fn create(&self) -> Result<Box<dyn SpillSink>> {
+        Ok(Box::new(Sink(BufWriter::with_capacity(4 << 10, tempfile::tempfile()?))))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.0.flush()
+    }
+}
+
+impl SpillSink for Sink {
+    fn finish(self: Box<Self>) -> Result<Box<dyn SpillSource>> {
+        Ok(Box::new(Source(self.0.into_inner().map_err(std::io::IntoInnerError::into_error)?)))
+    }
+}
+
+impl SpillSource for Source {
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        let mut file = self.0.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Box::new(BufReader::new(file)))
+    }
+}
+
+/// A permutation of the 64-bit numbers, so that keys come in random order and no two are equal.
+fn scatter(value: u64) -> u64 {
+    let mut value = value.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    value ^= value >> 32;
+    value.wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// Largest resident memory of this process so far, in bytes.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// Loads so many rows; returns by how many bytes the peak grew. All rows have one key, or all but two have their own.
+fn load_keys(rows: u64, memory_bytes: usize, one_key: bool) -> u64 {
+    let before = peak_bytes();
+    let mut options = options(Arc::new(DiskSpill));
+    options.unique_memory_bytes = memory_bytes;
+    let gate = gate_of(&[WIDE], options);
+    let repeats = |row: u64| one_key || row == rows / 2 || row + 1 == rows;
+    for first in (0..rows).step_by(BATCH_ROWS as usize) {
+        let places = first..(first + BATCH_ROWS).min(rows);
+        let keys: Int64Array = places.map(|row| scatter(if repeats(row) { 0 } else { row }).cast_signed()).collect();
+        let (rows, file) = (keys.len(), Arc::from("keys"));
+        let columns = vec![Cells::Typed(Arc::new(keys) as ArrayRef)];
+        gate.check(RawBatch { columns, rows, first_record: first + 1, first_ordinal: first, file, malformed: Vec::new() }).unwrap();
+    }
+    let duplicates = gate.finish().unwrap();
+    if one_key {
+        assert_eq!(duplicates.len() as u64, rows - 1);
+        assert!(duplicates.iter().map(|row| row.record).eq(2..=rows));
+    } else {
+        assert!(duplicates.ordinals().eq([rows / 2, rows - 1]));
+    }
+    peak_bytes() - before
+}
+
+/// [`load_keys`] in a process of its own.
+fn grown(rows: u64, memory_bytes: u64, one_key: bool) -> u64 {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "unique::tests::memory::keys_are_loaded_and_measured", "--nocapture", "--test-threads", "1"])
+        .env("POLDER_TEST_KEYS", format!("{rows} {memory_bytes} {one_key}"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(child.stdout).unwrap();
+    assert!(child.status.success(), "{told}{}", String::from_utf8_lossy(&child.stderr));
+    let line = told.lines().find_map(|line| line.split_once("grown by ")).unwrap_or_else(|| panic!("{told}"));
+    line.1.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// What the child does; without its variable, a few keys.
+#[test]
+fn keys_are_loaded_and_measured() {
+    let asked = std::env::var("POLDER_TEST_KEYS").unwrap_or_else(|_| "10000 65536 false".to_owned());
+    let parts: Vec<&str> = asked.split(' ').collect();
+    let grown = load_keys(parts[0].parse().unwrap(), parts[1].parse().unwrap(), parts[2] == "true");
+    println!("\ngrown by {grown} bytes");
+}
+
+fn is_full() -> bool {
+    std::env::var("POLDER_SEEDS").is_ok_and(|value| value == "full")
+}
+
+#[test]
+fn keys_stay_within_their_memory() {
+    // With POLDER_SEEDS=full what the plan promises: 50 million keys in 256 MB. Else as many as would break a small budget.
+    let (rows, memory, room) = if is_full() { (50_000_000, 256 * MIB, 0) } else { (800_000, 4 * MIB, 8 * MIB) };
+    let grown = grown(rows, memory, false);
+    assert!(grown <= memory + room, "{rows} keys took {} MiB of {}", grown / MIB, memory / MIB);
+    // A control: what all keys take where there is room for them shows.
+    if !is_full() {
+        let all = self::grown(rows, 1 << 30, false);
+        assert!(all > memory + room, "{} MiB are no more than what spilling took", all / MIB);
+    }
+}
+
+#[test]
+fn rows_of_one_key_stay_within_their_memory() {
+    let (rows, memory) = if is_full() { (20_000_000, 16 * MIB) } else { (1_000_000, 2 * MIB) };
+    let grown = grown(rows, memory, true);
+    assert!(grown <= memory + 12 * MIB, "{rows} rows of one key took {} MiB", grown / MIB);
+}
