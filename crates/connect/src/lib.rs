@@ -17,6 +17,7 @@ mod block;
 mod cells;
 mod connection;
 mod csv;
+mod draft;
 mod error;
 mod files;
 mod input;
@@ -28,6 +29,7 @@ mod sample;
 mod sink;
 
 pub use connection::{Compression, Connection, Dataset, Encoding, SourceType};
+pub use draft::Draft;
 pub use error::Error;
 pub use input::FileSeen;
 pub use reader::{Identity, ReadOptions, SourceReader, WantedColumn, open};

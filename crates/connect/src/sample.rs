@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arrow::datatypes::DataType;
-use polder_contract::{CellKind, Cells};
+use polder_contract::{CellKind, Cells, ColumnType};
 
 use crate::connection::{Connection, SourceType};
 use crate::error::Error;
@@ -54,7 +54,9 @@ impl InferredKind {
 pub struct SampledColumn {
     pub name: String,
     pub kind: InferredKind,
-    /// Words of the usual ones that stood for "no value" in the sample.
+    /// The narrowest type that holds every value of the sample; none where no type does.
+    pub ty: Option<ColumnType>,
+    /// Words of the usual ones that stood for "no value" in the sample and that the dataset does not declare.
     pub null_tokens: Vec<&'static str>,
     /// Whether each record of the sample held a value.
     pub always_present: bool,
@@ -82,7 +84,11 @@ pub fn sample(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
     let known = KnownFile::look(first, false)?;
     if connection.source_type == SourceType::Parquet {
         let fields = parquet_file::fields(&known)?;
-        let column = |(name, data_type)| SampledColumn { name, kind: of_type(&data_type), null_tokens: Vec::new(), always_present: false };
+        let column = |(name, data_type): (String, DataType)| {
+            let ty = of_type(&data_type);
+            let nested = if data_type.is_nested() { InferredKind::Nested } else { InferredKind::Text };
+            SampledColumn { name, kind: ty.map_or(nested, kind_of), ty, null_tokens: Vec::new(), always_present: false }
+        };
         return Ok(Sample { columns: fields.into_iter().map(column).collect(), records: 0, files: found.len() });
     }
     let names = match connection.source_type {
@@ -102,7 +108,7 @@ pub fn sample(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
             let Cells::Text(texts) = cells else { continue };
             for row in (0..rows).filter(|row| !refused.contains(row)) {
                 match texts.get(row) {
-                    Some(cell) => look.take(cell.bytes, cell.kind),
+                    Some(cell) => look.take(cell.bytes, cell.kind, &declared.null_tokens),
                     None => look.absent = true,
                 }
             }
@@ -115,95 +121,106 @@ pub fn sample(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
     Ok(Sample { columns, records, files: found.len() })
 }
 
-#[derive(Debug, Default)]
+/// The types that a column of texts may have, the narrowest first.
+const CANDIDATES: [ColumnType; 8] = [
+    ColumnType::Boolean,
+    ColumnType::Int32,
+    ColumnType::Int64,
+    ColumnType::Float64,
+    ColumnType::Date,
+    ColumnType::Timestamp { zone: true },
+    ColumnType::Timestamp { zone: false },
+    ColumnType::String,
+];
+
+/// Which types hold every value so far.
+#[derive(Debug)]
 struct Look {
-    kinds: BTreeSet<InferredKind>,
+    held: [bool; CANDIDATES.len()],
+    seen: bool,
+    nested: bool,
     nulls: BTreeSet<&'static str>,
     absent: bool,
 }
 
+impl Default for Look {
+    fn default() -> Self {
+        Self { held: [true; CANDIDATES.len()], seen: false, nested: false, nulls: BTreeSet::new(), absent: false }
+    }
+}
+
 impl Look {
-    fn take(&mut self, bytes: &[u8], kind: CellKind) {
-        let kind = match kind {
-            CellKind::Null => {
-                self.absent = true;
-                return;
-            }
-            CellKind::Bool => InferredKind::Boolean,
-            CellKind::Nested => InferredKind::Nested,
-            CellKind::Number if bytes.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => InferredKind::Number,
-            CellKind::Number => InferredKind::Integer,
-            CellKind::TooLong => InferredKind::Text,
-            // A JSON string that looks like a number was meant as text.
-            CellKind::String => match of_text(bytes) {
-                kind @ (InferredKind::Date | InferredKind::Timestamp) => kind,
-                _ => InferredKind::Text,
-            },
-            CellKind::Text | CellKind::Quoted => {
-                if kind == CellKind::Text
-                    && let Some(word) = USUAL_NULLS.iter().find(|word| word.as_bytes() == bytes)
-                {
-                    self.nulls.insert(word);
-                    self.absent = true;
-                    return;
-                }
-                of_text(bytes)
-            }
-        };
-        self.kinds.insert(kind);
+    /// Takes a cell; `declared` are the dataset's words for "no value".
+    fn take(&mut self, bytes: &[u8], kind: CellKind, declared: &[String]) {
+        if kind == CellKind::Null || (kind == CellKind::Text && declared.iter().any(|word| word.as_bytes() == bytes)) {
+            self.absent = true;
+            return;
+        }
+        if kind == CellKind::Text
+            && let Some(word) = USUAL_NULLS.iter().find(|word| word.as_bytes() == bytes)
+        {
+            self.nulls.insert(word);
+            self.absent = true;
+            return;
+        }
+        self.seen = true;
+        self.nested |= kind == CellKind::Nested;
+        for (held, ty) in self.held.iter_mut().zip(CANDIDATES) {
+            *held = *held && comes_as(kind, ty) && ty.holds(bytes);
+        }
     }
 
     fn finish(self, name: String) -> SampledColumn {
-        let kinds: Vec<InferredKind> = self.kinds.into_iter().collect();
-        let kind = match kinds.as_slice() {
-            [] => InferredKind::Unknown,
-            [one] => *one,
-            [InferredKind::Integer, InferredKind::Number] => InferredKind::Number,
-            [InferredKind::Date, InferredKind::Timestamp] => InferredKind::Timestamp,
-            many if many.contains(&InferredKind::Nested) => InferredKind::Nested,
-            _ => InferredKind::Text,
+        let ty = CANDIDATES.into_iter().zip(self.held).find(|(_, held)| *held).map(|(ty, _)| ty);
+        let (kind, ty) = match (self.seen, self.nested) {
+            (false, _) => (InferredKind::Unknown, Some(ColumnType::String)),
+            (true, true) => (InferredKind::Nested, None),
+            (true, false) => (ty.map_or(InferredKind::Text, kind_of), ty),
         };
-        SampledColumn { name, kind, null_tokens: self.nulls.into_iter().collect(), always_present: !self.absent }
+        SampledColumn { name, kind, ty, null_tokens: self.nulls.into_iter().collect(), always_present: self.seen && !self.absent }
     }
 }
 
-fn digits(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
-}
-
-fn of_text(bytes: &[u8]) -> InferredKind {
-    let unsigned = bytes.strip_prefix(b"-").unwrap_or(bytes);
-    if matches!(bytes, b"true" | b"false" | b"TRUE" | b"FALSE" | b"True" | b"False") {
-        return InferredKind::Boolean;
-    }
-    if digits(unsigned) {
-        // A leading zero is an identifier's: as a number it would be lost.
-        let identifier = unsigned.len() > 1 && unsigned.first() == Some(&b'0');
-        return if identifier || unsigned.len() > 18 { InferredKind::Text } else { InferredKind::Integer };
-    }
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let numeric = unsigned.first().is_some_and(u8::is_ascii_digit)
-        && bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    if numeric && text.parse::<f64>().is_ok() {
-        return InferredKind::Number;
-    }
-    match bytes {
-        [y @ .., b'-', m1, m2, b'-', d1, d2] if y.len() == 4 && digits(y) && digits(&[*m1, *m2, *d1, *d2]) => InferredKind::Date,
-        [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b' ', h1, h2, b':', ..] if digits(&[*h1, *h2]) => InferredKind::Timestamp,
-        _ => InferredKind::Text,
+/// Whether the gate reads values of the type from such cells.
+fn comes_as(kind: CellKind, ty: ColumnType) -> bool {
+    match kind {
+        CellKind::Text | CellKind::Quoted => true,
+        CellKind::Bool => ty == ColumnType::Boolean,
+        CellKind::Number => matches!(ty, ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float64),
+        // A JSON string that looks like a number was meant as text.
+        CellKind::String => matches!(ty, ColumnType::Date | ColumnType::Timestamp { .. } | ColumnType::String),
+        CellKind::Null | CellKind::Nested | CellKind::TooLong => false,
     }
 }
 
-fn of_type(data_type: &DataType) -> InferredKind {
-    match data_type {
-        DataType::Boolean => InferredKind::Boolean,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(_, _) | DataType::Decimal256(_, _) => {
-            InferredKind::Number
+fn kind_of(ty: ColumnType) -> InferredKind {
+    match ty {
+        ColumnType::Boolean => InferredKind::Boolean,
+        ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => InferredKind::Integer,
+        ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal { .. } => InferredKind::Number,
+        ColumnType::Date => InferredKind::Date,
+        ColumnType::Timestamp { .. } => InferredKind::Timestamp,
+        ColumnType::Time | ColumnType::String => InferredKind::Text,
+    }
+}
+
+/// The type of a Parquet column; none for what the gate does not read.
+fn of_type(data_type: &DataType) -> Option<ColumnType> {
+    Some(match data_type {
+        DataType::Boolean => ColumnType::Boolean,
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => ColumnType::Int32,
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => ColumnType::Int64,
+        DataType::Float32 | DataType::Float64 => ColumnType::Float64,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) => {
+            ColumnType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
         }
-        DataType::Date32 | DataType::Date64 => InferredKind::Date,
-        DataType::Timestamp(_, _) => InferredKind::Timestamp,
-        other if other.is_integer() => InferredKind::Integer,
-        other if other.is_nested() => InferredKind::Nested,
-        _ => InferredKind::Text,
-    }
+        DataType::Date32 | DataType::Date64 => ColumnType::Date,
+        DataType::Timestamp(_, zone) => ColumnType::Timestamp { zone: zone.is_some() },
+        DataType::Time32(_) | DataType::Time64(_) => ColumnType::Time,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            ColumnType::String
+        }
+        DataType::Dictionary(_, values) => return of_type(values),
+        _ => return None,
+    })
 }

@@ -1,8 +1,10 @@
 //! Whole sources through the public door.
 
+mod approval;
 mod connection;
 mod csv_cases;
 mod csv_judge;
+mod draft_cases;
 mod error_texts;
 mod files_and_streams;
 mod ndjson_cases;

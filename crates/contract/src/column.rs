@@ -1,6 +1,10 @@
 //! One column of a contract: its type and its rules, compiled from ODCS.
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
+use polder_types::limit::FIELD_MAX_BYTES;
+
+use crate::parse::{self, number};
+use crate::time::TimeReader;
 
 /// The type of a column. Every one has a place in a Delta table; nothing wider is invented and nothing is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +48,27 @@ impl ColumnType {
             Self::Date => DataType::Date32,
             Self::Timestamp { zone: true } => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Timestamp { zone: false } => DataType::Timestamp(TimeUnit::Microsecond, None),
+        }
+    }
+}
+
+impl ColumnType {
+    /// Whether a text is a value of the type, as the gate reads it from a column with no rule but its type.
+    pub fn holds(self, text: &[u8]) -> bool {
+        let within = |min: i64, max: i64| number::integer(text).is_ok_and(|value| (min..=max).contains(&value));
+        match self {
+            Self::String => text.len() <= FIELD_MAX_BYTES && std::str::from_utf8(text).is_ok(),
+            Self::Boolean => parse::boolean(text).is_ok(),
+            Self::Int8 => within(i8::MIN.into(), i8::MAX.into()),
+            Self::Int16 => within(i16::MIN.into(), i16::MAX.into()),
+            Self::Int32 => within(i32::MIN.into(), i32::MAX.into()),
+            Self::Int64 => number::integer(text).is_ok(),
+            Self::Float32 => number::single(text).is_ok(),
+            Self::Float64 => number::double(text).is_ok(),
+            Self::Decimal { precision, scale } => number::decimal(text, precision, scale).is_ok(),
+            Self::Date | Self::Timestamp { .. } | Self::Time => {
+                TimeReader::new(&Column::new("", self)).is_ok_and(|reader| reader.whole(text).is_ok())
+            }
         }
     }
 }

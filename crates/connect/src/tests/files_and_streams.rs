@@ -241,7 +241,7 @@ fn the_same_files_have_the_same_identity() {
 #[test]
 fn a_sample_shows_names_and_kinds() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("f.csv"), "id,n,x,day,at,ok,none,t\n007,1,1.5,2013-01-02,2013-01-02T03:04:05Z,true,NA,é\n008,-2,NA,2013-02-03,2013-01-02 03:04:05,false,,\"NA\"\n").unwrap();
+    fs::write(dir.path().join("f.csv"), "id,n,x,day,at,ok,none,t\n007,1,1.5,2013-01-02,2013-01-02T03:04:05Z,true,NA,é\n008,-2,NA,2013-02-03,2013-01-02 03:04:05+01:00,false,,\"NA\"\n").unwrap();
     fs::write(dir.path().join("f.ndjson"), "{\"a\": 1, \"b\": {\"c\": 2}}\n{\"a\": 2.5, \"d\": \"2013-01-01\"}\n").unwrap();
     let show = |yaml: &str| {
         let connection = Connection::parse(yaml, "sources/s.yaml").unwrap();
@@ -254,7 +254,7 @@ fn a_sample_shows_names_and_kinds() {
         show("type: csv\npath: .\ndatasets: {d: {}}\n"),
         (
             2,
-            "id Text [] true\nn Integer [] true\nx Number [\"NA\"] false\nday Date [] true\nat Timestamp [] true\nok Boolean [] true\nnone Unknown [\"\", \"NA\"] false\nt Text [] true".to_owned()
+            "id Text [] true\nn Integer [] true\nx Number [\"NA\"] false\nday Date [] true\nat Timestamp [] true\nok Boolean [] true\nnone Unknown [\"NA\"] false\nt Text [] true".to_owned()
         )
     );
     assert_eq!(show("type: ndjson\npath: .\ndatasets: {d: {}}\n"), (2, "a Number [] true\nb Nested [] false\nd Date [] false".to_owned()));
