@@ -34,7 +34,7 @@ pub use error::Error;
 pub use input::FileSeen;
 pub use reader::{Identity, ReadOptions, SourceReader, WantedColumn, open};
 pub use sample::{InferredKind, Sample, SampledColumn, sample};
-pub use sink::{Committed, Offsets, SinkError, TableSink};
+pub use sink::{Committed, Offsets, Removed, SinkError, Staged, TableSink};
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,19 @@
-//! Where admitted rows go: a micro-batching interface. A batch load is its bounded case, a stream its unbounded one.
+//! Where admitted rows go: a micro-batching interface, which lives as long as its source does. A batch load is its bounded case, one
+//! micro-batch; a stream is its unbounded one. The program implements it over the tables that it writes.
+//!
+//! A micro-batch is `write` any number of times, `finish`, `commit`; or `abort` at any time. Then the next one begins.
 
+use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use polder_contract::Admitted;
+use polder_contract::{Admitted, Duplicates, Reconciled};
 use polder_types::ErrorKind;
-use polder_types::event::Counts;
 
 use crate::input::FileSeen;
 
 /// How far the source was read when a micro-batch ends: what a restart needs so that no row is loaded twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offsets {
-    /// Number of the run within the table, which rises by one with each commit.
+    /// Number of the run within the table, which rises with each commit.
     pub sequence: u64,
     /// [`SourceReader::source_identity`](crate::SourceReader::source_identity) of what was read.
     pub source_identity: String,
@@ -18,13 +21,28 @@ pub struct Offsets {
     pub files: Vec<FileSeen>,
 }
 
-/// What a commit made visible.
+/// Rows of a micro-batch that are stored and not visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
-    /// The table's new version.
-    pub version: u64,
-    /// The counts, which closed before the commit.
-    pub counts: Counts,
+pub struct Staged {
+    /// Rows by the sink's own count of what it stored: `loaded` of the [`Reconciliation`](polder_contract::Reconciliation).
+    pub rows: u64,
+    /// Rows that were taken out as duplicates.
+    pub removed: u64,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// The rows are visible in this version of the table.
+    Now {
+        /// The table's new version.
+        version: u64,
+    },
+    /// The sequence was committed before: the staged rows were dropped, and nothing changed.
+    Already {
+        /// The last sequence of this source in the table.
+        sequence: u64,
+    },
 }
 
 /// A sink that failed; nothing of the micro-batch is visible.
@@ -39,7 +57,10 @@ pub struct SinkError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// A table being written: `write` any number of times, then `commit`, again and again.
+/// Is told of each row that is taken out as a duplicate: its place in the run, and where it lies in a batch of the contract's columns.
+pub type Removed<'a> = dyn FnMut(u64, &RecordBatch, usize) + Send + 'a;
+
+/// A table being written. Only rows that the gate admitted get in, and only counts that closed make them visible.
 #[async_trait]
 pub trait TableSink: Send {
     /// Stages rows. They are not visible.
@@ -47,12 +68,16 @@ pub trait TableSink: Send {
     /// # Errors
     /// When they cannot be staged: the micro-batch must be aborted.
     async fn write(&mut self, batch: Admitted) -> Result<(), SinkError>;
-    /// Makes everything staged since the last commit visible at once, together with the offsets. `read`, `rejected` and
-    /// `quarantined` of `counts` are given; the sink sets `loaded` from what it staged, and refuses counts that do not close.
+    /// Ends the rows of the micro-batch, takes out those that the gate found to repeat a key, and counts what is stored.
     ///
     /// # Errors
-    /// When the counts do not close or the commit fails: then nothing is visible.
-    async fn commit(&mut self, counts: Counts, offsets: Offsets) -> Result<Committed, SinkError>;
+    /// When what is stored is not what was written: the micro-batch must be aborted.
+    async fn finish(&mut self, duplicates: &Duplicates, removed: &mut Removed<'_>) -> Result<Staged, SinkError>;
+    /// Makes the finished rows visible at once, together with the offsets.
+    ///
+    /// # Errors
+    /// When nothing was finished, `reconciled` counts other rows than are stored, or the commit fails: then nothing is visible.
+    async fn commit(&mut self, offsets: Offsets, reconciled: Reconciled) -> Result<Committed, SinkError>;
     /// Forgets what was staged since the last commit.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod error_texts;
 mod files_and_streams;
 mod ndjson_cases;
 mod parquet_cases;
+mod sink_cases;
 
 use std::path::Path;
 
