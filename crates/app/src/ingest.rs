@@ -1,12 +1,14 @@
 //! One batch of one source into one table: read, checked, staged, counted, committed. Law 5 lives here: whatever does not close
 //! leaves nothing visible.
 
+mod sink;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polder_connect::{Connection, FileSeen, ReadOptions, SourceReader, WantedColumn};
+use polder_connect::{Committed, Connection, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
 use polder_contract::{Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciliation, Rejection};
-use polder_lake::{Committed, Lake, TableWriter, WriteMode, WriteRequest};
+use polder_lake::{Lake, WriteMode, WriteRequest};
 use polder_policy::Action;
 use polder_store::{Area, SealedStore};
 use polder_types::event::Counts;
@@ -17,6 +19,7 @@ use serde_json::json;
 use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::sink::LakeSink;
 use crate::installation::Installation;
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
@@ -334,23 +337,23 @@ impl Batch<'_> {
             mode: if append { WriteMode::Append } else { WriteMode::Replace },
             actor: installation.actor.clone(),
         };
-        let mut writer = lake.writer(request).await?;
-        let finished = match self.stage(&gate, reader, &mut writer, sequence).await {
+        let read = reader.files().into_iter().filter(|file| offsets.files.contains(&LoadedFile::from(file))).collect();
+        let end = polder_connect::Offsets { sequence, source_identity: offsets.source_identity.clone(), files: read };
+        let mut sink = LakeSink::new(lake.writer(request).await?, &installation.store, dataset, offsets);
+        let finished = match self.stage(&gate, reader, &mut sink, sequence).await {
             Ok(reconciled) => reconciled,
             Err(failure) => {
                 // What was staged is named by no version; if it cannot be deleted now, vacuum will.
-                let _ = writer.abort().await;
+                let _ = sink.abort().await;
                 return Err(failure);
             }
         };
         if self.options.dry_run {
-            writer.abort().await?;
+            sink.abort().await?;
             self.report.status = "checked";
             return Ok(());
         }
-        offsets.write(&installation.store, dataset, sequence).await?;
-        failpoint::hit("offsets-written");
-        match writer.commit(sequence, finished).await? {
+        match sink.commit(end, finished).await? {
             Committed::Now { version } => {
                 self.report.version = Some(version);
                 self.report.status = "committed";
@@ -378,7 +381,7 @@ impl Batch<'_> {
         &mut self,
         gate: &Arc<Gate>,
         reader: Box<dyn SourceReader>,
-        writer: &mut TableWriter,
+        sink: &mut dyn TableSink,
         sequence: u64,
     ) -> Outcome<polder_contract::Reconciled> {
         let (installation, run, dataset, approved) = (self.installation, self.run, self.dataset, Arc::clone(&self.approved));
@@ -403,7 +406,7 @@ impl Batch<'_> {
                 }
             }
             if admitted.rows() > 0 {
-                writer.write(admitted).await?;
+                sink.write(admitted).await?;
             }
             progress.at(decoded, format!("rows read, {} refused", refusals.total));
         }
@@ -418,13 +421,12 @@ impl Batch<'_> {
             .map_err(|error| Failure::because(ErrorKind::Internal, "compare keys: the thread ended", &error))??;
         let mut taken: BTreeMap<u64, Rejection> = BTreeMap::new();
         let staged = {
-            let by_ordinal: BTreeMap<u64, &polder_contract::Duplicate> = duplicates.rows().iter().map(|row| (row.ordinal, row)).collect();
             let mut keep_row = |ordinal: u64, batch: &arrow::array::RecordBatch, row: usize| {
-                if let Some(duplicate) = by_ordinal.get(&ordinal) {
-                    taken.insert(ordinal, (*duplicate).clone().into_rejection(batch, row));
+                if let Some(duplicate) = duplicates.find(ordinal) {
+                    taken.insert(ordinal, duplicate.into_rejection(batch, row));
                 }
             };
-            writer.finish(&duplicates, &mut keep_row).await?
+            sink.finish(&duplicates, &mut keep_row).await?
         };
         for rejection in taken.values() {
             refusals.add(rejection);

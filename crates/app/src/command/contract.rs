@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
+use polder_connect::{Draft, ReadOptions};
 use polder_contract::approval::{approval_file, approval_text};
 use polder_contract::{Bounds, Contract, OnViolation};
 use polder_keys::approver::ApproverKey;
@@ -95,33 +96,8 @@ pub async fn draft(installation: &Installation, dataset: &str, all: bool) -> Out
     if path.exists() {
         return Err(Failure::new(ErrorKind::Invalid, format!("write {}: it exists; edit it, or remove it first", path.display())));
     }
-    let quoted = |text: &str| Value::String(text.to_owned()).to_string();
-    let id = polder_types::RequestId::random(installation.rng.as_ref())?;
-    let mut text = format!(
-        "# A first draft from column names and the kinds of {} records. By default every column is forbidden{}.\napiVersion: v3.1.0\nkind: DataContract\nid: {id}\nversion: 1.0.0\nstatus: active\ncustomProperties:\n  - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\nschema:\n  - name: {table}\n    physicalName: {}\n    properties:\n",
-        sample.records,
-        if all { ": remove each that nobody needs" } else { ": take the # away from each that is needed" },
-        quoted(source_name),
-        quoted(dataset_name),
-    );
-    for column in &sample.columns {
-        let nested = column.kind == polder_connect::InferredKind::Nested;
-        let mark = if all && !nested { "" } else { "# " };
-        let nulls: Vec<&str> = column.null_tokens.iter().copied().filter(|token| !token.is_empty()).collect();
-        let nulls = if nulls.is_empty() {
-            String::new()
-        } else {
-            format!(", customProperties: [{{property: polder.nullTokens, value: {}}}]", json!(nulls))
-        };
-        text.push_str(&format!(
-            "      {mark}- {{name: {name}, physicalName: {physical}, logicalType: {kind}{required}{nulls}}}{nested}\n",
-            name = quoted(&column.name),
-            physical = quoted(&column.name),
-            kind = column.kind.logical_type(),
-            required = if column.always_present { ", required: true" } else { "" },
-            nested = if nested { "   # nested: flatten it at the source" } else { "" },
-        ));
-    }
+    let id = polder_types::RequestId::random(installation.rng.as_ref())?.to_string();
+    let text = sample.draft(&Draft { id: &id, source: source_name, dataset: dataset_name, table: &table, all });
     std::fs::write(&path, text).map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", path.display()), &error))?;
     crate::print::text(&format!(
         "wrote {}: {} columns{}\nnext: read and edit it, then polder contract approve {table}",

@@ -1,0 +1,75 @@
+//! The sink of a load: a lake's writer, and the offsets that stand beside each of its commits.
+
+use async_trait::async_trait;
+use polder_connect::{Committed, Removed, SinkError, Staged, TableSink};
+use polder_contract::{Admitted, Duplicates, Reconciled};
+use polder_lake::TableWriter;
+use polder_store::SealedStore;
+use polder_types::DatasetId;
+
+use super::{LoadedFile, Offsets};
+use crate::failpoint;
+use crate::failure::Failure;
+
+/// See the module. `record` is what the next commit writes down: everything that the table will hold.
+pub(super) struct LakeSink<'a> {
+    writer: TableWriter,
+    store: &'a SealedStore,
+    dataset: DatasetId,
+    record: Offsets,
+}
+
+impl<'a> LakeSink<'a> {
+    pub fn new(writer: TableWriter, store: &'a SealedStore, dataset: DatasetId, record: Offsets) -> Self {
+        Self { writer, store, dataset, record }
+    }
+}
+
+fn failed(error: polder_lake::Error) -> SinkError {
+    SinkError { kind: error.kind(), step: error.to_string(), source: Some(Box::new(error)) }
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        let SinkError { kind, step, source } = error;
+        match source.map(|source| source.downcast::<polder_lake::Error>()) {
+            // The lake's own words say all that there is.
+            Some(Ok(lake)) => Self::from(*lake),
+            Some(Err(other)) => Self::because(kind, step, &*other),
+            None => Self::new(kind, step),
+        }
+    }
+}
+
+#[async_trait]
+impl TableSink for LakeSink<'_> {
+    async fn write(&mut self, batch: Admitted) -> Result<(), SinkError> {
+        self.writer.write(batch).await.map_err(failed)
+    }
+
+    async fn finish(&mut self, duplicates: &Duplicates, removed: &mut Removed<'_>) -> Result<Staged, SinkError> {
+        let staged = self.writer.finish(duplicates, removed).await.map_err(failed)?;
+        Ok(Staged { rows: staged.rows, removed: staged.removed })
+    }
+
+    async fn commit(&mut self, offsets: polder_connect::Offsets, reconciled: Reconciled) -> Result<Committed, SinkError> {
+        let polder_connect::Offsets { sequence, source_identity, files } = offsets;
+        self.record.source_identity = source_identity;
+        for file in files.iter().map(LoadedFile::from) {
+            if !self.record.files.contains(&file) {
+                self.record.files.push(file);
+            }
+        }
+        let written = self.record.write(self.store, self.dataset, sequence).await;
+        written.map_err(|failure| SinkError { kind: failure.kind(), step: failure.to_string(), source: None })?;
+        failpoint::hit("offsets-written");
+        Ok(match self.writer.commit(sequence, reconciled).await.map_err(failed)? {
+            polder_lake::Committed::Now { version } => Committed::Now { version },
+            polder_lake::Committed::Already { sequence } => Committed::Already { sequence },
+        })
+    }
+
+    async fn abort(&mut self) -> Result<(), SinkError> {
+        self.writer.abort().await.map_err(failed)
+    }
+}
