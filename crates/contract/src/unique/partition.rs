@@ -19,6 +19,9 @@ const ENTRY_BYTES: usize = 24;
 /// Entries gathered before a partition's file sees them.
 const BUFFER_BYTES: usize = ENTRY_BYTES * 1024;
 
+/// The first place of each hash.
+type Firsts = BTreeMap<(u64, u64), u64>;
+
 /// Partitions being written.
 pub(crate) struct Partitions {
     spill: Arc<dyn SpillFiles>,
@@ -116,8 +119,8 @@ impl Part {
 
 impl Written {
     /// The first place of each hash, when there are no more than so many hashes.
-    fn few_hashes(&self, max: usize) -> Result<Option<BTreeMap<(u64, u64), u64>>, Error> {
-        let mut firsts: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    fn few_hashes(&self, max: usize) -> Result<Option<Firsts>, Error> {
+        let mut firsts = Firsts::new();
         self.read(&mut |entry| {
             let first = firsts.entry((entry.high, entry.low)).or_insert(entry.place);
             *first = entry.place.min(*first);
