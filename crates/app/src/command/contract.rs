@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use polder_connect::{Draft, ReadOptions};
+use polder_connect::Draft;
 use polder_contract::approval::{approval_file, approval_text};
 use polder_contract::{Bounds, Contract, OnViolation};
 use polder_keys::approver::ApproverKey;
