@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::approval::{NoSpill, approved};
 use super::cases;
-use crate::{Connection, Draft, ReadOptions, Sample, SourceReader, WantedColumn, open, sample};
+use crate::{Connection, Draft, ReadOptions, Sample, WantedColumn, open, sample};
 
 struct Drafted {
     sample: Sample,

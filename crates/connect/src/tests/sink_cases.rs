@@ -13,7 +13,7 @@ use polder_contract::{Admitted, Contract, Duplicates, Gate, GateOptions, Reconci
 use polder_types::{ErrorKind, Secret};
 
 use super::approval::{NoSpill, approved};
-use crate::{Committed, Connection, Offsets, ReadOptions, Removed, SinkError, SourceReader, Staged, TableSink, WantedColumn, open};
+use crate::{Committed, Connection, Offsets, ReadOptions, Removed, SinkError, Staged, TableSink, WantedColumn, open};
 
 const CONTRACT: &str = "
 apiVersion: v3.1.0
