@@ -79,10 +79,12 @@ fn what_the_first_record_holds_is_never_told() {
             told = format!("{told}: {inner}");
             cause = inner.source();
         }
+        // The file's own directory may be called anything.
+        let (_, told) = told.rsplit_once("f.csv: ").unwrap();
         for secret in ["Ada", "Lovelace", "1815", "ada@", "36"] {
             assert!(!told.contains(secret), "{told}");
         }
-        told.rsplit_once("f.csv: ").unwrap().1.to_owned()
+        told.to_owned()
     };
     let row = "36,Ada Lovelace,1815,ada@example.org\n";
     let missing = told(row, "", &["id"]);

@@ -104,7 +104,7 @@ fn a_draft_of_a_parquet_file_has_the_types_of_the_file() {
         ("note\n", Arc::new(StringArray::from(vec!["a", "b"]))),
         ("text", Arc::new(StringArray::from(vec![Some("a"), None]))),
     ];
-    let batch = RecordBatch::try_from_iter(columns.into_iter().map(|(name, array)| (name, array))).unwrap();
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut writer = ArrowWriter::try_new(std::fs::File::create(dir.path().join("f.parquet")).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();

@@ -114,7 +114,7 @@ fn is_full() -> bool {
 #[test]
 fn keys_stay_within_their_memory() {
     // With POLDER_SEEDS=full what the plan promises: 50 million keys in 256 MB. Else as many as would break a small budget.
-    let (rows, memory, room) = if is_full() { (50_000_000, 256 * MIB, 0) } else { (800_000, 4 * MIB, 8 * MIB) };
+    let (rows, memory, room) = if is_full() { (50_000_000, 256 * MIB, 0) } else { (800_000, 4 * MIB, 12 * MIB) };
     let grown = grown(rows, memory, false);
     assert!(grown <= memory + room, "{rows} keys took {} MiB of {}", grown / MIB, memory / MIB);
     // A control: what all keys take where there is room for them shows.
