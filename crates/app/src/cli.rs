@@ -15,8 +15,9 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect; 2 usage or project file; 3 contract, quality or reconciliation; \
-4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity broken; 7 denied";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
+check of doctor; 4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity \
+broken; 7 denied; 141 whoever read standard output closed it";
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -52,9 +53,9 @@ pub struct Global {
 pub enum Output {
     /// Columns for people
     Table,
-    /// JSON for machines (queries: one object a line)
+    /// JSON for machines: one array of objects (a run: one object)
     Json,
-    /// CSV with a header
+    /// CSV with a header: the values as they are, whatever they hold
     Csv,
     /// An Arrow IPC stream (queries only)
     Arrow,
@@ -101,9 +102,13 @@ pub enum Command {
 pub struct InitArgs {
     /// Directory of the project; made when it does not exist
     pub dir: PathBuf,
-    /// Root key file; made with mode 0600 when it does not exist (default: outside the project, in the user's configuration)
+    /// Root key file, made with mode 0600 (default: outside the project, in the user's configuration). The approver's key and the
+    /// recovery kit are made beside it
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Take the root key and the approver's key that are there already, of another project: who has them opens both
+    #[arg(long)]
+    pub share_keys: bool,
     /// Protect the root key by a passphrase, read from this reference (env:NAME or file:PATH)
     #[arg(long, value_name = "REFERENCE")]
     pub passphrase: Option<String>,

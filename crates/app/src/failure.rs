@@ -2,22 +2,53 @@
 
 use std::fmt;
 
-use polder_types::ErrorKind;
+use polder_types::{ErrorKind, printable, printable_lines};
 
 /// Why a command failed.
+#[derive(Clone)]
 pub struct Failure {
     kind: ErrorKind,
+    text: Said,
+    causes: Vec<Said>,
+}
+
+/// A text, which may hold names that someone else chose.
+#[derive(Clone)]
+struct Said {
     text: String,
-    causes: Vec<String>,
+    /// Its line ends are ours.
+    lines: bool,
+}
+
+impl Said {
+    fn line(text: impl Into<String>) -> Self {
+        Self { text: text.into(), lines: false }
+    }
+
+    fn lines(text: impl Into<String>) -> Self {
+        Self { text: text.into(), lines: true }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&if self.lines { printable_lines(&self.text) } else { printable(&self.text) })
+    }
 }
 
 /// The result of a command.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// A failure with a text: failed step and object, then what to do.
+    /// A failure with a text of one line: failed step and object, then what to do.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), causes: Vec::new() }
+        Self { kind, text: Said::line(text), causes: Vec::new() }
+    }
+
+    /// A failure with a text and a list, an item a line.
+    pub fn list(kind: ErrorKind, text: impl Into<String>, items: &[String]) -> Self {
+        let lines: Vec<String> = items.iter().map(|item| format!("\n  {}", printable(item))).collect();
+        Self { kind, text: Said::lines(printable(&text.into()).into_owned() + &lines.concat()), causes: Vec::new() }
     }
 
     /// A failure from an error of the standard library or a dependency.
@@ -25,7 +56,7 @@ impl Failure {
         let text = text.into();
         let mut causes = Vec::new();
         push_chain(&mut causes, &text, Some(source));
-        Self { kind, text, causes }
+        Self { kind, text: Said::line(text), causes }
     }
 
     /// A failure that is an error of one of our crates.
@@ -33,12 +64,12 @@ impl Failure {
         let text = error.to_string();
         let mut causes = Vec::new();
         push_chain(&mut causes, &text, error.source());
-        Self { kind, text, causes }
+        Self { kind, text: Said::line(text), causes }
     }
 
     /// Puts the failed step in front; the former text becomes a cause.
     pub fn during(mut self, step: impl Into<String>) -> Self {
-        let former = std::mem::replace(&mut self.text, step.into());
+        let former = std::mem::replace(&mut self.text, Said::line(step));
         self.causes.insert(0, former);
         self
     }
@@ -50,24 +81,25 @@ impl Failure {
 
     /// The text without causes.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.text.text
     }
 
     /// The machine-readable form.
     pub fn to_json(&self) -> serde_json::Value {
+        let causes: Vec<&str> = self.causes.iter().map(|cause| cause.text.as_str()).collect();
         serde_json::json!({
-            "error": { "kind": self.kind.name(), "exit_code": self.kind.exit_code(), "message": self.text, "causes": self.causes }
+            "error": { "kind": self.kind.name(), "exit_code": self.kind.exit_code(), "message": self.text.text, "causes": causes }
         })
     }
 }
 
 /// Appends each cause that says something its parent did not already say.
-fn push_chain(causes: &mut Vec<String>, text: &str, mut source: Option<&(dyn std::error::Error + 'static)>) {
+fn push_chain(causes: &mut Vec<Said>, text: &str, mut source: Option<&(dyn std::error::Error + 'static)>) {
     let mut said = text.to_owned();
     while let Some(error) = source {
         let cause = error.to_string();
         if !said.contains(&cause) {
-            causes.push(cause.clone());
+            causes.push(Said::line(cause.clone()));
             said = cause;
         }
         source = error.source();
@@ -99,6 +131,15 @@ impl From<polder_types::random::RandomError> for Failure {
     }
 }
 
+impl From<polder_contract::Problems> for Failure {
+    /// Each problem is a line.
+    fn from(problems: polder_contract::Problems) -> Self {
+        let kind = problems.kind();
+        let lines: Vec<String> = problems.0.iter().map(|problem| printable(&problem.to_string()).into_owned()).collect();
+        Self { kind, text: Said::lines(lines.join("\n")), causes: Vec::new() }
+    }
+}
+
 /// Errors of our own crates carry their kind.
 macro_rules! from_ours {
     ($($error:ty),+ $(,)?) => {$(
@@ -115,7 +156,6 @@ from_ours!(
     polder_connect::Error,
     polder_contract::ApprovalError,
     polder_contract::Error,
-    polder_contract::Problems,
     polder_engine::Error,
     polder_engine::ModelError,
     polder_keys::Error,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polder_connect::{Committed, Connection, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
-use polder_contract::{Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciliation, Rejection};
+use polder_contract::{Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciliation, Rejection, Rule};
 use polder_lake::{Lake, WriteMode, WriteRequest};
 use polder_policy::Action;
 use polder_store::{Area, SealedStore};
@@ -22,7 +22,7 @@ use crate::failure::{Failure, Outcome};
 use crate::ingest::sink::LakeSink;
 use crate::installation::Installation;
 use crate::progress::Progress;
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Quarantine, leftovers};
 use crate::replay;
 use crate::wiring::Loss;
 
@@ -42,6 +42,8 @@ pub struct BatchReport {
     pub version: Option<u64>,
     /// The counts, as far as they are known.
     pub counts: Option<Counts>,
+    /// Of the quarantined rows, those of which nothing but the reason is kept: records that could not be split into cells.
+    pub not_kept: u64,
     /// Rows refused, by column and rule.
     pub refused: Vec<RefusedBy>,
     /// Columns of the source that no contract authorises: not decoded, not stored.
@@ -54,12 +56,6 @@ pub struct BatchReport {
     pub error: Option<serde_json::Value>,
     #[serde(skip)]
     pub(crate) failure: Option<Failure>,
-}
-
-impl Clone for Failure {
-    fn clone(&self) -> Self {
-        Failure::new(self.kind(), self.to_string())
-    }
 }
 
 /// Rows refused by one rule.
@@ -231,6 +227,8 @@ impl Batch<'_> {
         let failure = failure.during(step);
         let (run, dataset, counts) = (self.run, self.dataset, self.report.counts);
         self.installation.record(EventKind::BatchFailed { run, dataset, counts, error: failure.kind().name().to_owned() }).await?;
+        // What cannot be deleted now, the next load deletes.
+        let _ = leftovers::delete(self.installation, &self.report.table, Some(run)).await;
         self.report.fail(failure);
         Ok(self.report)
     }
@@ -325,6 +323,7 @@ impl Batch<'_> {
     async fn write(&mut self, input: Input) -> Outcome {
         let Input { reader, null_tokens, append, offsets } = input;
         let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
+        leftovers::delete(installation, &self.report.table, None).await?;
         let sequence = Offsets::next_sequence(&installation.store, dataset, self.head()).await?;
         let contract_hash = hex::encode(self.approved.semantic_hash());
         installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
@@ -340,9 +339,12 @@ impl Batch<'_> {
         let read = reader.files().into_iter().filter(|file| offsets.files.contains(&LoadedFile::from(file))).collect();
         let end = polder_connect::Offsets { sequence, source_identity: offsets.source_identity.clone(), files: read };
         let mut sink = LakeSink::new(lake.writer(request).await?, &installation.store, dataset, offsets);
-        let finished = match self.stage(&gate, reader, &mut sink, sequence).await {
+        let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, sequence);
+        let finished = match self.stage(&gate, reader, &mut sink, &mut quarantine).await {
             Ok(reconciled) => reconciled,
             Err(failure) => {
+                // The first refused rows show why; where they cannot be kept, the report still does.
+                let _ = quarantine.keep_sample().await;
                 // What was staged is named by no version; if it cannot be deleted now, vacuum will.
                 let _ = sink.abort().await;
                 return Err(failure);
@@ -382,21 +384,21 @@ impl Batch<'_> {
         gate: &Arc<Gate>,
         reader: Box<dyn SourceReader>,
         sink: &mut dyn TableSink,
-        sequence: u64,
+        quarantine: &mut Quarantine<'_>,
     ) -> Outcome<polder_contract::Reconciled> {
-        let (installation, run, dataset, approved) = (self.installation, self.run, self.dataset, Arc::clone(&self.approved));
+        let approved = Arc::clone(&self.approved);
         let approved = &approved;
         let progress = Progress::start(format!("load {}", approved.table));
-        let keep = approved.on_violation == OnViolation::Quarantine && !self.options.dry_run;
-        let mut quarantine = Quarantine::new(installation, approved, dataset, run, sequence);
-        let mut refusals = Refusals { by_rule: BTreeMap::new(), total: 0 };
+        let quarantines = approved.on_violation == OnViolation::Quarantine;
+        let keep = quarantines && !self.options.dry_run;
+        let mut refusals = Refusals::default();
         let (mut checked, ended) = check_in_threads(gate, reader);
         let mut decoded = 0u64;
         while let Some(batch) = checked.recv().await {
             let (rows, Checked { admitted, rejections }) = batch?;
             decoded += rows;
             for rejection in &rejections {
-                refusals.add(rejection);
+                refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
                 if approved.on_violation == OnViolation::Fail {
                     self.report.refused = refusals.report();
                     return Err(violation(rejection));
@@ -419,43 +421,69 @@ impl Batch<'_> {
         let duplicates = tokio::task::spawn_blocking(move || finishing.finish())
             .await
             .map_err(|error| Failure::because(ErrorKind::Internal, "compare keys: the thread ended", &error))??;
-        let mut taken: BTreeMap<u64, Rejection> = BTreeMap::new();
-        let staged = {
-            let mut keep_row = |ordinal: u64, batch: &arrow::array::RecordBatch, row: usize| {
-                if let Some(duplicate) = duplicates.find(ordinal) {
-                    taken.insert(ordinal, duplicate.into_rejection(batch, row));
-                }
-            };
-            sink.finish(&duplicates, &mut keep_row).await?
-        };
-        for rejection in taken.values() {
-            refusals.add(rejection);
-            if approved.on_violation == OnViolation::Fail {
-                self.report.refused = refusals.report();
-                return Err(violation(rejection));
-            }
-            if keep {
-                quarantine.push(rejection).await?;
-            }
+        for count in duplicates.by_rule() {
+            let first = &count.first;
+            refusals.add(count.rows, Some(&first.columns), first.rule, &first.file, first.record);
         }
         self.report.refused = refusals.report();
-        let (rejected, quarantined) =
-            if approved.on_violation == OnViolation::Quarantine { (0, refusals.total) } else { (refusals.total, 0) };
-        let read = counted.unwrap_or(decoded);
-        self.report.counts = Some(Counts { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined });
+        self.report.not_kept = if quarantines { refusals.malformed } else { 0 };
+        let (rejected, quarantined) = if quarantines { (0, refusals.total) } else { (refusals.total, 0) };
+        let (read, independent) = (counted.unwrap_or(decoded), counted.is_some());
+        let repeated = u64::try_from(duplicates.len()).unwrap_or(u64::MAX);
+        let loaded = duplicates.rows_admitted().saturating_sub(repeated);
+        self.report.counts = Some(Counts { read, independent, loaded, rejected, quarantined });
+        if let Some(first) = duplicates.iter().next().filter(|_| approved.on_violation == OnViolation::Fail) {
+            return Err(violation(&first.into_dropped()));
+        }
+        // By the gate's own counts: what they rule out is certain to fail, and repeated rows need not be gathered for it.
+        if let Err(error) = (Reconciliation { read, independent, loaded, rejected, quarantined }).close(approved, &duplicates) {
+            let wanted = if keep { quarantine.room_in_sample() } else { 0 };
+            for row in duplicates.iter().take(wanted) {
+                quarantine.push(&row.into_dropped()).await?;
+            }
+            return Err(error.into());
+        }
+        let (mut gathered, mut failed) = (0u64, None);
+        let staged = {
+            let mut keep_row = |ordinal: u64, batch: &arrow::array::RecordBatch, row: usize| {
+                let wanted = keep && failed.is_none();
+                if let Some(duplicate) = wanted.then(|| duplicates.find(ordinal)).flatten() {
+                    gathered += 1;
+                    failed = quarantine.push_here(&duplicate.into_rejection(batch, row)).err();
+                }
+            };
+            sink.finish(&duplicates, &mut keep_row).await
+        };
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        let staged = staged?;
+        if keep && gathered != repeated {
+            let text = format!("keep repeated rows: {gathered} of {repeated} were found where they were staged; report this as a defect");
+            return Err(Failure::new(ErrorKind::Internal, text));
+        }
+        self.report.counts = Some(Counts { read, independent, loaded: staged.rows, rejected, quarantined });
         failpoint::hit("quarantine-before");
         quarantine.finish().await?;
         failpoint::hit("quarantine-after");
-        let reconciliation = Reconciliation { read, independent: counted.is_some(), loaded: staged.rows, rejected, quarantined };
+        let reconciliation = Reconciliation { read, independent, loaded: staged.rows, rejected, quarantined };
         let reconciled = reconciliation.close(approved, &duplicates)?;
         progress.finish(&format!(
-            "{read} rows read{}, {} loaded, {} {}",
-            if counted.is_some() { " (counted apart from the decoder)" } else { "" },
+            "{read} rows read{}, {} loaded, {}",
+            if independent { " (counted apart from the decoder)" } else { "" },
             staged.rows,
-            refusals.total,
-            if keep { "quarantined" } else { "refused" }
+            if keep { quarantined_text(refusals.total, refusals.malformed) } else { format!("{} refused", refusals.total) }
         ));
         Ok(reconciled)
+    }
+}
+
+/// How many rows were quarantined, and of how many of them there is nothing but the reason.
+fn quarantined_text(rows: u64, not_kept: u64) -> String {
+    match not_kept {
+        0 => format!("{rows} quarantined"),
+        not_kept if not_kept == rows => format!("{rows} quarantined, all of them malformed and not kept"),
+        not_kept => format!("{rows} quarantined, {not_kept} of them malformed and not kept"),
     }
 }
 
@@ -497,29 +525,40 @@ fn globbed(name: &str) -> String {
 }
 
 /// Rows refused, as they are found.
+#[derive(Default)]
 struct Refusals {
-    by_rule: BTreeMap<(Option<String>, String), (u64, String)>,
+    /// By the rule's number and the column: how many, and where the first one is.
+    by_rule: BTreeMap<u8, BTreeMap<String, (u64, String)>>,
     total: u64,
+    malformed: u64,
 }
 
 impl Refusals {
-    fn add(&mut self, rejection: &Rejection) {
-        let first = || format!("{}:{}", rejection.file, rejection.record);
-        let entry = self.by_rule.entry((rejection.column.clone(), rejection.rule.name().to_owned())).or_insert_with(|| (0, first()));
-        entry.0 += 1;
-        self.total += 1;
+    /// Adds rows that broke a rule, the first of which is this one.
+    fn add(&mut self, rows: u64, column: Option<&str>, rule: Rule, file: &str, record: u64) {
+        self.total += rows;
+        self.malformed += if matches!(rule, Rule::Malformed(_)) { rows } else { 0 };
+        let columns = self.by_rule.entry(rule.code()).or_default();
+        let column = column.unwrap_or_default();
+        match columns.get_mut(column) {
+            Some((known, _)) => *known += rows,
+            None => drop(columns.insert(column.to_owned(), (rows, format!("{file}:{record}")))),
+        }
     }
 
     fn report(&self) -> Vec<RefusedBy> {
-        self.by_rule
-            .iter()
-            .map(|((column, rule), (rows, first))| RefusedBy {
-                column: column.clone(),
-                rule: rule.clone(),
+        let mut report = Vec::new();
+        for (code, columns) in &self.by_rule {
+            let rule = Rule::from_code(*code).map(Rule::name).unwrap_or_default();
+            report.extend(columns.iter().map(|(column, (rows, first))| RefusedBy {
+                column: Some(column.clone()).filter(|column| !column.is_empty()),
+                rule: rule.to_owned(),
                 rows: *rows,
                 first: first.clone(),
-            })
-            .collect()
+            }));
+        }
+        report.sort_by(|a, b| (&a.column, &a.rule).cmp(&(&b.column, &b.rule)));
+        report
     }
 }
 
@@ -580,8 +619,11 @@ fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (Che
 pub fn lines(report: &BatchReport) -> Vec<String> {
     let mut lines = Vec::new();
     let counts = report.counts.map(|counts| {
-        let refused =
-            if counts.quarantined > 0 { format!("{} quarantined", counts.quarantined) } else { format!("{} rejected", counts.rejected) };
+        let refused = if counts.quarantined > 0 {
+            quarantined_text(counts.quarantined, report.not_kept)
+        } else {
+            format!("{} rejected", counts.rejected)
+        };
         format!("{} read = {} loaded + {refused}", counts.read, counts.loaded)
     });
     let version = report.version.map(|version| format!(", version {version}")).unwrap_or_default();
@@ -621,6 +663,7 @@ impl BatchReport {
             status: "failed",
             version: None,
             counts: None,
+            not_kept: 0,
             refused: Vec::new(),
             left_out: Vec::new(),
             never_seen: Vec::new(),

@@ -44,7 +44,7 @@ use clap::Parser;
 /// The program: hardens the process, reads the command line, runs it, and says how it ended.
 pub fn main() -> ExitCode {
     if let Err(failure) = harden::harden() {
-        eprintln!("error: {failure}");
+        print::note(&format!("error: {failure}"));
         return ExitCode::from(failure.kind().exit_code());
     }
     // Two providers of cryptography may be linked; the one of choice is named first thing.
@@ -57,12 +57,13 @@ pub fn main() -> ExitCode {
         .map_err(|error| failure::Failure::because(polder_types::ErrorKind::Internal, "start the program's threads", &error))
         .and_then(|runtime| runtime.block_on(command::run(cli)));
     match outcome {
+        Ok(()) if print::stdout_closed() => ExitCode::from(print::EXIT_CLOSED),
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if json {
-                eprintln!("{}", failure.to_json());
+                print::note_json(&failure.to_json());
             } else {
-                eprintln!("error: {failure}");
+                print::note(&format!("error: {failure}"));
             }
             ExitCode::from(failure.kind().exit_code())
         }

@@ -1,12 +1,23 @@
-//! Results on standard output, as columns for people or as JSON or CSV for machines.
+//! Results on standard output, as columns for people or as JSON or CSV for machines. Whatever is printed for people goes through
+//! [`polder_types::printable`] here: no name, value or path steers a terminal or forges a line.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use polder_types::ErrorKind;
+use polder_types::{ErrorKind, printable, printable_json, printable_lines};
 use serde_json::{Map, Value};
 
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
+
+/// Widest column before its values stand out of line, in characters.
+const WIDTH_MAX: usize = 80;
+
+/// The exit code when whoever read standard output closed it before its end, as a shell tells it of a program that SIGPIPE ended.
+pub const EXIT_CLOSED: u8 = 141;
+
+/// Whether nobody reads standard output any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// A small result: named columns and rows of JSON values.
 #[derive(Debug, Default)]
@@ -47,41 +58,39 @@ impl Listing {
     }
 
     fn print_table(&self) -> Outcome {
-        let cells: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
-        let widths: Vec<usize> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, name)| {
-                cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).chain([name.chars().count()]).max().unwrap_or(0)
-            })
-            .collect();
+        let cells: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(|value| printable(&shown(value)).into_owned()).collect()).collect();
+        let width = |at: usize, name: &str| {
+            let widest = cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).chain([name.chars().count()]).max();
+            widest.unwrap_or(0).min(WIDTH_MAX)
+        };
+        let widths: Vec<usize> = self.columns.iter().enumerate().map(|(at, name)| width(at, name)).collect();
         let numeric: Vec<bool> = (0..self.columns.len())
             .map(|at| !self.rows.is_empty() && self.rows.iter().filter_map(|row| row.get(at)).all(Value::is_number))
             .collect();
-        let line = |row: &mut dyn Iterator<Item = &str>| {
+        let padded = |row: &mut dyn Iterator<Item = &str>| {
             let mut text = String::new();
-            for ((cell, width), right) in row.zip(&widths).zip(&numeric) {
-                if !text.is_empty() {
+            for (at, ((cell, width), right)) in row.zip(&widths).zip(&numeric).enumerate() {
+                if at > 0 {
                     text.push_str("  ");
                 }
-                if *right { text.push_str(&format!("{cell:>width$}")) } else { text.push_str(&format!("{cell:<width$}")) }
+                // By hand: a format string's width ends at 65,535, and a longer one panics.
+                let room = " ".repeat(width.saturating_sub(cell.chars().count()));
+                let (before, after) = if *right { (room.as_str(), "") } else { ("", room.as_str()) };
+                text.extend([before, cell, after]);
             }
             text.trim_end().to_owned()
         };
-        text(&line(&mut self.columns.iter().copied()))?;
-        for row in &cells {
-            text(&line(&mut row.iter().map(String::as_str)))?;
-        }
-        Ok(())
+        line(&padded(&mut self.columns.iter().copied()))?;
+        cells.iter().try_for_each(|row| line(&padded(&mut row.iter().map(String::as_str))))
     }
 
     fn print_csv(&self) -> Outcome {
         let quoted = |cell: &str| {
             if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
         };
-        text(&self.columns.join(","))?;
-        self.rows.iter().try_for_each(|row| text(&row.iter().map(|value| quoted(&shown(value))).collect::<Vec<_>>().join(",")))
+        emit(&self.columns.join(","))?;
+        self.rows.iter().try_for_each(|row| emit(&row.iter().map(|value| quoted(&shown(value))).collect::<Vec<_>>().join(",")))
     }
 }
 
@@ -94,12 +103,21 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Prints one line.
+/// Prints one line: a line end in the text is shown as an escape.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn text(line: &str) -> Outcome {
-    writeln!(std::io::stdout().lock(), "{line}").map_err(written)
+pub fn line(text: &str) -> Outcome {
+    emit(&printable(text))
+}
+
+/// Prints a text, of several lines where it has line ends: nothing that someone else wrote may stand in it but where a line end
+/// does no harm.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn text(text: &str) -> Outcome {
+    emit(&printable_lines(text))
 }
 
 /// Prints a JSON document, indented.
@@ -107,12 +125,44 @@ pub fn text(line: &str) -> Outcome {
 /// # Errors
 /// When standard output cannot be written.
 pub fn json(value: &Value) -> Outcome {
-    text(&serde_json::to_string_pretty(value).map_err(|error| Failure::because(ErrorKind::Internal, "write JSON", &error))?)
+    let document = serde_json::to_string_pretty(value).map_err(|error| Failure::because(ErrorKind::Internal, "write JSON", &error))?;
+    emit(&printable_json(&document))
+}
+
+fn emit(text: &str) -> Outcome {
+    if stdout_closed() {
+        return Ok(());
+    }
+    writeln!(io::stdout().lock(), "{text}").or_else(|error| unwritten(error).map_or(Ok(()), Err))
+}
+
+/// A failure to write on standard output; none when it was closed, for then nobody waits for the rest.
+pub fn unwritten(error: io::Error) -> Option<Failure> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        CLOSED.store(true, Ordering::Relaxed);
+        return None;
+    }
+    Some(written(error))
+}
+
+/// Whether standard output was closed by whoever read it.
+pub fn stdout_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Says something on standard error: diagnostics and progress. Where it cannot be written nobody hears it, and the work goes on.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable_lines(text));
+}
+
+/// The same for a JSON document.
+pub fn note_json(value: &Value) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable_json(&value.to_string()));
 }
 
 /// The failure to write a result.
 #[allow(clippy::needless_pass_by_value, reason = "it is an argument of map_err")]
-pub fn written(error: std::io::Error) -> Failure {
+pub fn written(error: io::Error) -> Failure {
     Failure::because(ErrorKind::Unavailable, "write the result on standard output", &error)
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use polder_types::printable;
 
 /// The progress of one long step.
 pub struct Progress {
@@ -14,7 +15,7 @@ pub struct Progress {
 impl Progress {
     /// Begins a step of unknown length.
     pub fn start(name: impl Into<String>) -> Self {
-        let name = name.into();
+        let name = printable(&name.into()).into_owned();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {human_pos} {msg} ({elapsed})") {
@@ -40,7 +41,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!("{}: {result}", self.name);
+        crate::print::note(&format!("{}: {}", self.name, printable(result)));
     }
 }
 

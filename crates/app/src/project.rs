@@ -8,6 +8,7 @@ use polder_contract::{Approved, ApproverPublic, Contract, Problem, Problems};
 use polder_policy::Policies;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
+use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{Failure, Outcome};
 use crate::settings::{Environment, Settings};
@@ -238,7 +239,16 @@ fn read(path: &Path) -> Outcome<String> {
         let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
         Failure::because(kind, format!("read {}; check that it exists and may be read", path.display()), error)
     };
-    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    // Without waiting: a named pipe would have a reader wait for whoever writes it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(&error.into()))?;
+    let file = std::fs::File::from(file);
+    if !file.metadata().map_err(|error| failed(&error))?.is_file() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!("read {}: it is no file but a directory, a pipe or a device; put a file there, or remove it", path.display()),
+        ));
+    }
     let mut bytes = Vec::new();
     file.take(PROJECT_FILE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     if bytes.len() as u64 > PROJECT_FILE_MAX_BYTES {

@@ -1,4 +1,7 @@
 //! Refused rows in the sealed store: `quarantine/<dataset>/<sequence>/<run>/<number>`, written before the commit whose counts name them.
+//! Of a batch that fails only the first object stays, a sample that shows why.
+
+pub mod leftovers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +21,8 @@ use crate::installation::Installation;
 
 /// A quarantine object is written when it has grown to this many bytes.
 const OBJECT_BYTES: usize = 8 << 20;
+/// The first object of a batch holds no more rows than this: it is what stays of a batch that fails.
+const SAMPLE_ROWS: u64 = 1_000;
 
 /// The quarantine of one batch, while it is filled.
 pub struct Quarantine<'a> {
@@ -43,8 +48,38 @@ impl<'a> Quarantine<'a> {
     /// # Errors
     /// When the store fails.
     pub async fn push(&mut self, rejection: &Rejection) -> Outcome {
+        if self.add(rejection) { self.flush().await } else { Ok(()) }
+    }
+
+    /// The same for a caller that cannot wait; its thread does. Only for the runtime of several threads, as the program's is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn push_here(&mut self, rejection: &Rejection) -> Outcome {
+        if !self.add(rejection) {
+            return Ok(());
+        }
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.flush()))
+    }
+
+    /// Takes a row; whether the object is now full.
+    fn add(&mut self, rejection: &Rejection) -> bool {
         self.writer.push(rejection);
-        if self.writer.len() >= OBJECT_BYTES { self.flush().await } else { Ok(()) }
+        self.writer.len() >= OBJECT_BYTES || (self.objects == 0 && self.writer.rows() >= SAMPLE_ROWS)
+    }
+
+    /// How many more rows the sample takes that stays of a batch that fails.
+    pub fn room_in_sample(&self) -> usize {
+        let room = if self.objects == 0 { SAMPLE_ROWS.saturating_sub(self.writer.rows()) } else { 0 };
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
+    /// The batch failed: what its first object holds so far is written, the rest is dropped.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_sample(&mut self) -> Outcome {
+        if self.objects == 0 { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> Outcome {
@@ -70,7 +105,7 @@ impl<'a> Quarantine<'a> {
     ///
     /// # Errors
     /// When the store or the log fails.
-    pub async fn finish(mut self) -> Outcome {
+    pub async fn finish(&mut self) -> Outcome {
         self.flush().await
     }
 }

@@ -197,7 +197,14 @@ impl State {
                 self.classifications.insert(*dataset, classification.clone());
             }
             EventKind::BatchStarted { run, .. } => self.in_run(run, |info| info.batches_started = info.batches_started.saturating_add(1)),
-            EventKind::BatchFailed { run, .. } => self.in_run(run, |info| info.batches_failed = info.batches_failed.saturating_add(1)),
+            EventKind::BatchFailed { run, dataset, .. } => {
+                self.in_run(run, |info| info.batches_failed = info.batches_failed.saturating_add(1));
+                // Of its refused rows a sample stays for a while; nobody misses them.
+                let batch = format!("/{run}/");
+                if let Some(objects) = self.quarantine.get_mut(dataset) {
+                    objects.retain(|object, _| !object.contains(&batch));
+                }
+            }
             EventKind::QuarantineWritten { run, dataset, sequence, rows, object } => {
                 self.in_run(run, |info| info.rows_quarantined = info.rows_quarantined.saturating_add(*rows));
                 if let Some(object) = object {

@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod limit;
+pub mod printable;
 pub mod random;
 pub mod secret;
 
@@ -18,5 +19,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::ErrorKind;
 pub use event::{Event, EventKind, Private, RecordError, RecordRef, Recorder};
 pub use id::{DatasetId, LineageId, PrincipalId, RequestId, RunId, TableName};
+pub use printable::{printable, printable_json, printable_lines};
 pub use random::{Rng, SeededRng, SystemRng};
 pub use secret::Secret;

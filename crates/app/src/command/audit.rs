@@ -51,15 +51,12 @@ pub async fn verify(installation: &Installation, output: Output) -> Outcome {
     if verified.failures.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = verified.failures.iter().map(|(object, what)| format!("  {object}: {what}")).collect();
-    Err(Failure::new(
-        ErrorKind::Corrupt,
-        format!(
-            "verify the installation: {} objects are not as they must be; keep a copy for the investigation, then restore them\n{}",
-            list.len(),
-            list.join("\n")
-        ),
-    ))
+    let list: Vec<String> = verified.failures.iter().map(|(object, what)| format!("{object}: {what}")).collect();
+    let text = format!(
+        "verify the installation: {} objects are not as they must be; keep a copy for the investigation, then restore them",
+        list.len()
+    );
+    Err(Failure::list(ErrorKind::Corrupt, text, &list))
 }
 
 /// `audit anchor --init`: from now on the newest checkpoint is also written to the file that `polder.yaml` names.

@@ -8,13 +8,13 @@ use polder_contract::approval::{approval_file, approval_text};
 use polder_contract::{Bounds, Contract, OnViolation};
 use polder_keys::approver::ApproverKey;
 use polder_policy::Action;
-use polder_types::{ErrorKind, EventKind};
+use polder_types::{ErrorKind, EventKind, printable};
 use serde_json::{Value, json};
 
 use crate::cli::{ContractCommand, Output};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
-use crate::print::{Listing, text};
+use crate::print::{Listing, note, text};
 use crate::project::{CONTRACT_SUFFIX, Project};
 use crate::sampling::table_for;
 
@@ -140,18 +140,18 @@ pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Op
     std::fs::write(&target, file)
         .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", target.display()), &error))?;
     if project.approved(&path, contract).is_err() {
-        eprintln!(
+        note(&format!(
             "warning: {} is not an approver of this environment yet; add to approvers in polder.yaml:\n  - {}",
             approver.name(),
             approver.vkey()
-        );
+        ));
     }
     text(&format!("approved contract {name} as {}: {}", approver.name(), target.display()))
 }
 
 /// What a person is about to sign.
 fn summary(contract: &Contract) -> Outcome {
-    eprintln!("contract for table {}, from dataset {} of source {}:", contract.table, contract.dataset, contract.source);
+    note(&printable(&format!("contract for table {}, from dataset {} of source {}:", contract.table, contract.dataset, contract.source)));
     for column in &contract.columns {
         let mut rules = vec![column.ty.to_string()];
         if column.primary_key.is_some() {
@@ -190,13 +190,13 @@ fn summary(contract: &Contract) -> Outcome {
             rules.push(classification.clone());
         }
         let renamed = if column.physical_name == column.name { String::new() } else { format!(" (from {})", column.physical_name) };
-        eprintln!("  {:<24} {}{renamed}", column.name, rules.join(", "));
+        note(&printable(&format!("  {:<24} {}{renamed}", column.name, rules.join(", "))));
     }
-    eprintln!(
+    note(&format!(
         "every other column stays outside; rows that break a rule: {}; a load of which more than {} of the rows do so fails",
         violation(contract.on_violation),
         contract.reject_limit
-    );
+    ));
     Ok(())
 }
 
@@ -209,8 +209,7 @@ pub fn confirmed(question: &str) -> Outcome<bool> {
         return Ok(false);
     }
     let failed = |error: std::io::Error| Failure::because(ErrorKind::Unavailable, "ask on the terminal", &error);
-    eprint!("{question}");
-    std::io::stderr().flush().map_err(failed)?;
+    write!(std::io::stderr(), "{question}").map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

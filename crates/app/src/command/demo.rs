@@ -100,7 +100,12 @@ impl Demo {
     /// Shows a command and runs it; its output is shown as it comes.
     fn show(&self, args: &[&str]) -> Outcome {
         let status = self.shown(args)?.status().map_err(|error| started(&error))?;
-        if status.success() { Ok(()) } else { Err(failed(args, status)) }
+        match status.code() {
+            Some(0) => Ok(()),
+            // Whoever reads this closed it; the demo runs on to its end, quietly.
+            Some(code) if code == i32::from(crate::print::EXIT_CLOSED) => Ok(()),
+            _ => Err(failed(args, status)),
+        }
     }
 
     /// Shows a command that must not succeed, and returns what it left.
@@ -115,7 +120,7 @@ impl Demo {
     fn shown(&self, args: &[&str]) -> Outcome<Command> {
         let quoted: Vec<String> = args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() }).collect();
         text(&format!("$ polder {}", quoted.join(" ")))?;
-        std::io::stdout().flush().map_err(crate::print::written)?;
+        std::io::stdout().flush().or_else(|error| crate::print::unwritten(error).map_or(Ok(()), Err))?;
         Ok(self.command(args))
     }
 
@@ -155,7 +160,7 @@ impl Demo {
             let args = ["contract", "approve", table, "--yes"];
             let output = self.shown(&args)?.output().map_err(|error| started(&error))?;
             if !output.status.success() {
-                return Err(failed(&args, output.status).during(String::from_utf8_lossy(&output.stderr)));
+                return Err(failed(&args, output.status).during(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ")));
             }
         }
         self.show(&["contract", "check"])
@@ -166,13 +171,36 @@ impl Demo {
         let args = ["run", "--select", "flights", "--kill-at", "lake.after_intent#2"];
         let killed = self.fails(&args)?;
         if killed.status.signal() != Some(SIGKILL) {
-            return Err(failed(&args, killed.status).during(String::from_utf8_lossy(&killed.stderr).trim()));
+            return Err(failed(&args, killed.status).during(String::from_utf8_lossy(&killed.stderr).trim().replace('\n', " ")));
         }
-        text(&format!("(the process ended with {}; nothing of the batch is visible)", killed.status))?;
+        text(&format!("(the process ended with {}; what of the batch is visible?)", killed.status))?;
+        self.shows_nothing("flights")?;
         self.show(&["run"])?;
         self.show(&["table", "list"])?;
         self.heading("what was refused, and why")?;
         self.show(&["quarantine", "list"])
+    }
+
+    /// Asks which tables can be read, and shows the answer: this one is not among them, or holds no row.
+    fn shows_nothing(&self, table: &str) -> Outcome {
+        let args = ["table", "list", "--output", "json"];
+        let output = self.shown(&args)?.stdout(Stdio::piped()).output().map_err(|error| started(&error))?;
+        if !output.status.success() {
+            return Err(failed(&args, output.status));
+        }
+        let answer = String::from_utf8_lossy(&output.stdout);
+        text(answer.trim_end())?;
+        let tables: serde_json::Value = serde_json::from_str(&answer)
+            .map_err(|error| Failure::because(ErrorKind::Internal, "read the list of tables: it is no JSON", &error))?;
+        let rows =
+            tables.as_array().into_iter().flatten().filter(|listed| listed["table"] == table).find_map(|listed| listed["rows"].as_u64());
+        match rows {
+            None => text(&format!("(nothing: {table} is not among the tables that can be read)")),
+            Some(0) => text(&format!("(nothing: {table} has no row)")),
+            Some(rows) => {
+                Err(Failure::new(ErrorKind::Corrupt, format!("show that nothing of a killed load is visible: {table} has {rows} rows")))
+            }
+        }
     }
 
     fn ask(&mut self) -> Outcome {
@@ -253,12 +281,33 @@ impl Demo {
             base.display()
         ))?;
         text("try next:")?;
-        let project = self.project.display();
+        let (polder, project) = (typed(&self.program), self.project.display());
         text(&format!(
-            "  polder sql \"select dest, count(*) as flights from flights group by dest order by flights desc limit 5\" --project {project}"
+            "  {polder} sql \"select dest, count(*) as flights from flights group by dest order by flights desc limit 5\" --project {project}"
         ))?;
-        text(&format!("  polder audit show --project {project}"))?;
-        text("  polder init my-project")
+        text(&format!("  {polder} audit show --project {project}"))?;
+        text(&format!("  {polder} init my-project"))
+    }
+}
+
+/// What a person types to start this program: its name where the shell finds it, its path elsewhere.
+fn typed(program: &Path) -> String {
+    let same = |found: &Path| found.canonicalize().is_ok_and(|found| program.canonicalize().is_ok_and(|program| program == found));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // The shell takes the first one that it may start.
+    let executable = |file: &PathBuf| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file();
+    match std::env::split_paths(&path).map(|dir| dir.join("polder")).find(executable) {
+        Some(found) if same(&found) => "polder".to_owned(),
+        _ => quoted(&program.display().to_string()),
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    if word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c)) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -68,6 +68,13 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
         return Err(inside(&key_file));
     }
     let key_dir = key_file.parent().unwrap_or(&dir).to_path_buf();
+    let stem = key_file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("root").to_owned();
+    let approver_file = key_dir.join(format!("{stem}.approver.key"));
+    for (what, file) in [("root key", &key_file), ("approver's key", &approver_file)] {
+        if !args.share_keys && file.exists() {
+            return Err(shared(&dir, what, file));
+        }
+    }
     for made in [&dir, &key_dir] {
         std::fs::create_dir_all(made)
             .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", made.display()), &error))?;
@@ -80,8 +87,6 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     }
     let actor = account::current()?;
     let custody = custody(args, &key_file, &rng)?;
-    let stem = key_file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("root").to_owned();
-    let approver_file = key_dir.join(format!("{stem}.approver.key"));
     let approver = if approver_file.exists() {
         ApproverKey::open(&approver_file)?
     } else {
@@ -224,6 +229,18 @@ fn reference_from_project(reference: &str) -> Outcome<String> {
         Some(path) => Ok(format!("file:{}", absolute(Path::new(path))?.display())),
         None => Ok(reference.to_owned()),
     }
+}
+
+/// Keys that are there belong to another project.
+fn shared(dir: &Path, what: &str, file: &Path) -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        format!(
+            "make a project in {}: {} is there already, and two projects with one {what} fall together; name another file with --key-file, or take the keys that are there with --share-keys",
+            dir.display(),
+            file.display()
+        ),
+    )
 }
 
 /// A root key may not lie in the project.

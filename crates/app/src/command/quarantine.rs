@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use polder_contract::quarantine::{Kept, Reader};
+use polder_contract::{CellKind, Rule};
 use polder_policy::Action;
+use polder_types::printable::steers;
 use polder_types::{EventKind, RequestId, RunId};
 use serde_json::{Value, json};
 
@@ -121,16 +123,58 @@ async fn replay(installation: &Installation, table: &str, output: Output) -> Out
     report.failure.map_or(Ok(()), Err)
 }
 
+/// A row for machines: null is null, a text is as the source wrote it.
 fn row_json(columns: &[String], kept: &Kept) -> Value {
-    let cells = columns.iter().zip(&kept.cells).map(|(column, (_, cell))| (column.clone(), json!(String::from_utf8_lossy(cell))));
-    Value::Object(cells.collect())
+    let cell = |(kind, bytes): &(CellKind, Vec<u8>)| match (kind, std::str::from_utf8(bytes)) {
+        (CellKind::Null, _) => Value::Null,
+        (CellKind::TooLong, _) => json!({ "not_kept": "too_long" }),
+        (_, Ok(text)) => json!(text),
+        (_, Err(_)) => json!({ "not_utf8": escaped(bytes) }),
+    };
+    Value::Object(columns.iter().zip(&kept.cells).map(|(column, held)| (column.clone(), cell(held))).collect())
 }
 
+/// A row for people: null is NULL; a text that would not be clear as it stands is in quotes.
 fn row_text(columns: &[String], kept: &Kept) -> String {
     if kept.cells.is_empty() {
-        return "(not kept: the record could not be split)".to_owned();
+        return match kept.rule {
+            Rule::Malformed(_) => "(not kept: the record could not be split)".to_owned(),
+            _ => "(not kept: the batch failed before its repeated rows were gathered)".to_owned(),
+        };
     }
-    let cell =
-        |(column, (_, cell)): (&String, &(polder_contract::CellKind, Vec<u8>))| format!("{column}={}", String::from_utf8_lossy(cell));
-    columns.iter().zip(&kept.cells).map(cell).collect::<Vec<_>>().join(" ")
+    let cell = |(kind, bytes): &(CellKind, Vec<u8>)| match (kind, std::str::from_utf8(bytes)) {
+        (CellKind::Null, _) => "NULL".to_owned(),
+        (CellKind::TooLong, _) => "(too long to keep)".to_owned(),
+        (_, Ok(text)) if !text.is_empty() && text != "NULL" && !text.starts_with('(') && text.chars().all(plain) => text.to_owned(),
+        _ => format!("\"{}\"", escaped(bytes)),
+    };
+    columns.iter().zip(&kept.cells).map(|(column, held)| format!("{column}={}", cell(held))).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a character needs no quotes around its text.
+fn plain(c: char) -> bool {
+    !c.is_whitespace() && !matches!(c, '"' | '\\' | '=') && !steers(c)
+}
+
+/// Bytes as a text: what is not UTF-8 as `\xHH`, quotes and backslashes after a backslash, what steers a terminal as escapes.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if matches!(c, '"' | '\\') || steers(c) { text.extend(c.escape_default()) } else { text.push(c) }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_apart_from_what_looks_like_them() {
+        assert_eq!(escaped(b"caf\xe9 \\xe9 \"\n"), "caf\\xe9 \\\\xe9 \\\"\\n");
+        assert_eq!(escaped("naïve".as_bytes()), "naïve");
+    }
 }

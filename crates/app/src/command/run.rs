@@ -98,7 +98,7 @@ pub(super) fn show(reports: &[BatchReport], run: RunId, output: Output) -> Outco
         let success = reports.iter().all(|report| report.failure.is_none());
         return print::json(&json!({ "run": run.to_string(), "success": success, "batches": batches }));
     }
-    reports.iter().flat_map(ingest::lines).try_for_each(|line| print::text(&line))
+    reports.iter().flat_map(ingest::lines).try_for_each(|line| print::line(&line))
 }
 
 /// Every table and model that a model reads, through other models too.

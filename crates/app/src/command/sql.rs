@@ -13,7 +13,7 @@ use rustyline::history::MemHistory;
 use crate::cli::{Output, SqlArgs};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
-use crate::print::written;
+use crate::print::{note, unwritten};
 
 /// Answers, or opens the shell.
 ///
@@ -58,8 +58,12 @@ async fn answer(installation: &Installation, door: &Door, sql: &str, options: &Q
     };
     let mut out = BufWriter::new(std::io::stdout());
     let schema = answer.schema();
-    write_batches(schema, answer, format, &mut out).await?;
-    out.flush().map_err(written)
+    let wrote = match write_batches(schema, answer, format, &mut out).await {
+        Ok(_) => out.flush(),
+        Err(polder_engine::Error::Write(error)) => Err(error),
+        Err(error) => return Err(error.into()),
+    };
+    wrote.or_else(|error| unwritten(error).map_or(Ok(()), Err))
 }
 
 /// The shell's history lives in memory: questions may hold values, and nothing is stored in the clear.
@@ -75,7 +79,7 @@ async fn shell(installation: &Installation, door: &Door, options: &QueryOptions,
     let mut editor: rustyline::Editor<(), MemHistory> =
         rustyline::Editor::with_history(config, MemHistory::new()).map_err(|error| broken(&error))?;
     editor.set_auto_add_history(true);
-    eprintln!("ask in SQL and end with ; — \\q leaves");
+    note("ask in SQL and end with ; — \\q leaves");
     let mut sql = String::new();
     loop {
         match editor.readline(if sql.is_empty() { "polder> " } else { "   ...> " }) {
@@ -87,7 +91,7 @@ async fn shell(installation: &Installation, door: &Door, options: &QueryOptions,
                     continue;
                 }
                 if let Err(failure) = answer(installation, door, &sql, options, output).await {
-                    eprintln!("error: {failure}");
+                    note(&format!("error: {failure}"));
                 }
                 sql.clear();
             }

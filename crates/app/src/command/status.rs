@@ -117,7 +117,7 @@ pub fn doctor(project: &Project, installation: Option<&Installation>, failure: O
     if red == 0 {
         Ok(())
     } else {
-        Err(Failure::new(ErrorKind::Invalid, format!("{red} of {} checks are red; do what their findings say", checks.len())))
+        Err(Failure::new(ErrorKind::Rejected, format!("{red} of {} checks are red; do what their findings say", checks.len())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Broken input, case by case: what `tests/corpus/hostile/manifest.yaml` says must come of it, comes of it, in bounded memory and time.
 
-mod bounded;
+pub mod bounded;
 mod generated;
 mod manifest;
 

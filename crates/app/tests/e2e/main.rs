@@ -26,5 +26,6 @@ mod quarantine;
 mod readme;
 mod removal;
 mod tamper;
+mod terminal;
 mod writers;
 mod wrong_input;

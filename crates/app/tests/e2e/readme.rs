@@ -87,8 +87,12 @@ impl Reader {
 
     /// Walks a guide: writes the files that it shows and types its commands, in the order in which they stand.
     fn walks(&mut self, guide: &str) -> Vec<(String, Ran)> {
+        self.walks_through(guide, blocks(guide))
+    }
+
+    fn walks_through(&mut self, guide: &str, blocks: Vec<Block>) -> Vec<(String, Ran)> {
         let mut typed = Vec::new();
-        for block in blocks(guide) {
+        for block in blocks {
             if let Some((_, path)) = block.info.split_once(" file=") {
                 self.write(path, &block.text);
                 continue;
@@ -149,35 +153,25 @@ fn each_guide_can_be_walked() {
 
 #[test]
 fn the_readme_can_be_followed() {
-    let shown = blocks("README.md");
-    let lines: Vec<&str> = shown.iter().flat_map(|block| block.text.lines()).collect();
-    // A command ends where its explanation begins, three spaces on.
-    let commands: Vec<&str> = lines.iter().filter(|line| !line.starts_with(' ')).map(|line| line.split("   ").next().unwrap()).collect();
-    let files: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("  ")).map(|line| line.split("   ").next().unwrap()).collect();
-    // The first two stand for themselves: what they start is tested elsewhere, that they start it here.
-    assert_eq!(commands[..2], ["cargo run --release --bin polder -- demo", "cargo xtask test"]);
+    let mut shown = blocks("README.md");
+    // The first blocks stand for themselves: what they start is tested elsewhere, that they start it here.
+    let first: Vec<String> = shown.drain(..2).map(|block| format!("{}: {}", block.info, block.text)).collect();
+    assert_eq!(first, [": cargo run --release --bin polder -- demo\ncargo xtask test\n", ": cargo install --path crates/app --locked\n"]);
     let aliases = std::fs::read_to_string(repository(".cargo/config.toml")).unwrap();
     assert!(aliases.contains("xtask = \"run "), "{aliases}");
+    let package = std::fs::read_to_string(repository("crates/app/Cargo.toml")).unwrap();
+    assert!(package.contains("name = \"polder\"") && repository("Cargo.lock").is_file(), "{package}");
     let mut reader = Reader::new();
     reader.types("polder demo --help").ok();
-    // The other commands, with the files that the README names as the tour shows them.
-    assert_eq!(files, ["sources/files.yaml", "contracts/orders.odcs.yaml"]);
-    let tour = blocks("docs/guide/tour.md");
-    let mut typed = 0;
-    for command in &commands[2..] {
-        let ran = reader.follows(command);
-        typed += 1;
-        if command.starts_with("cd ") {
-            for path in files.iter().chain(&["data/orders.csv"]) {
-                let block = tour.iter().find(|block| block.info.ends_with(&format!(" file={path}"))).unwrap();
-                reader.write(path, &block.text);
-            }
-        }
-        if command.starts_with("polder sql") {
-            assert!(ran.out.contains("(1 row)") && ran.out.lines().any(|line| line.trim() == "3"), "{}", ran.out);
-        }
-    }
-    assert!(typed >= 7, "{commands:?}");
+    // The rest is typed as it stands, and nothing else.
+    let typed = reader.walks_through("README.md", shown);
+    assert!(typed.len() >= 8);
+    let out = |begin: &str| &typed.iter().find(|(line, _)| line.starts_with(begin)).unwrap().1.out;
+    assert!(out("polder run").contains("4 read = 3 loaded + 1 quarantined"), "{}", out("polder run"));
+    assert!(out("polder run").contains("no contract authorises them: iban"), "{}", out("polder run"));
+    assert!(out("polder quarantine show").contains("2026-02-30"), "{}", out("polder quarantine show"));
+    assert!(out("polder sql").contains("(1 row)") && out("polder sql").lines().any(|line| line.trim() == "3"), "{}", out("polder sql"));
+    assert!(out("polder audit verify").contains("all is as it was recorded"));
 }
 
 #[test]

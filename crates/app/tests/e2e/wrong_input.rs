@@ -118,3 +118,70 @@ fn the_test_of_an_older_kit_does_not_speak_for_the_newest() {
     let error = project.run(&["keys", "kit", "--to", &project.beside("many").display().to_string(), "--shares", "20"]).fails(2);
     assert!(error.contains("2 to 16"), "{error}");
 }
+
+#[test]
+fn a_pipe_in_place_of_a_project_file_is_refused_at_once() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    let pipes =
+        ["contracts/z.odcs.yaml", "contracts/people.odcs.approval", "policies/p.cedar", "sources/z.yaml", "models/z.sql", "polder.yaml"];
+    for pipe in pipes {
+        let path = project.dir().join(pipe);
+        let held = std::fs::read(&path).ok();
+        if held.is_some() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        // `timeout` ends with 124 where the program waits for whoever writes into the pipe.
+        let mut command = Command::new("timeout");
+        command.args(["20", env!("CARGO_BIN_EXE_polder"), "run", "--project", "."]).current_dir(project.dir());
+        let error = crate::harness::ran(command.output().unwrap()).fails(2);
+        assert!(error.contains(pipe.rsplit('/').next().unwrap()) && error.contains("it is no file"), "{pipe}: {error}");
+        std::fs::remove_file(&path).unwrap();
+        if let Some(held) = held {
+            std::fs::write(&path, held).unwrap();
+        }
+    }
+    project.run(&["run"]).ok();
+}
+
+#[test]
+fn keys_of_another_project_are_taken_only_when_asked_for() {
+    let project = Project::new();
+    let other = project.beside("other");
+    let (dir, key) = (other.display().to_string(), project.key_file().display().to_string());
+    let before = std::fs::read(project.key_file()).unwrap();
+    let error = crate::harness::ran(project.command(&["init", &dir, "--key-file", &key]).output().unwrap()).fails(2);
+    assert!(error.contains("root.key is there already") && error.contains("--share-keys"), "{error}");
+    assert!(!other.exists(), "nothing was made");
+    // The approver's key beside it too.
+    let approver = project.beside("second.approver.key");
+    std::fs::copy(project.beside("root.approver.key"), &approver).unwrap();
+    let second = project.beside("second.key").display().to_string();
+    let error = project.run(&["init", &dir, "--key-file", &second]).fails(2);
+    assert!(error.contains("second.approver.key is there already"), "{error}");
+    assert!(!other.exists() && !project.beside("second.key").exists());
+    // Asked for, both serve both projects.
+    project.run(&["init", &dir, "--key-file", &key, "--share-keys"]).ok();
+    assert_eq!(std::fs::read(project.key_file()).unwrap(), before);
+    project.run(&["audit", "verify", "--project", &dir]).ok();
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn json_is_one_document_of_every_command() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n2,Bob,42,s\n");
+    let document = |args: &[&str]| -> Value {
+        let args: Vec<&str> = args.iter().copied().chain(["--output", "json"]).collect();
+        serde_json::from_str(&project.run(&args).ok()).unwrap()
+    };
+    assert!(document(&["run"]).is_object());
+    assert_eq!(document(&["sql", "select id from people order by id"]), serde_json::json!([{"id": 1}, {"id": 2}]));
+    assert_eq!(document(&["sql", "select id from people where id > 5"]), serde_json::json!([]));
+    for args in [&["table", "list"][..], &["contract", "list"], &["source", "list"], &["quarantine", "list"], &["audit", "show"]] {
+        assert!(document(args).is_array(), "{args:?}");
+    }
+    let help = project.run(&["sql", "--help"]).ok();
+    assert!(help.contains("one array of objects"), "{help}");
+}

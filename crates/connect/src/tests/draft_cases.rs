@@ -216,7 +216,8 @@ fn csv_field(text: &str, quote: bool) -> String {
 }
 
 fn json_value(text: &str, as_text: bool) -> String {
-    let plain = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| !value.is_string());
+    // A line end around a number would end the line.
+    let plain = text.trim() == text && serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| !value.is_string());
     if plain && !as_text { text.to_owned() } else { serde_json::to_string(text).unwrap() }
 }
 

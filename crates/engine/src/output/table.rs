@@ -3,6 +3,8 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 
+use polder_types::printable;
+
 use super::{BatchWriter, Format, formatters, unwritable};
 use crate::error::Error;
 
@@ -11,7 +13,7 @@ pub const TABLE_BUFFER_ROWS: usize = 1_000;
 /// Widest column before its values stand out of line, in characters.
 const WIDTH_MAX: usize = 80;
 
-/// Aligned columns. Control characters are written as escapes, so that no value can steer a terminal.
+/// Aligned columns. Characters that steer a terminal or reorder a line are written as escapes.
 pub(super) struct TableWriter<'a> {
     schema: SchemaRef,
     to: &'a mut (dyn Write + Send),
@@ -108,9 +110,5 @@ fn is_number(data_type: &DataType) -> bool {
 }
 
 fn shown(value: &str) -> String {
-    if value.chars().any(char::is_control) {
-        value.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
-    } else {
-        value.to_owned()
-    }
+    printable(value).into_owned()
 }

@@ -103,4 +103,14 @@ async fn no_value_steers_the_terminal() {
             .unwrap();
     let (out, _) = written(vec![batch], Format::Table).await;
     assert!(!out.contains(&0x1b) && !out.contains(&b'\r') && !out.contains(&7));
+    // What turns a line round, or ends it, is text too.
+    let hostile = "a\u{202e}b\u{9b}31m\u{2028}c\u{7f}";
+    let batch = RecordBatch::try_from_iter([(hostile, Arc::new(StringArray::from(vec![hostile])) as arrow::array::ArrayRef)]).unwrap();
+    let (out, _) = written(vec![batch.clone()], Format::Table).await;
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.chars().any(|c| c != '\n' && polder_types::printable::steers(c)), "{text:?}");
+    let (out, _) = written(vec![batch], Format::Json).await;
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.chars().any(|c| c != '\n' && polder_types::printable::steers(c)), "{text:?}");
+    assert_eq!(text.matches("a\\u202eb\\u009b31m\\u2028c\\u007f").count(), 2, "{text}");
 }
