@@ -302,6 +302,8 @@ proj("contract-latin-1", "project files are UTF-8", {"contracts/typed.odcs.yaml"
 proj("contract-too-large", "project files have a limit", {"contracts/typed.odcs.yaml": {"generator": "contract_2mb"}}, fails("at most 1048576 bytes", 2), command=CHECK, approve=())
 proj("contract-not-approved", "a contract that nobody approved lets nothing in", {}, fails("nobody approved it", 3), approve=())
 proj("contract-changed-after-approval", "an approval is of one text; a rule that was loosened since needs another", {"after_approval:contracts/typed.odcs.yaml": contract(replace={"maxLength: 40": "maxLength: 400"})}, fails("it is not what was approved", 3))
+proj("contract-approval-cut", "an approval without its signature is none", {"after_approval:contracts/typed.odcs.approval": "polder contract approval v1\ntyped\n" + "0" * 64 + "\n\n"}, fails("no enrolled approver signed its approval", 3))
+proj("contract-approval-garbled", "a signature that does not verify is none", {"after_approval:contracts/typed.odcs.approval": "polder contract approval v1\n\u2014 root AAAA\n"}, fails("approval is damaged", 3))
 proj("polder-yaml-unknown-key", "there is no key that switches sealing off", {"append:polder.yaml": "encryption: off\n"}, fails("line 13: `encryption`", 2), command=CHECK, approve=())
 proj("model-copies-out", "a model cannot write files", {"models/leak.sql": "-- polder: materialized = table\ncopy (select * from typed) to '/tmp/leak.csv'\n"}, fails("models/leak.sql: copy begins no query", 2), command=("model", "run"))
 proj("model-reads-files", "a model cannot read files", {"models/leak.sql": "-- polder: materialized = table\nselect * from 'file:///etc/passwd'\n"}, fails("models/leak.sql: a file or an address in place of a table", 2), command=("model", "run"))

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use polder_app::search::Search;
 
+use crate::demo::part;
 use crate::harness::{Project, ran};
+use crate::writers::Stopped;
 
 const LOADED: &str = "Zwanenburgwal-Loaded-1911";
 const REFUSED: &str = "Keizersgracht-Refused-1912";
@@ -122,13 +124,45 @@ fn no_value_lies_in_the_clear_after_a_kill() {
     }
 }
 
+/// A command that may leave cores as large as the hard limit lets it, in a directory.
+fn with_cores(dir: &Path, command: &[&str]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -S -c \"$(ulimit -H -c)\" && exec \"$@\"", "sh"]).args(command).current_dir(dir).stdin(Stdio::null());
+    shell
+}
+
 #[test]
 fn a_violent_end_leaves_no_core() {
     use std::os::unix::process::ExitStatusExt;
     let project = project();
-    let status = project.command(&["run", "--kill-at", "lake.staged:segv"]).status().unwrap();
+    let cores = |dir: &Path| -> Vec<String> {
+        let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned());
+        names.filter(|name| name.contains("core")).collect()
+    };
+    // The control: what does not turn them off leaves one here, by the kernel's own word.
+    let control = project.beside("control");
+    std::fs::create_dir(&control).unwrap();
+    let status = with_cores(&control, &["/bin/sh", "-c", "kill -SEGV $$"]).status().unwrap();
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    let forbidden = rustix::process::getrlimit(rustix::process::Resource::Core).maximum == Some(0) && !pattern.starts_with('|');
+    assert_eq!(status.signal(), Some(11));
+    assert_eq!(status.core_dumped(), !forbidden, "the control: pattern {pattern}");
+    if !forbidden && !pattern.contains(['|', '/']) {
+        assert_eq!(cores(&control).len(), 1, "the control: pattern {pattern}");
+    }
+    let program = env!("CARGO_BIN_EXE_polder");
+    let status = with_cores(&project.dir(), &[program, "run", "--kill-at", "lake.staged:segv"]).status().unwrap();
     assert_eq!(status.signal(), Some(11));
     assert!(!status.core_dumped());
+    assert_eq!(cores(&project.dir()), [] as [String; 0]);
+    // Where the hard limit forbids every core, at least this is the program's own doing: its limits are 0, and nobody else can lift
+    // them while it runs.
+    let stopped = Stopped::start(&project, &["run"], "lake.staged");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", stopped.pid().as_raw_nonzero())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let values: Vec<&str> = line.split_whitespace().skip(4).take(2).collect();
+    assert_eq!(values, ["0", "0"], "{line}");
+    stopped.wake().ok();
 }
 
 #[test]
@@ -337,6 +371,17 @@ fn written(project: &Project, name: &str, args: &[&str]) -> BTreeSet<PathBuf> {
     paths
 }
 
+/// The paths that lie in none of these places, by their beginning.
+fn outside(paths: &BTreeSet<PathBuf>, places: &[PathBuf]) -> Vec<PathBuf> {
+    let known = |path: &Path| {
+        let text = path.to_string_lossy();
+        text.starts_with("/dev/")
+            || text.starts_with("/proc/self/")
+            || places.iter().any(|place| text.starts_with(&*place.to_string_lossy()))
+    };
+    paths.iter().filter(|path| !known(path)).cloned().collect()
+}
+
 #[test]
 fn nothing_is_written_outside_the_store() {
     let project = Project::anchored();
@@ -345,28 +390,65 @@ fn nothing_is_written_outside_the_store() {
     project.write("models/names.sql", "-- polder: materialized = table\nselect id, name from people\n");
     let settings = std::fs::read_to_string(project.dir().join("polder.yaml")).unwrap();
     project.write("polder.yaml", settings.replace("owners: [", "owners: [\"user:root\", "));
-    let store = std::fs::canonicalize(project.store()).unwrap();
-    let outside = |paths: &BTreeSet<PathBuf>| -> Vec<PathBuf> {
-        let anchor = project.beside("anchor");
-        let known = |path: &Path| {
-            path.starts_with(&store)
-                || path.starts_with(project.store())
-                || path.starts_with("/dev")
-                || path.starts_with("/proc/self")
-                // The anchor is written beside itself and renamed.
-                || path.to_string_lossy().starts_with(&*anchor.to_string_lossy())
-        };
-        paths.iter().filter(|path| !known(path)).cloned().collect()
-    };
+    let real = std::fs::canonicalize(project.store()).unwrap();
+    // The anchor is written beside itself and renamed, and so are the root key's file and an approval.
+    let store = [real.clone(), project.store(), project.beside("anchor")];
     let sort: Vec<&str> =
         ["sql", "select a.name, b.name from people a join people b on a.age = b.age order by a.name, b.name limit 5"].into();
-    for (name, args) in [("run", &["run"][..]), ("ask", &sort), ("build", &["model", "run"]), ("show", &["quarantine", "show", "people"])] {
+    let trace = |name: &str, args: &[&str], elsewhere: &[PathBuf]| {
         let paths = written(&project, name, args);
-        assert!(paths.iter().filter(|path| path.starts_with(&store)).count() >= 3, "{name}: {paths:?}");
-        assert_eq!(outside(&paths), [] as [PathBuf; 0], "polder {}", args.join(" "));
-    }
-    // The control: what is to be written elsewhere is seen.
+        assert!(paths.iter().filter(|path| path.starts_with(&real)).count() >= 3, "{name}: {paths:?}");
+        let places: Vec<PathBuf> = store.iter().chain(elsewhere).cloned().collect();
+        assert_eq!(outside(&paths, &places), [] as [PathBuf; 0], "polder {}", args.join(" "));
+        paths
+    };
+    trace("run", &["run"], &[]);
+    trace("ask", &sort, &[]);
+    trace("build", &["model", "run"], &[]);
+    trace("show", &["quarantine", "show", "people"], &[]);
+    project.write("data/people-2.csv", "id,name,age,secret\n30000,Name,1,x\n");
+    trace("append", &["run"], &[]);
+    trace("optimize", &["table", "optimize", "people"], &[]);
+    trace("vacuum", &["table", "vacuum", "people", "--keep-hours", "0"], &[]);
+    project.admit_ages(1_000);
+    let approval = project.dir().join("contracts/people.odcs.approval");
+    assert!(trace("approve", &["contract", "approve", "people", "--yes"], std::slice::from_ref(&approval)).contains(&approval));
+    trace("replay", &["quarantine", "replay", "people"], &[]);
+    trace("rotate", &["keys", "rotate", "--table", "people"], &[]);
+    trace("reencrypt", &["keys", "reencrypt"], &[]);
+    // A new root key takes the place of the old one, beside it.
+    let key = project.key_file();
+    trace("rotate-root", &["keys", "rotate"], &[key.clone(), key.with_extension("")]);
     let evidence = project.beside("evidence");
-    let paths = written(&project, "export", &["audit", "export", "--to", evidence.to_str().unwrap()]);
-    assert!(outside(&paths).iter().any(|path| *path == evidence.join("checkpoint")), "{paths:?}");
+    let exported = written(&project, "export", &["audit", "export", "--to", evidence.to_str().unwrap()]);
+    let places: Vec<PathBuf> = store.iter().cloned().chain([evidence.clone()]).collect();
+    assert_eq!(outside(&exported, &places), [] as [PathBuf; 0]);
+    assert_eq!(search().directory(&evidence).unwrap().findings, []);
+    // The control: what is written elsewhere is seen.
+    assert!(outside(&exported, &store).iter().any(|path| *path == evidence.join("checkpoint")), "{exported:?}");
+    assert_eq!(search().directory(&project.store()).unwrap().findings, []);
+}
+
+#[test]
+fn init_and_demo_write_in_their_own_places() {
+    let project = Project::new();
+    let (made, keys) = (project.beside("made"), project.beside("keys"));
+    let key = keys.join("root.key");
+    let (dir, key_file) = (made.display().to_string(), key.display().to_string());
+    let paths = written(&project, "init", &["init", &dir, "--key-file", &key_file]);
+    assert_eq!(outside(&paths, &[made.clone(), keys.clone()]), [] as [PathBuf; 0]);
+    assert!(paths.contains(&key), "{paths:?}");
+    let store = made.join("store");
+    let own = paths.iter().filter(|path| path.starts_with(&made) && !path.starts_with(&store) && path.is_file());
+    let own: BTreeSet<String> = own.map(|path| path.strip_prefix(&made).unwrap().display().to_string()).collect();
+    assert_eq!(own, [".gitignore", "policies/models.cedar", "policies/owners.cedar", "polder.yaml"].map(str::to_owned).into());
+
+    // Fewer flights than the demo ships: a traced process is slow.
+    let file = project.beside("some.csv");
+    std::fs::write(&file, part(2_000).join("\n") + "\n").unwrap();
+    let demo = project.beside("demo");
+    let args = ["demo", "--dir", demo.to_str().unwrap(), "--flights", file.to_str().unwrap()];
+    let paths = written(&project, "demo-trace", &args);
+    assert_eq!(outside(&paths, std::slice::from_ref(&demo)), [] as [PathBuf; 0]);
+    assert!(paths.iter().filter(|path| path.starts_with(demo.join("project/store"))).count() > 50, "{}", paths.len());
 }

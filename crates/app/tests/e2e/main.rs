@@ -13,6 +13,7 @@ mod demo;
 mod destroyed;
 mod disk;
 mod door;
+mod features;
 mod harness;
 mod hostile;
 mod keys;

@@ -9,10 +9,10 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use crate::harness::{Project, Ran, ran};
 
 /// A process that stopped itself at a named point.
-struct Stopped(Child);
+pub struct Stopped(Child);
 
 impl Stopped {
-    fn start(project: &Project, args: &[&str], point: &str) -> Self {
+    pub fn start(project: &Project, args: &[&str], point: &str) -> Self {
         let mut command = project.command(args);
         command.arg("--kill-at").arg(format!("{point}:stop"));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -22,12 +22,12 @@ impl Stopped {
         stopped
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.0)
     }
 
     /// Lets it go on to its end.
-    fn wake(self) -> Ran {
+    pub fn wake(self) -> Ran {
         kill_process(self.pid(), Signal::CONT).unwrap();
         // It waits for the end of its standard input, which this closes.
         ran(self.0.wait_with_output().unwrap())
