@@ -53,5 +53,5 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
     }
     let text = report::text(&measured, &arguments.scale, arguments.rounds)?;
     println!("{text}");
-    if arguments.dry_run { Ok(()) } else { report::write(&workspace::root().join("docs/benchmarks.md"), &text) }
+    if arguments.dry_run { Ok(()) } else { report::write(&workspace::root().join("docs/benchmarks.md"), &arguments.scale, &text) }
 }

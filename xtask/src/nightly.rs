@@ -1,4 +1,4 @@
-//! `nightly`: what is too long for every change. Same tests, all seeds, many more random cases, then fuzzing.
+//! `nightly`: what is too long for every change. Same tests, all seeds, many more random cases, the answers of TPC-H, then fuzzing.
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -18,9 +18,12 @@ pub struct NightlyArguments {
     /// Leave fuzzing out.
     #[arg(long)]
     no_fuzz: bool,
+    /// Leave the benchmarks at scale factor 1 out, which also compare the answers of TPC-H's queries.
+    #[arg(long)]
+    no_bench: bool,
 }
 
-/// Runs the tests with full seeds, then each fuzz target.
+/// Runs the tests with full seeds, the benchmarks at scale factor 1, then each fuzz target.
 pub fn run(arguments: &NightlyArguments) -> Result<()> {
     let mut tests = command("cargo");
     tests.current_dir(workspace::root()).args(["nextest", "run", "--workspace", "--locked", "--profile", "nightly"]);
@@ -29,6 +32,9 @@ pub fn run(arguments: &NightlyArguments) -> Result<()> {
         tests.env(judge.variable, judge.prepare()?);
     }
     announce(&mut tests)?;
+    if !arguments.no_bench {
+        announce(command("cargo").current_dir(workspace::root()).args(["xtask", "bench", "--rounds", "1", "--dry-run"]))?;
+    }
     if arguments.no_fuzz { Ok(()) } else { fuzz(arguments.fuzz_seconds) }
 }
 

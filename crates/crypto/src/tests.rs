@@ -217,7 +217,7 @@ fn processor_ns() -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn pieces_of_any_size_seal_the_same(len in 0usize..250_000, cuts in proptest::collection::vec(0usize..250_000, 0..12)) {
@@ -306,5 +306,13 @@ proptest! {
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _ = Header::parse(&bytes);
         prop_assert!(open(&KEY, Label::Object, PATH, &bytes).is_err());
+    }
+}
+
+/// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
+fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
     }
 }

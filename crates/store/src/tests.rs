@@ -9,3 +9,11 @@ mod tamper;
 mod temp;
 mod texts;
 mod uploads;
+
+/// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
+pub(crate) fn cases(usual: u32) -> proptest::test_runner::Config {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => proptest::test_runner::Config::default(),
+        None => proptest::test_runner::Config::with_cases(usual),
+    }
+}

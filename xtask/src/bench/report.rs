@@ -9,8 +9,10 @@ use super::measure::{Measured, MeasuredJob, median};
 use crate::process::{capture, command};
 use crate::workspace;
 
-const BEGIN: &str = "<!-- written by `cargo xtask bench` from here -->";
-const END: &str = "<!-- to here -->";
+/// The marks around what one scale factor's run writes.
+fn marks(scale: &str) -> (String, String) {
+    (format!("<!-- scale factor {scale}: written by `cargo xtask bench` from here -->"), format!("<!-- scale factor {scale}: to here -->"))
+}
 
 struct Line {
     cpu: f64,
@@ -62,20 +64,21 @@ fn machine() -> Result<String> {
 }
 
 /// Puts the measured part between the marks and leaves the rest of the page as it is.
-pub fn write(page: &Path, text: &str) -> Result<()> {
+pub fn write(page: &Path, scale: &str, text: &str) -> Result<()> {
     let old = std::fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?;
-    let new = placed(&old, text)?;
+    let new = placed(&old, scale, text)?;
     std::fs::write(page, new).with_context(|| format!("write {}", page.display()))
 }
 
-fn placed(old: &str, text: &str) -> Result<String> {
-    let (Some((before, rest)), true) = (old.split_once(BEGIN), old.contains(END)) else {
-        bail!("docs/benchmarks.md lost its marks `{BEGIN}` and `{END}`; put them back where the figures belong");
+fn placed(old: &str, scale: &str, text: &str) -> Result<String> {
+    let (begin, end) = marks(scale);
+    let (Some((before, rest)), true) = (old.split_once(&begin), old.contains(&end)) else {
+        bail!("docs/benchmarks.md has no marks `{begin}` and `{end}`; put them where the figures of this scale factor belong");
     };
-    let Some((_, after)) = rest.split_once(END) else {
+    let Some((_, after)) = rest.split_once(&end) else {
         bail!("docs/benchmarks.md holds its marks in the wrong order");
     };
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim_end()))
+    Ok(format!("{before}{begin}\n{}\n{end}{after}", text.trim_end()))
 }
 
 #[cfg(test)]
@@ -87,9 +90,13 @@ mod tests {
 
     #[test]
     fn figures_go_between_the_marks() {
-        let page = format!("# Head\n{BEGIN}\nold\n{END}\ntail\n");
-        assert_eq!(placed(&page, "new\n").unwrap(), format!("# Head\n{BEGIN}\nnew\n{END}\ntail\n"));
-        assert!(placed("# Head\n", "new").is_err());
+        let (begin, end) = marks("1");
+        let (other, last) = marks("3");
+        let page = format!("# Head\n{begin}\nold\n{end}\n{other}\nkept\n{last}\ntail\n");
+        let wanted = format!("# Head\n{begin}\nnew\n{end}\n{other}\nkept\n{last}\ntail\n");
+        assert_eq!(placed(&page, "1", "new\n").unwrap(), wanted);
+        assert!(placed(&page, "10", "new").is_err());
+        assert!(placed("# Head\n", "1", "new").is_err());
     }
 
     #[test]

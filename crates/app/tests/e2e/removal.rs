@@ -146,7 +146,7 @@ fn a_killed_drop_leaves_the_table_whole_or_gone() {
     ];
     let drop = ["table", "drop", "people", "--yes"];
     let (mut whole, mut gone) = (0, 0);
-    for seed in 0..seeds(points.len() as u64, 200) {
+    for seed in 0..seeds(points.len() as u64, points.len() as u64 * 3) {
         let point = points[(seed % points.len() as u64) as usize];
         let project = prepared.fork();
         project.run(&[&drop[..], &["--kill-at", point]].concat()).killed();

@@ -269,7 +269,7 @@ fn shared() -> &'static (tokio::runtime::Runtime, Fixture, Path, Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(crate::tests::cases(64))]
 
     #[test]
     fn ranges_are_those_of_the_plaintext(cuts in proptest::collection::vec((0u64..700_000, 0u64..200_000), 1..8)) {

@@ -136,7 +136,7 @@ async fn a_changed_temporary_is_refused_and_leftovers_are_deleted() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::tests::cases(24))]
 
     #[test]
     fn any_writes_and_flushes_read_back(pieces in proptest::collection::vec((0usize..400_000, any::<bool>()), 0..8), a in 0u64..1_500_000, b in 0u64..1_500_000) {

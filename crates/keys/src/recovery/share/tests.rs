@@ -61,7 +61,7 @@ fn no_randomness_no_shares() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::tests::cases(40))]
 
     #[test]
     fn any_k_of_n_join(needed in 2u8..=8, more in 0u8..=8, skip in 0usize..16, seed: u64) {
