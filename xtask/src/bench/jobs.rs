@@ -79,13 +79,14 @@ fn script(tpch: &Tpch, name: &str, arguments: &[&Path]) -> Step {
 /// A project with TPC-H's contracts, approved and empty: everything before `run`.
 fn project(bench: &Bench, polder: &Polder, folder: &Path, tables: &[&str]) -> Result<Vec<Step>> {
     let at = folder.display().to_string();
-    // A key of its own: the loads' is made anew each round.
-    let key = folder.with_extension("key").display().to_string();
+    // Keys of its own: the loads' are made anew each round.
+    let keys = folder.with_extension("keys");
+    let key = keys.join("root.key").display().to_string();
     let program = |arguments: &[&str]| step(polder.program.clone(), arguments.iter().map(|word| (*word).to_owned()).collect());
     let mut copy = vec![bench.tpch.scripts.join("project.py").display().to_string(), at.clone(), bench.tpch.csv.display().to_string()];
     copy.extend(tables.iter().map(|table| (*table).to_owned()));
     let mut steps = vec![
-        step("rm".into(), vec!["-rf".into(), key.clone(), at.clone()]),
+        step("rm".into(), vec!["-rf".into(), keys.display().to_string(), at.clone()]),
         program(&["init", &at, "--key-file", &key]),
         step(bench.tpch.python.clone(), copy),
     ];
