@@ -55,7 +55,12 @@ impl Project {
                 format!("take environment {environment}: polder.yaml does not hold it; {}", yaml::suggest(environment, &known)),
             ));
         };
-        Ok(Self { dir, environment: chosen.clone() })
+        let project = Self { dir, environment: chosen.clone() };
+        let anchor = project.environment.anchor.as_ref().map(|anchor| project.path(anchor));
+        match anchor.filter(|anchor| project.holds(anchor)) {
+            Some(anchor) => Err(anchor_inside(&anchor)),
+            None => Ok(project),
+        }
     }
 
     /// The project's directory.
@@ -215,6 +220,17 @@ impl Project {
             })
             .collect()
     }
+}
+
+/// An anchor in the project would be rolled back with it, and prove nothing.
+pub(crate) fn anchor_inside(anchor: &Path) -> Failure {
+    Failure::new(
+        ErrorKind::Invalid,
+        format!(
+            "use the anchor {}: it lies in the project, and whoever rolls that back rolls the anchor back with it; choose a place outside, best on another machine's disk",
+            anchor.display()
+        ),
+    )
 }
 
 /// A path without `.` and `..`, by its text alone.

@@ -15,7 +15,7 @@ use crate::account;
 use crate::cli::InitArgs;
 use crate::failure::{Failure, Outcome};
 use crate::installation::{JournalSigner, SYSTEM_DATASETS};
-use crate::project::FILE;
+use crate::project::{FILE, anchor_inside};
 use crate::secret_ref;
 
 /// Shares of the recovery kit that `init` writes, and how many of them recover.
@@ -67,6 +67,10 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     if key_file.starts_with(&dir) {
         return Err(inside(&key_file));
     }
+    let anchor = args.anchor.as_deref().map(absolute).transpose()?;
+    if let Some(anchor) = anchor.as_ref().filter(|anchor| anchor.starts_with(&dir)) {
+        return Err(anchor_inside(anchor));
+    }
     let key_dir = key_file.parent().unwrap_or(&dir).to_path_buf();
     let stem = key_file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("root").to_owned();
     let approver_file = key_dir.join(format!("{stem}.approver.key"));
@@ -85,6 +89,12 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     {
         return Err(inside(&key_file));
     }
+    let real = |anchor: &PathBuf| anchor.parent().and_then(|parent| parent.canonicalize().ok());
+    if let (Ok(dir), Some(anchor), Some(real)) = (dir.canonicalize(), &anchor, anchor.as_ref().and_then(real))
+        && real.starts_with(&dir)
+    {
+        return Err(anchor_inside(anchor));
+    }
     let actor = account::current()?;
     let custody = custody(args, &key_file, &rng)?;
     let approver = if approver_file.exists() {
@@ -96,7 +106,6 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     let lease = Lease::acquire(&backend, Arc::clone(&clock), None).await?;
     let keys = Keys::create(lineage, custody, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
     keys.add_datasets(&SYSTEM_DATASETS).await?;
-    let anchor = args.anchor.as_deref().map(absolute).transpose()?;
     let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
     let signer = Arc::new(JournalSigner::new(keys.clone()));
     let journal = Journal::create(store, signer, Arc::clone(&clock), Arc::clone(&rng), anchor.clone().map(Anchor::file)).await?;

@@ -1,6 +1,7 @@
 //! `polder status` and `polder doctor`: what stands, and what is not as it should be.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use polder_types::ErrorKind;
 use serde_json::json;
@@ -175,15 +176,10 @@ fn core_dumps_off() -> bool {
     rustix::process::getrlimit(rustix::process::Resource::Core).current == Some(0)
 }
 
-/// Memory may reach the disk through swap; encrypted swap lies on a device-mapper device.
+/// Memory may reach the disk through swap, which is not ours to encrypt.
 fn swap() -> Check {
     let text = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    let plain: Vec<&str> = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|device| !device.starts_with("/dev/dm-") && !device.starts_with("/dev/mapper/") && !device.starts_with("/dev/zram"))
-        .collect();
+    let plain = plain_swap(&text, Path::new("/sys/block"));
     match plain.as_slice() {
         [] => Check { what: "swap", fine: true, says: "none in the clear".to_owned() },
         devices => Check {
@@ -192,6 +188,22 @@ fn swap() -> Check {
             says: format!("{} is not known to be encrypted: values in memory may reach it; turn it off or encrypt it", devices.join(", ")),
         },
     }
+}
+
+/// Swap devices of `/proc/swaps` that the kernel does not say are encrypted, or memory alone: of the device mapper only what
+/// cryptsetup made, and compressed memory only when nothing of it is written back to a disk.
+fn plain_swap<'a>(swaps: &'a str, blocks: &Path) -> Vec<&'a str> {
+    let says = |device: &str, file: &str| std::fs::read_to_string(blocks.join(device).join(file)).unwrap_or_default();
+    let sealed = |device: &str| {
+        let real = Path::new(device).canonicalize().unwrap_or_else(|_| PathBuf::from(device));
+        let name = real.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("dm-") {
+            says(name, "dm/uuid").starts_with("CRYPT-")
+        } else {
+            name.starts_with("zram") && matches!(says(name, "backing_dev").trim(), "" | "none")
+        }
+    };
+    swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).filter(|device| !sealed(device)).collect()
 }
 
 fn key_file(project: &Project) -> Check {
@@ -206,5 +218,29 @@ fn key_file(project: &Project) -> Check {
             (true, true) => format!("{} lies in the project: whoever copies that has its key; move it", path.display()),
             (true, false) => format!("{}, apart from the project", path.display()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_swap_that_the_kernel_says_is_encrypted_passes() {
+        let blocks = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("dm-0/dm/uuid", "CRYPT-PLAIN-swap\n"),
+            ("dm-1/dm/uuid", "LVM-abc\n"),
+            ("zram0/backing_dev", "none\n"),
+            ("zram1/backing_dev", "/dev/sdb1\n"),
+        ] {
+            let file = blocks.path().join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let line = |device: &str| format!("{device} partition 1 0 -2\n");
+        let devices = ["/dev/dm-0", "/dev/dm-1", "/dev/dm-2", "/dev/zram0", "/dev/zram1", "/dev/sda2", "/swapfile"];
+        let swaps = format!("Filename Type Size Used Priority\n{}", devices.map(line).concat());
+        assert_eq!(plain_swap(&swaps, blocks.path()), ["/dev/dm-1", "/dev/dm-2", "/dev/zram1", "/dev/sda2", "/swapfile"]);
     }
 }

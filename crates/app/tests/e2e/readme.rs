@@ -156,7 +156,10 @@ fn the_readme_can_be_followed() {
     let mut shown = blocks("README.md");
     // The first blocks stand for themselves: what they start is tested elsewhere, that they start it here.
     let first: Vec<String> = shown.drain(..2).map(|block| format!("{}: {}", block.info, block.text)).collect();
-    assert_eq!(first, [": cargo run --release --bin polder -- demo\ncargo xtask test\n", ": cargo install --path crates/app --locked\n"]);
+    assert_eq!(
+        first,
+        [": cargo run --release --bin polder -- demo\ncargo xtask test\n", ": install -D target/release/polder ~/.cargo/bin/polder\n"]
+    );
     let aliases = std::fs::read_to_string(repository(".cargo/config.toml")).unwrap();
     assert!(aliases.contains("xtask = \"run "), "{aliases}");
     let package = std::fs::read_to_string(repository("crates/app/Cargo.toml")).unwrap();

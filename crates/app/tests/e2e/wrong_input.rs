@@ -185,3 +185,29 @@ fn json_is_one_document_of_every_command() {
     let help = project.run(&["sql", "--help"]).ok();
     assert!(help.contains("one array of objects"), "{help}");
 }
+
+#[test]
+fn an_anchor_in_the_project_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let init = |anchor: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polder"));
+        command.args(["init", "project", "--key-file", "root.key", "--anchor", anchor]).current_dir(root.path());
+        command.output().unwrap()
+    };
+    std::fs::create_dir(root.path().join("project")).unwrap();
+    std::os::unix::fs::symlink(root.path().join("project"), root.path().join("elsewhere")).unwrap();
+    for anchor in ["project/store/anchor", "project/anchor", "x/../project/anchor", "elsewhere/anchor"] {
+        let output = init(anchor);
+        assert_eq!(output.status.code(), Some(2), "{anchor}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("lies in the project"), "{anchor}");
+        assert!(!root.path().join("root.key").exists() && !root.path().join("project/store").exists(), "{anchor}");
+    }
+    assert!(init("anchor").status.success());
+    let settings = std::fs::read_to_string(root.path().join("project/polder.yaml")).unwrap();
+    let anchor = root.path().join("anchor").display().to_string();
+    std::fs::write(root.path().join("project/polder.yaml"), settings.replace(&anchor, "store/anchor")).unwrap();
+    let mut status = Command::new(env!("CARGO_BIN_EXE_polder"));
+    let output = status.args(["status", "--project", "project"]).current_dir(root.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("lies in the project"));
+}
