@@ -1,6 +1,8 @@
 //! `bench`: Polder and its peers do the same work in turn, each in a process of its own, in one run on one machine.
-//! CPU seconds and peak memory are the kernel's (`wait4`); the figures go to `docs/benchmarks.md` between two marks.
+//! CPU seconds and peak memory are the kernel's (`wait4`); figures and goals go to `docs/benchmarks.md` between two marks. A goal that
+//! is missed is a failure, after the page is written.
 
+mod goals;
 mod jobs;
 mod measure;
 mod report;
@@ -8,9 +10,13 @@ mod tpch;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
+pub use measure::child;
+pub use report::machine;
+
+use crate::page::{BENCHMARKS, Marks};
 use crate::workspace;
 
 /// What to measure.
@@ -19,7 +25,7 @@ pub struct BenchArguments {
     /// TPC-H scale factor: 1 is a lineitem.csv of 766 MB.
     #[arg(long, default_value = "1")]
     scale: String,
-    /// Measured rounds per contender, after one that is not counted.
+    /// Measured rounds per contender, after one that is not counted. Jobs whose differences are small take more.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Only jobs whose name contains this.
@@ -34,6 +40,18 @@ pub struct BenchArguments {
     /// Print the figures and leave docs/benchmarks.md alone.
     #[arg(long)]
     dry_run: bool,
+}
+
+impl BenchArguments {
+    /// Every job at scale factor 1, as the night runs them; the page is left alone.
+    pub fn nightly(rounds: usize) -> Self {
+        Self { scale: "1".to_owned(), rounds, only: None, peers_only: false, work: None, dry_run: true }
+    }
+}
+
+/// The marks around what one scale factor's run writes.
+pub fn marks(scale: &str) -> Marks {
+    Marks::new(&format!("scale factor {scale}"), "bench")
 }
 
 /// Generates what is missing, runs every job, reports.
@@ -51,7 +69,17 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
         }
         measured.push(measure::job(&job, arguments.rounds)?);
     }
-    let text = report::text(&measured, &arguments.scale, arguments.rounds)?;
+    let judged = goals::judge(&measured);
+    let text = report::text(&measured, &judged, &arguments.scale)?;
     println!("{text}");
-    if arguments.dry_run { Ok(()) } else { report::write(&workspace::root().join("docs/benchmarks.md"), &arguments.scale, &text) }
+    if !arguments.dry_run {
+        marks(&arguments.scale).write(&workspace::root().join(BENCHMARKS), &text)?;
+    }
+    for goals::Judged { job, goal, measured, verdict } in &judged {
+        println!("{}: {job}: {goal}; measured {measured}", verdict.text());
+    }
+    match goals::unmet(&judged, arguments.peers_only) {
+        0 => Ok(()),
+        unmet => bail!("{unmet} of {} goals were not met; the lines above name them", judged.len()),
+    }
 }

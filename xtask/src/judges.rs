@@ -2,11 +2,15 @@
 //! They live in virtual environments outside the clone, made once.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::process::{announce, capture, command, which};
-use crate::workspace;
+use crate::{debian, workspace};
+
+/// Gets a Python where the system has none that fits.
+const UV: &str = "0.13.9";
 
 /// A package from PyPI that judges us, and the Python that it runs on.
 pub struct Judge {
@@ -55,18 +59,24 @@ pub fn environment(folder: &Path, oldest: (u32, u32), newest: (u32, u32), packag
     if holds(&python, packages) {
         return Ok(python);
     }
-    let base = find_python(oldest, newest)?;
+    let base = match find_python(oldest, newest) {
+        Some(python) => python,
+        None => fetch_python(oldest, newest)?,
+    };
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
     }
-    announce(command(&base).args(["-m", "venv", "--clear"]).arg(folder))?;
-    announce(
-        command(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]).args(packages),
-    )?;
+    make_environment(&base, folder, packages)?;
     if !holds(&python, packages) {
         bail!("{} was installed but does not hold {}; remove the folder and try again", folder.display(), packages.join(", "));
     }
     Ok(python)
+}
+
+fn make_environment(base: &Path, folder: &Path, packages: &[&str]) -> Result<()> {
+    announce(command(base).args(["-m", "venv", "--clear"]).arg(folder))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
+    announce(command(folder.join("bin/python")).args(pip).args(packages))
 }
 
 /// Whether each `name==version` is installed there.
@@ -76,28 +86,58 @@ fn holds(python: &Path, packages: &[&str]) -> bool {
     python.is_file() && capture(command(python).args(["-c", program]).args(packages), "ask a Python for its packages").is_ok()
 }
 
-/// Any Python of a wanted version that can make virtual environments: on PATH, or installed through pyenv.
-fn find_python(oldest: (u32, u32), newest: (u32, u32)) -> Result<PathBuf> {
-    for candidate in candidates(oldest, newest) {
+/// Any Python of a wanted version that can make virtual environments: on PATH, installed through pyenv, or fetched before.
+fn find_python(oldest: (u32, u32), newest: (u32, u32)) -> Option<PathBuf> {
+    candidates(oldest, newest).into_iter().find(|candidate| {
         let program = "import sys, venv, ensurepip; print(sys.version_info[0], sys.version_info[1])";
-        let Ok(answer) = capture(command(&candidate).args(["-c", program]), "ask a Python for its version") else {
-            continue;
-        };
-        let mut numbers = answer.split_whitespace().filter_map(|number| number.parse::<u32>().ok());
-        if let (Some(major), Some(minor)) = (numbers.next(), numbers.next())
-            && (oldest..=newest).contains(&(major, minor))
-        {
-            return Ok(candidate);
+        let answer = capture(command(candidate).args(["-c", program]), "ask a Python for its version");
+        answer.is_ok_and(|answer| {
+            let mut numbers = answer.split_whitespace().filter_map(|number| number.parse::<u32>().ok());
+            numbers.next().zip(numbers.next()).is_some_and(|version| (oldest..=newest).contains(&version))
+        })
+    })
+}
+
+/// Gets the oldest Python that fits, through `uv` from PyPI, into the judges' own folder: no Debian has all that the judges need.
+fn fetch_python(oldest: (u32, u32), newest: (u32, u32)) -> Result<PathBuf> {
+    let wanted = wanted(oldest, newest);
+    eprintln!("{wanted} with venv was found neither on PATH nor under pyenv: uv {UV} gets Python {}.{}", oldest.0, oldest.1);
+    let fetched = || -> Result<PathBuf> {
+        debian::install(&[debian::PYTHON])?;
+        let folder = workspace::cache()?.join("judges").join(format!("uv-{UV}"));
+        let python = folder.join("bin/python");
+        let package = format!("uv=={UV}");
+        if !holds(&python, &[&package]) {
+            if let Some(parent) = folder.parent() {
+                std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+            }
+            make_environment(Path::new("python3"), &folder, &[&package])?;
         }
-    }
-    let wanted = if oldest == newest {
+        announce(&mut uv_install(&folder.join("bin/uv"), &pythons()?, oldest))?;
+        find_python(oldest, newest).context("what uv got is not what was asked for")
+    };
+    fetched().with_context(|| format!("get {wanted}; install it with its venv (pyenv has all versions), then try again"))
+}
+
+/// Nothing goes outside the folder: no links into `~/.local/bin`, and no settings from elsewhere.
+fn uv_install(uv: &Path, into: &Path, version: (u32, u32)) -> Command {
+    let mut install = command(uv);
+    install.args(["python", "install", "--no-config", "--no-bin", &format!("{}.{}", version.0, version.1)]);
+    install.env("UV_PYTHON_INSTALL_DIR", into);
+    install
+}
+
+/// Where fetched Pythons lie.
+fn pythons() -> Result<PathBuf> {
+    Ok(workspace::cache()?.join("judges/pythons"))
+}
+
+fn wanted(oldest: (u32, u32), newest: (u32, u32)) -> String {
+    if oldest == newest {
         format!("Python {}.{}", oldest.0, oldest.1)
     } else {
         format!("Python {}.{} to {}.{}", oldest.0, oldest.1, newest.0, newest.1)
-    };
-    bail!(
-        "{wanted} with venv was found neither on PATH nor under pyenv; install it (Debian 12 has 3.11 as python3 python3-venv; pyenv has all), then try again"
-    )
+    }
 }
 
 /// Newest last among the named ones, since the oldest that fits has most wheels.
@@ -108,9 +148,48 @@ fn candidates(oldest: (u32, u32), newest: (u32, u32)) -> Vec<PathBuf> {
     let pyenv = std::env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv")));
-    let versions = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok());
-    let mut installed: Vec<PathBuf> = versions.into_iter().flatten().flatten().map(|entry| entry.path().join("bin/python")).collect();
-    installed.sort();
-    found.extend(installed.into_iter().filter(|python| python.is_file()));
+    found.extend(pyenv.map(|root| installed(&root.join("versions"))).unwrap_or_default());
+    found.extend(pythons().map(|folder| installed(&folder)).unwrap_or_default());
     found
+}
+
+/// The Pythons of a folder that holds one in each of its own.
+fn installed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path().join("bin/python")).filter(|python| python.is_file()).collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::shown;
+
+    #[test]
+    fn what_is_wanted_is_said_as_one_version_or_a_range() {
+        assert_eq!(wanted((3, 11), (3, 11)), "Python 3.11");
+        assert_eq!(wanted((3, 12), (3, 14)), "Python 3.12 to 3.14");
+    }
+
+    #[test]
+    fn a_python_of_no_such_version_is_not_found_and_one_that_is_there_is() {
+        assert_eq!(find_python((2, 0), (2, 1)), None);
+        assert!(find_python((3, 0), (3, 99)).is_some());
+    }
+
+    #[test]
+    fn fetched_pythons_stay_in_their_folder_and_are_seen_there() {
+        let install = uv_install(Path::new("/cache/uv"), Path::new("/cache/pythons"), (3, 12));
+        assert_eq!(shown(&install), "/cache/uv python install --no-config --no-bin 3.12");
+        assert!(
+            install.get_envs().any(|(name, value)| name == "UV_PYTHON_INSTALL_DIR" && value.is_some_and(|path| path == "/cache/pythons"))
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("cpython-3.12-linux/bin/python");
+        std::fs::create_dir_all(python.parent().unwrap()).unwrap();
+        assert_eq!(installed(folder.path()), Vec::<PathBuf>::new());
+        std::fs::write(&python, "").unwrap();
+        assert_eq!(installed(folder.path()), [python]);
+    }
 }

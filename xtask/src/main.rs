@@ -8,12 +8,15 @@
 
 mod audit_deps;
 mod bench;
+mod debian;
 mod judges;
 mod nightly;
+mod page;
 mod process;
 mod sbom;
 mod testing;
 mod tidy;
+mod times;
 mod workspace;
 
 use std::path::PathBuf;
@@ -53,8 +56,10 @@ enum Task {
     },
     /// Measure Polder beside its peers in one run, and write docs/benchmarks.md.
     Bench(bench::BenchArguments),
-    /// Run what is too long for every change: full seeds, more random cases, fuzzing.
+    /// Run what is too long for every change: full seeds, more random cases, the demo against the clock, benchmarks, fuzzing.
     Nightly(nightly::NightlyArguments),
+    /// Measure how long the tests and the demo take, and write it to docs/benchmarks.md.
+    Times(times::TimesArguments),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         Task::Sbom { output } => sbom::run(output.as_deref()),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Nightly(arguments) => nightly::run(&arguments),
+        Task::Times(arguments) => times::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,79 +1,84 @@
 //! `test`: prepares what tests need from outside, says so, and runs all of them. The runner's own closing line comes last.
 
-use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
 
 use crate::judges::JUDGES;
-use crate::process::{announce, capture, command, which};
-use crate::workspace;
+use crate::process::{announce, command, which};
+use crate::{debian, workspace};
 
 /// The version that the settings in `.config/nextest.toml` were written for, installed where none is found.
 const NEXTEST: &str = "0.9.143";
 
-/// A Debian package, and the program by which its presence is seen.
-struct Debian {
-    package: &'static str,
-    program: &'static str,
-    why: &'static str,
+/// All that the tests need is there.
+pub struct Runner {
+    nextest: bool,
+    judges: Vec<(&'static str, PathBuf)>,
 }
-
-const DEBIAN: [Debian; 2] = [
-    Debian { package: "strace", program: "strace", why: "shows which files the program opens for writing" },
-    Debian { package: "python3-venv", program: "python3", why: "runs the independent judges" },
-];
 
 /// Prepares and runs. `rest` goes to the runner.
 pub fn run(rest: &[String]) -> Result<()> {
-    debian()?;
-    let mut judges = Vec::new();
-    for judge in &JUDGES {
-        let python = judge.prepare()?;
-        eprintln!("{}={}", judge.variable, python.display());
-        judges.push((judge.variable, python));
-    }
-    let mut tests = command("cargo");
-    if nextest()? {
-        tests.args(["nextest", "run", "--workspace", "--locked"]);
-        if std::env::var_os("CI").is_some() {
-            tests.args(["--profile", "ci"]);
-        }
-    } else {
-        eprintln!("cargo-nextest cannot be installed here: the tests run under cargo test");
-        tests.args(["test", "--workspace", "--locked"]);
-    }
-    tests.current_dir(workspace::root()).args(rest).envs(judges);
-    announce(&mut tests)
+    let profile = std::env::var_os("CI").map(|_| "ci");
+    announce(Runner::prepare()?.command(profile).args(rest))
 }
 
-/// Installs the Debian packages that are missing, as root or through sudo.
-fn debian() -> Result<()> {
-    let missing: Vec<&Debian> = DEBIAN.iter().filter(|debian| which(debian.program).is_none()).collect();
-    if missing.is_empty() {
-        return Ok(());
+impl Runner {
+    /// Installs what is missing: Debian packages, the judges, the runner.
+    pub fn prepare() -> Result<Self> {
+        debian::install(&debian::TESTS)?;
+        let mut judges = Vec::new();
+        for judge in &JUDGES {
+            let python = judge.prepare()?;
+            eprintln!("{}={}", judge.variable, python.display());
+            judges.push((judge.variable, python));
+        }
+        Ok(Self { nextest: nextest(), judges })
     }
-    for debian in &missing {
-        eprintln!("the Debian package {} is missing; it {}", debian.package, debian.why);
+
+    /// Every test of the workspace. A profile of `.config/nextest.toml` holds where nextest runs them.
+    pub fn command(&self, profile: Option<&str>) -> Command {
+        let mut tests = command("cargo");
+        if self.nextest {
+            tests.args(["nextest", "run", "--workspace", "--locked"]);
+            if let Some(profile) = profile {
+                tests.args(["--profile", profile]);
+            }
+        } else {
+            eprintln!("cargo-nextest cannot be installed here: the tests run under cargo test");
+            tests.args(["test", "--workspace", "--locked"]);
+        }
+        tests.current_dir(workspace::root()).envs(self.judges.iter().map(|(variable, python)| (variable, python)));
+        tests
     }
-    let names: Vec<&str> = missing.iter().map(|debian| debian.package).collect();
-    if which("apt-get").is_none() {
-        bail!("this is no Debian: install {} by hand, then try again", names.join(", "));
-    }
-    let root = capture(command("id").arg("-u"), "ask for the user id")?.trim() == "0";
-    let mut install = command(if root { "apt-get" } else { "sudo" });
-    if !root {
-        install.arg("apt-get");
-    }
-    announce(install.args(["install", "--yes", "--no-install-recommends"]).args(&names)).context("install Debian packages")
 }
 
 /// Whether cargo-nextest is there, after an attempt to install it.
-fn nextest() -> Result<bool> {
+fn nextest() -> bool {
     if which("cargo-nextest").is_some() {
-        return Ok(true);
+        return true;
     }
     eprintln!("cargo-nextest is missing; it runs each test in its own process (building it takes some minutes, once)");
     let installed = announce(command("cargo").args(["install", "cargo-nextest", "--locked", "--version", NEXTEST]));
     if let Err(error) = installed {
         eprintln!("{error:#}");
     }
-    Ok(which("cargo-nextest").is_some())
+    which("cargo-nextest").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::shown;
+
+    #[test]
+    fn each_runner_gets_its_words_and_every_judge() {
+        let runner = |nextest| Runner { nextest, judges: vec![("JUDGE", PathBuf::from("/judge/python"))] };
+        let nightly = runner(true).command(Some("nightly"));
+        assert_eq!(shown(&nightly), "cargo nextest run --workspace --locked --profile nightly");
+        // cargo test knows no profiles of nextest.
+        assert_eq!(shown(&runner(false).command(Some("nightly"))), "cargo test --workspace --locked");
+        assert!(nightly.get_envs().any(|(name, value)| name == "JUDGE" && value.is_some_and(|path| path == "/judge/python")));
+    }
 }

@@ -42,11 +42,12 @@ pub fn run() -> Result<()> {
     let files = workspace::files()?;
     let mut findings = imports::check(&workspace::metadata()?, &read("ARCHITECTURE.md")?);
     findings.extend(imports::one_version(&read("Cargo.lock")?));
-    let mut functions = BTreeSet::new();
+    let mut tests = BTreeSet::new();
     for file in files.iter().filter(|file| file.ends_with(".rs")) {
-        functions.extend(source::functions(&read(file)?));
+        let place = docs::place(file);
+        tests.extend(source::tests(&read(file)?).into_iter().map(|test| (place.to_owned(), test)));
     }
-    findings.extend(docs::tests_named(THREATS, &read(THREATS)?, &functions));
+    findings.extend(docs::tests_named(THREATS, &read(THREATS)?, &tests));
     for file in &files {
         findings.extend(source::name(file));
         if file.ends_with("Cargo.toml") && file != "Cargo.toml" {

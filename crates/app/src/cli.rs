@@ -173,7 +173,7 @@ pub struct RunArgs {
     /// Only these tables or models (may be given several times)
     #[arg(long, value_name = "NAME")]
     pub select: Vec<String>,
-    /// Load again what was already loaded from unchanged files
+    /// Load again what was already loaded from unchanged files, into tables that each load replaces
     #[arg(long)]
     pub again: bool,
     /// Check and count everything, and commit nothing
@@ -334,8 +334,12 @@ pub enum KeysCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Verify the whole log, its signatures, its anchor and the private values
-    Verify,
+    /// Verify the whole log, its signatures, its anchor and the private values, and every file of the store
+    Verify {
+        /// Also record what was found, or that all is well: `doctor` and `status` go by it. Changes the store, so copy evidence first
+        #[arg(long)]
+        record: bool,
+    },
     /// Begin the anchor that polder.yaml names, for a log that had none
     Anchor {
         /// Write its file, which must not exist yet
@@ -356,9 +360,117 @@ pub enum AuditCommand {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-    /// Print the proof that an event is in the log
+    /// Print the proof that an event is in the log, or that the log only grew since an older checkpoint
     Proof {
         /// The event's index
-        index: u64,
+        #[arg(required_unless_present = "since")]
+        index: Option<u64>,
+        /// How many entries the older checkpoint has: its second line
+        #[arg(long, value_name = "SIZE", conflicts_with = "index")]
+        since: Option<u64>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn walk(command: &mut clap::Command, name: &str, texts: &mut String) {
+        let help = command.clone().term_width(100).render_long_help();
+        texts.push_str(&format!("=== {name}\n{help}\n"));
+        for verb in command.get_subcommands_mut() {
+            let name = format!("{name} {}", verb.get_name());
+            walk(verb, &name, texts);
+        }
+    }
+
+    /// What users read: a change of it shows in review.
+    #[test]
+    fn help_texts() {
+        let mut texts = String::new();
+        walk(&mut Cli::command(), "polder", &mut texts);
+        let lines: Vec<&str> = texts.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    /// Texts in backticks that are no commands: the first lines of files.
+    const HEADINGS: [&str; 3] = ["polder approval 1", "polder contract v1", "polder recovery share 1"];
+
+    /// What is wrong with a command as a text gives it: a verb that there is none of, or an option that it does not take.
+    fn wrong_in(command: &str) -> Option<String> {
+        let root = Cli::command();
+        let (mut at, mut options): (&clap::Command, Vec<String>) = (&root, Vec::new());
+        let mut verbs = true;
+        let known = |command: &clap::Command| -> Vec<String> {
+            command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned).collect()
+        };
+        options.extend(known(at));
+        for word in command.split_whitespace().skip(1) {
+            let word = word.trim_matches(['[', ']', ',', '.']);
+            if let Some(option) = word.strip_prefix("--") {
+                let option = option.split('=').next().unwrap_or_default();
+                if !options.iter().any(|known| known == option) {
+                    return Some(format!("--{option} is no option of it"));
+                }
+                verbs = false;
+                continue;
+            }
+            verbs = verbs && at.has_subcommands();
+            if !verbs || !word.starts_with(|first: char| first.is_ascii_lowercase()) {
+                verbs = false;
+                continue;
+            }
+            let Some(verb) = at.find_subcommand(word) else { return Some(format!("{word} is no command")) };
+            at = verb;
+            options.extend(known(at));
+        }
+        None
+    }
+
+    fn texts(dir: &std::path::Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !name.starts_with('.') && name != "target" {
+                    texts(&path, found);
+                }
+                continue;
+            }
+            if !matches!(path.extension().and_then(std::ffi::OsStr::to_str), Some("rs" | "snap" | "md")) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for quoted in text.split("`polder ").skip(1).filter_map(|rest| rest.split('`').next()) {
+                let words: Vec<&str> = quoted.split_whitespace().collect();
+                found.push((path.display().to_string(), format!("polder {}", words.join(" "))));
+            }
+        }
+    }
+
+    /// An error that names a command which does not exist leaves its reader alone.
+    #[test]
+    fn every_command_that_a_text_names_exists() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let mut found = Vec::new();
+        for part in ["crates", "docs", "xtask"] {
+            texts(&root.join(part), &mut found);
+        }
+        assert!(found.len() >= 80, "{}", found.len());
+        let wrong: Vec<String> = found
+            .iter()
+            .filter(|(_, command)| !HEADINGS.contains(&command.as_str()))
+            .filter_map(|(path, command)| Some(format!("{path}: {command}: {}", wrong_in(command)?)))
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        // The controls.
+        for command in ["polder model check", "polder nothing", "polder keys rotate --everything", "polder init --yes-please x"] {
+            assert!(wrong_in(command).is_some(), "{command}");
+        }
+        for command in ["polder", "polder sql QUERY --output csv", "polder model run", "polder table drop {table} --yes"] {
+            assert_eq!(wrong_in(command), None, "{command}");
+        }
+    }
 }

@@ -45,48 +45,46 @@ pub async fn run(cli: Cli) -> Outcome {
             let loss = global.drop_batch.as_deref().map(crate::wiring::Loss::parse).transpose()?;
             let installation = writer(global).await?;
             let ran = run::run(&installation, args, global.memory_mib, loss, output).await;
-            installation.close().await?;
-            ran
+            installation.close_after(ran).await
         }
         Command::Sql(args) => {
             let installation = writer(global).await?;
             let answered = sql::run(&installation, args, global.memory_mib, global.output).await;
-            installation.close().await?;
-            answered
+            installation.close_after(answered).await
         }
         Command::Table(command) => {
             let installation = writer(global).await?;
-            table::run(&installation, command, output).await?;
-            installation.close().await
+            let done = table::run(&installation, command, output).await;
+            installation.close_after(done).await
         }
         Command::Model(command) => {
             let installation = writer(global).await?;
-            model::run(&installation, command, global.memory_mib, output).await?;
-            installation.close().await
+            let done = model::run(&installation, command, global.memory_mib, output).await;
+            installation.close_after(done).await
         }
         Command::Quarantine(command) => {
             let installation = writer(global).await?;
-            quarantine::run(&installation, command, output).await?;
-            installation.close().await
+            let done = quarantine::run(&installation, command, output).await;
+            installation.close_after(done).await
         }
         Command::Source(SourceCommand::List) => source::list(&project(global)?, output),
         Command::Source(SourceCommand::Check { name }) => {
             let installation = writer(global).await?;
-            source::check(&installation, name, output).await?;
-            installation.close().await
+            let done = source::check(&installation, name, output).await;
+            installation.close_after(done).await
         }
         Command::Contract(command @ (ContractCommand::List | ContractCommand::Check { .. })) => {
             contract::offline(&project(global)?, command, output)
         }
         Command::Contract(ContractCommand::Draft { dataset, all }) => {
             let installation = writer(global).await?;
-            contract::draft(&installation, dataset, *all).await?;
-            installation.close().await
+            let done = contract::draft(&installation, dataset, *all).await;
+            installation.close_after(done).await
         }
         Command::Contract(ContractCommand::Approve { name, yes, key }) => {
             let installation = writer(global).await?;
-            contract::approve(&installation, name, *yes, key.as_deref()).await?;
-            installation.close().await
+            let done = contract::approve(&installation, name, *yes, key.as_deref()).await;
+            installation.close_after(done).await
         }
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
             keys::recover(&project(global)?, shares, key_file, global.wait).await
@@ -95,17 +93,29 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Keys(KeysCommand::Approve { request, key }) => keys::approve(request, key),
         Command::Keys(command) => {
             let installation = writer(global).await?;
-            keys::run(&installation, command, output).await?;
-            installation.close().await
+            let done = keys::run(&installation, command, output).await;
+            installation.close_after(done).await
         }
-        Command::Audit(AuditCommand::Verify) => audit::verify(&auditor(global).await?, output).await,
+        Command::Audit(AuditCommand::Verify { record }) => {
+            let installation = auditor(global).await?;
+            let verified = audit::verify(&installation).await?;
+            drop(installation);
+            if *record {
+                let installation = writer(global).await?;
+                let recorded = audit::record(&installation, &verified).await;
+                installation.close().await?;
+                recorded?;
+            }
+            audit::report(&verified, output)
+        }
         Command::Audit(AuditCommand::Export { to }) => audit::export(&auditor(global).await?, to, output).await,
-        Command::Audit(AuditCommand::Proof { index }) => audit::proof(&auditor(global).await?, *index).await,
+        Command::Audit(AuditCommand::Proof { index: Some(index), .. }) => audit::inclusion(&auditor(global).await?, *index).await,
+        Command::Audit(AuditCommand::Proof { index: None, since }) => audit::consistency(&auditor(global).await?, since.unwrap_or(0)).await,
         Command::Audit(AuditCommand::Anchor { .. }) => audit::begin_anchor(project(global)?, global.wait).await,
         Command::Audit(AuditCommand::Show { limit, kind }) => {
             let installation = writer(global).await?;
-            audit::show(&installation, *limit, kind.as_deref(), output).await?;
-            installation.close().await
+            let done = audit::show(&installation, *limit, kind.as_deref(), output).await;
+            installation.close_after(done).await
         }
     }
 }
@@ -131,7 +141,7 @@ async fn auditor(global: &Global) -> Outcome<Installation> {
         installation.close().await
     };
     if let Err(failure) = recorded.await {
-        tracing::warn!(%failure, "the refusal could not be recorded");
+        crate::print::warn("the refusal could not be recorded", &failure);
     }
     Err(denied)
 }

@@ -1,9 +1,10 @@
 //! Named points where a test ends or stops the process with a real signal, given on the command line and by nothing else.
 
 use std::io::Read;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use polder_store::{Effect, FaultAt, Faults, NoFaults};
 use rustix::process::{Signal, getpid, kill_process};
 
 struct Point {
@@ -14,6 +15,9 @@ struct Point {
 }
 
 static POINT: OnceLock<Point> = OnceLock::new();
+
+/// The point that lies before an operation of the store on its disk, of whatever kind: `store#7` is before the seventh.
+const STORE: &str = "store";
 
 /// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME:stop` for SIGSTOP, `NAME#2` for the second time that it
 /// is passed.
@@ -26,6 +30,14 @@ pub fn choose(point: &str) {
     let (name, nth) = point.split_once('#').map_or((point, 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
     // A process chooses once, before it does anything.
     let _ = POINT.set(Point { name: name.to_owned(), signal, passes: AtomicU32::new(nth) });
+}
+
+/// What the store's disk does: nothing of its own, unless the process is to be killed there.
+pub fn of_the_store() -> Arc<dyn Faults> {
+    match POINT.get() {
+        Some(point) if point.name == STORE => Arc::new(FaultAt::new(None, u64::from(point.passes.load(Ordering::SeqCst)), Effect::Kill)),
+        _ => Arc::new(NoFaults),
+    }
 }
 
 /// Ends or stops the process here when this point was chosen.

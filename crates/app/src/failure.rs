@@ -74,6 +74,13 @@ impl Failure {
         self
     }
 
+    /// This failure explains another one, which becomes a cause.
+    pub fn explains(mut self, seen: Self) -> Self {
+        self.causes.push(seen.text);
+        self.causes.extend(seen.causes);
+        self
+    }
+
     /// What the failure means to its caller.
     pub fn kind(&self) -> ErrorKind {
         self.kind

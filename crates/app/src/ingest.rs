@@ -1,25 +1,29 @@
 //! One batch of one source into one table: read, checked, staged, counted, committed. Law 5 lives here: whatever does not close
 //! leaves nothing visible.
 
+mod offsets;
 mod sink;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polder_connect::{Committed, Connection, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
-use polder_contract::{Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciliation, Rejection, Rule};
+use polder_connect::{Committed, FileList, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
+use polder_contract::{
+    Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection, Rule,
+};
 use polder_lake::{Lake, WriteMode, WriteRequest};
-use polder_policy::Action;
-use polder_store::{Area, SealedStore};
+use polder_policy::{Action, Permit};
 use polder_types::event::Counts;
 use polder_types::{DatasetId, ErrorKind, EventKind, RunId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::sink::LakeSink;
+pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
+use crate::ingest::offsets::{LoadedFile, Sorted};
+use crate::ingest::sink::{Counter, LakeSink};
 use crate::installation::Installation;
 use crate::progress::Progress;
 use crate::quarantine::{Quarantine, leftovers};
@@ -52,6 +56,8 @@ pub struct BatchReport {
     pub never_seen: Vec<String>,
     /// Files read.
     pub files: usize,
+    /// Files that hold what was loaded before under another name or date, and were not loaded again.
+    pub already_loaded: Vec<AlreadyLoaded>,
     /// Why it failed: `kind`, `exit_code`, `message` and `causes`, as a command that fails says it.
     pub error: Option<serde_json::Value>,
     #[serde(skip)]
@@ -82,89 +88,6 @@ pub struct LoadOptions {
     pub loss: Option<Loss>,
 }
 
-/// What a sequence read: a create-only sealed object. Files of all sequences so far, so that an append knows what it has.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Offsets {
-    /// The run.
-    pub run: String,
-    /// The contract under which it was read.
-    pub contract_hash: String,
-    /// What identifies the files that were read.
-    pub source_identity: String,
-    /// Every file that the table holds.
-    pub files: Vec<LoadedFile>,
-    /// Quarantine objects that were replayed into it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replayed: Vec<String>,
-}
-
-/// A file that was loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoadedFile {
-    path: String,
-    size_bytes: u64,
-    modified_ns: String,
-}
-
-impl From<&FileSeen> for LoadedFile {
-    fn from(file: &FileSeen) -> Self {
-        Self { path: file.path.clone(), size_bytes: file.size_bytes, modified_ns: file.modified_ns.to_string() }
-    }
-}
-
-impl Offsets {
-    pub(crate) fn path(dataset: DatasetId, sequence: u64) -> object_store::path::Path {
-        SealedStore::path(Area::Offsets, dataset, &format!("{sequence:020}"))
-    }
-
-    /// Those of a committed sequence; none before the first.
-    pub(crate) async fn read(installation: &Installation, dataset: DatasetId, sequence: u64) -> Outcome<Option<Self>> {
-        let path = Self::path(dataset, sequence);
-        match installation.store.read(&path).await {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-                Failure::because(ErrorKind::Corrupt, format!("read {path}: it is not what was written; restore it"), &error)
-            }),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(installation.store_failure("read the offsets of the table", &error)),
-        }
-    }
-
-    /// Those of the last commit; empty before the first one only.
-    async fn of_head(installation: &Installation, dataset: DatasetId, head: u64) -> Outcome<Self> {
-        match Self::read(installation, dataset, head).await? {
-            Some(offsets) => Ok(offsets),
-            None if head == 0 => Ok(Self::default()),
-            None => Err(Failure::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "read {}: it is gone, and without it nobody knows which files the table holds; restore it from a backup",
-                    Self::path(dataset, head)
-                ),
-            )),
-        }
-    }
-
-    async fn write(&self, store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome {
-        let bytes = serde_json::to_vec(self).map_err(|error| Failure::because(ErrorKind::Internal, "write offsets as JSON", &error))?;
-        store.create(&Self::path(dataset, sequence), bytes.into()).await.map_err(|error| store_failure("write offsets", &error))
-    }
-
-    /// The next sequence: beyond the last commit, and beyond what a killed run had begun.
-    async fn next_sequence(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<u64> {
-        use futures::TryStreamExt;
-        use object_store::ObjectStore;
-        let prefix = SealedStore::path(Area::Offsets, dataset, "");
-        let mut last = head;
-        let mut listed = store.list(Some(&prefix));
-        while let Some(object) = listed.try_next().await.map_err(|error| store_failure("list offsets", &error))? {
-            last = last.max(object.location.filename().and_then(|name| name.parse().ok()).unwrap_or(0));
-        }
-        Ok(last + 1)
-    }
-}
-
 pub(crate) fn store_failure(step: &str, error: &object_store::Error) -> Failure {
     Failure::because(polder_store::kind_of(error), format!("{step} in the store"), error)
 }
@@ -172,12 +95,18 @@ pub(crate) fn store_failure(step: &str, error: &object_store::Error) -> Failure 
 /// Loads what a contract authorises.
 pub async fn load(installation: &Installation, lake: &Lake, approved: Approved, run: RunId, options: LoadOptions) -> Outcome<BatchReport> {
     let table = approved.table.to_string();
-    installation.may(Action::Run, &table).await?;
-    let dataset = installation.dataset(&format!("table:{table}")).await?;
-    let mut batch =
-        Batch { installation, lake, approved: Arc::new(approved), dataset, run, options, report: BatchReport::new(table.clone()) };
+    let permit = installation.may(Action::Run, &table).await?;
+    let name = format!("table:{table}");
+    let dataset = match options.dry_run {
+        // A dry run makes no keys: a table that has none goes by the id that its permit has.
+        true => installation.keys.find(&name).unwrap_or(permit.table_id()),
+        false => installation.dataset(&name).await?,
+    };
+    let report = BatchReport::new(table.clone());
+    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit, dataset, run, options, report };
     let loaded = batch.load().await;
-    batch.ended(loaded, &format!("load table {table}")).await
+    let step = format!("load table {table}");
+    Ok(if options.dry_run { batch.looked(loaded, step) } else { batch.ended(loaded, &step).await })
 }
 
 /// Loads into a table what its contract once refused and now admits.
@@ -186,18 +115,24 @@ pub async fn load(installation: &Installation, lake: &Lake, approved: Approved, 
 /// When it is not permitted, or the log cannot be written. A failure on the way is in the report.
 pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved, run: RunId) -> Outcome<BatchReport> {
     let table = approved.table.to_string();
-    installation.may(Action::Run, &table).await?;
+    let run_permit = installation.may(Action::Run, &table).await?;
     let permit = installation.permit(Action::Quarantine, &table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
     let (request, policies) = (permit.request(), permit.policies().to_vec());
     installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
     let (dataset, options) = (permit.table_id(), LoadOptions::default());
-    let mut batch =
-        Batch { installation, lake, approved: Arc::new(approved), dataset, run, options, report: BatchReport::new(table.clone()) };
+    let report = BatchReport::new(table.clone());
+    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit: run_permit, dataset, run, options, report };
     let replayed = batch.replay().await;
-    let report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await?;
+    let mut report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await;
     let rows = report.counts.map_or(0, |counts| counts.read);
-    installation.record(EventKind::ReadFinished { request, rows, complete: report.failure.is_none() }).await?;
+    let read = EventKind::ReadFinished { request, rows, complete: report.failure.is_none() };
+    if let Some(failure) = &mut report.failure {
+        installation.record_failure(failure, read).await;
+    } else if let Err(failure) = installation.record(read).await {
+        // What was committed stands, and is reported beside the failure.
+        report.failed_after(failure.during("record that the refused rows were read"));
+    }
     Ok(report)
 }
 
@@ -206,6 +141,8 @@ struct Batch<'a> {
     installation: &'a Installation,
     lake: &'a Lake,
     approved: Arc<Approved>,
+    /// To load into the table.
+    permit: Permit,
     dataset: DatasetId,
     run: RunId,
     options: LoadOptions,
@@ -221,16 +158,18 @@ struct Input {
 }
 
 impl Batch<'_> {
-    /// The report, with the failure when there was one, which is recorded.
-    async fn ended(mut self, outcome: Outcome, step: &str) -> Outcome<BatchReport> {
-        let Err(failure) = outcome else { return Ok(self.report) };
-        let failure = failure.during(step);
+    /// The report, with the failure when there was one, which is recorded where it can be.
+    async fn ended(mut self, outcome: Outcome, step: &str) -> BatchReport {
+        let Err(failure) = outcome else { return self.report };
+        let mut failure = failure.during(step);
         let (run, dataset, counts) = (self.run, self.dataset, self.report.counts);
-        self.installation.record(EventKind::BatchFailed { run, dataset, counts, error: failure.kind().name().to_owned() }).await?;
-        // What cannot be deleted now, the next load deletes.
-        let _ = leftovers::delete(self.installation, &self.report.table, Some(run)).await;
+        let failed = EventKind::BatchFailed { run, dataset, counts, error: failure.kind().name().to_owned() };
+        if self.installation.record_failure(&mut failure, failed).await {
+            // What cannot be deleted now, the next load deletes.
+            let _ = leftovers::delete(self.installation, &self.report.table, Some(run)).await;
+        }
         self.report.fail(failure);
-        Ok(self.report)
+        self.report
     }
 
     /// There is nothing to load, provided that the table is still what the log says it is.
@@ -244,44 +183,51 @@ impl Batch<'_> {
         self.installation.journal.state().tables.get(&self.dataset).map_or(0, |head| head.sequence)
     }
 
+    /// The report of a dry run, which began no batch that the log would have to see the end of.
+    fn looked(mut self, outcome: Outcome, step: String) -> BatchReport {
+        if let Err(failure) = outcome {
+            self.report.fail(failure.during(step));
+        }
+        self.report
+    }
+
     async fn load(&mut self) -> Outcome {
         let (installation, lake, dataset, approved) = (self.installation, self.lake, self.dataset, Arc::clone(&self.approved));
         let project = &installation.project;
-        let mut connection = project.source(&approved.source)?;
+        let connection = project.source(&approved.source)?;
         let columns: Vec<WantedColumn> = approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name)).collect();
         let contract_hash = hex::encode(approved.semantic_hash());
-        installation.classify(dataset, &approved, described::of_contract(&approved)).await?;
-        if !lake.exists(dataset) {
-            lake.create(dataset, approved.arrow_schema().as_ref(), &installation.actor).await?;
+        let (append, head) = (approved.disposition == Disposition::Append, self.head());
+        if append && self.options.again && head > 0 {
+            return Err(Failure::new(
+                ErrorKind::Invalid,
+                "load all files again: the table keeps its rows, and they would be doubled; set polder.disposition to replace, or remove the table with `polder table drop` first",
+            ));
         }
-        let head = self.head();
+        if !self.options.dry_run {
+            installation.classify(dataset, &approved, described::of_contract(&approved)).await?;
+        }
         if head > 0 {
             // What cannot be read cannot be loaded into: said before anything else is tried.
             lake.rows(dataset, None).await?;
         }
         let before = Offsets::of_head(installation, dataset, head).await?;
-        let append = approved.disposition == Disposition::Append;
-        let open = |connection: &Connection| -> Outcome<Box<dyn SourceReader>> {
-            Ok(polder_connect::open(connection, &approved.dataset, &columns, ReadOptions::new(project.dir()))?)
-        };
-        let mut reader = open(&connection)?;
-        if !self.options.again && head > 0 {
-            if append {
-                let new = new_files(&before, &reader.files())?;
-                if new.is_empty() {
-                    return self.unchanged().await;
-                }
-                if new.len() < reader.files().len() {
-                    // Dropped first: its thread would go on reading all files.
-                    drop(reader);
-                    if let Some(chosen) = connection.datasets.get_mut(&approved.dataset) {
-                        chosen.files = new.iter().map(|name| globbed(name)).collect();
-                    }
-                    reader = open(&connection)?;
-                }
-            } else if before.source_identity == reader.source_identity() && before.contract_hash == contract_hash {
+        let options = ReadOptions::new(project.dir());
+        let options = if append { options.hashing() } else { options };
+        let mut list = FileList::find(&connection, &approved.dataset, options)?;
+        let mut sorted = Sorted::default();
+        if append {
+            sorted = before.sort(&mut list)?;
+            self.report.already_loaded.clone_from(&sorted.already);
+            if sorted.new.is_empty() {
                 return self.unchanged().await;
             }
+            list.keep(&sorted.new);
+        }
+        let reader = list.open(&connection, &approved.dataset, &columns, options)?;
+        let same = before.source_identity == reader.source_identity() && before.contract_hash == contract_hash;
+        if !append && !self.options.again && head > 0 && same {
+            return self.unchanged().await;
         }
         self.report.files = reader.files().len();
         let mut offsets = Offsets {
@@ -292,9 +238,7 @@ impl Batch<'_> {
             replayed: Vec::new(),
         };
         if append {
-            let kept: Vec<LoadedFile> = before.files.into_iter().filter(|file| !offsets.files.contains(file)).collect();
-            offsets.files.extend(kept);
-            offsets.replayed = before.replayed;
+            offsets.extend(before, sorted);
         }
         let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
         self.write(Input { reader, null_tokens, append, offsets }).await
@@ -323,6 +267,16 @@ impl Batch<'_> {
     async fn write(&mut self, input: Input) -> Outcome {
         let Input { reader, null_tokens, append, offsets } = input;
         let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
+        if append {
+            self.columns_agree().await?;
+        }
+        if self.options.dry_run {
+            let gate = Arc::new(self.gate(append, null_tokens).await?);
+            let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, 0);
+            self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
+            self.report.status = "checked";
+            return Ok(());
+        }
         leftovers::delete(installation, &self.report.table, None).await?;
         let sequence = Offsets::next_sequence(&installation.store, dataset, self.head()).await?;
         let contract_hash = hex::encode(self.approved.semantic_hash());
@@ -336,12 +290,11 @@ impl Batch<'_> {
             mode: if append { WriteMode::Append } else { WriteMode::Replace },
             actor: installation.actor.clone(),
         };
-        let read = reader.files().into_iter().filter(|file| offsets.files.contains(&LoadedFile::from(file))).collect();
-        let end = polder_connect::Offsets { sequence, source_identity: offsets.source_identity.clone(), files: read };
+        let source_identity = offsets.source_identity.clone();
         let mut sink = LakeSink::new(lake.writer(request).await?, &installation.store, dataset, offsets);
         let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, sequence);
-        let finished = match self.stage(&gate, reader, &mut sink, &mut quarantine).await {
-            Ok(reconciled) => reconciled,
+        let (reconciled, files) = match self.stage(&gate, reader, &mut sink, &mut quarantine).await {
+            Ok(staged) => staged,
             Err(failure) => {
                 // The first refused rows show why; where they cannot be kept, the report still does.
                 let _ = quarantine.keep_sample().await;
@@ -350,12 +303,7 @@ impl Batch<'_> {
                 return Err(failure);
             }
         };
-        if self.options.dry_run {
-            sink.abort().await?;
-            self.report.status = "checked";
-            return Ok(());
-        }
-        match sink.commit(end, finished).await? {
+        match sink.commit(polder_connect::Offsets { sequence, source_identity, files }, reconciled).await? {
             Committed::Now { version } => {
                 self.report.version = Some(version);
                 self.report.status = "committed";
@@ -363,6 +311,19 @@ impl Batch<'_> {
             Committed::Already { .. } => self.report.status = "unchanged",
         }
         Ok(())
+    }
+
+    /// Rows that stay have the contract's columns.
+    async fn columns_agree(&self) -> Outcome {
+        let schema = self.approved.arrow_schema();
+        let Some(difference) = self.lake.differing_column(self.dataset, schema.as_ref()).await? else { return Ok(()) };
+        let table = &self.report.table;
+        Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "compare the columns of table {table} with its contract: {difference}, and rows that are there stay as they are; give the contract the table's columns, set polder.disposition to replace, or remove the table with `polder table drop {table}`"
+            ),
+        ))
     }
 
     async fn gate(&self, append: bool, null_tokens: Vec<String>) -> Outcome<Gate> {
@@ -373,49 +334,61 @@ impl Batch<'_> {
         options.faults = self.options.loss.and_then(Loss::in_gate);
         let keys: Vec<String> =
             approved.key_columns().into_iter().filter_map(|at| approved.columns.get(at)).map(|column| column.name.clone()).collect();
-        if append && !keys.is_empty() && self.lake.rows(self.dataset, None).await? > 0 {
-            options.existing = Some(Box::new(self.lake.keys(self.dataset, &keys).await?));
+        if append && !keys.is_empty() && self.lake.exists(self.dataset) && self.lake.rows(self.dataset, None).await? > 0 {
+            options.existing = Some(Box::new(self.lake.keys(&self.permit, &keys).await?));
         }
         Ok(Gate::new(Arc::clone(approved), options)?)
     }
 
+    /// Reads to the end and stages; the files as they were read.
     async fn stage(
         &mut self,
         gate: &Arc<Gate>,
         reader: Box<dyn SourceReader>,
         sink: &mut dyn TableSink,
         quarantine: &mut Quarantine<'_>,
-    ) -> Outcome<polder_contract::Reconciled> {
+    ) -> Outcome<(Reconciled, Vec<FileSeen>)> {
         let approved = Arc::clone(&self.approved);
         let approved = &approved;
         let progress = Progress::start(format!("load {}", approved.table));
         let quarantines = approved.on_violation == OnViolation::Quarantine;
         let keep = quarantines && !self.options.dry_run;
-        let mut refusals = Refusals::default();
         let (mut checked, ended) = check_in_threads(gate, reader);
-        let mut decoded = 0u64;
-        while let Some(batch) = checked.recv().await {
-            let (rows, Checked { admitted, rejections }) = batch?;
-            decoded += rows;
-            for rejection in &rejections {
-                refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
-                if approved.on_violation == OnViolation::Fail {
-                    self.report.refused = refusals.report();
-                    return Err(violation(rejection));
+        let (mut refusals, mut decoded) = (Refusals::default(), 0u64);
+        let passed = async {
+            while let Some(batch) = checked.recv().await {
+                let (rows, Checked { admitted, rejections }) = batch?;
+                decoded += rows;
+                for rejection in &rejections {
+                    refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
+                    if approved.on_violation == OnViolation::Fail {
+                        return Err(violation(rejection));
+                    }
+                    if keep {
+                        quarantine.push(rejection).await?;
+                    }
                 }
-                if keep {
-                    quarantine.push(rejection).await?;
+                if admitted.rows() > 0 {
+                    sink.write(admitted).await?;
                 }
+                progress.at(decoded, format!("rows read, {} refused", refusals.total));
             }
-            if admitted.rows() > 0 {
-                sink.write(admitted).await?;
-            }
-            progress.at(decoded, format!("rows read, {} refused", refusals.total));
-        }
-        let reader = ended.await.map_err(|error| Failure::because(ErrorKind::Internal, "read the source: its thread ended", &error))??;
+            Ok(())
+        };
+        let passed: Outcome = passed.await;
+        // Where it failed, the reading thread stops at its next batch, and what it knows by then is told.
+        drop(checked);
+        let (reader, read) =
+            ended.await.map_err(|error| Failure::because(ErrorKind::Internal, "read the source: its thread ended", &error))?;
         self.report.left_out = reader.left_out().to_vec();
         self.report.never_seen = reader.never_seen().to_vec();
-        let counted = reader.counted();
+        self.report.refused = refusals.report();
+        let so_far = |quarantined: u64| if quarantines { (0, quarantined) } else { (quarantined, 0) };
+        let (rejected, quarantined) = so_far(refusals.total);
+        let loaded = decoded.saturating_sub(refusals.total);
+        self.report.counts = Some(Counts { read: decoded, independent: false, loaded, rejected, quarantined });
+        passed.and(read)?;
+        let (counted, files) = (reader.counted(), reader.files());
         drop(reader);
         let finishing = Arc::clone(gate);
         let duplicates = tokio::task::spawn_blocking(move || finishing.finish())
@@ -427,7 +400,7 @@ impl Batch<'_> {
         }
         self.report.refused = refusals.report();
         self.report.not_kept = if quarantines { refusals.malformed } else { 0 };
-        let (rejected, quarantined) = if quarantines { (0, refusals.total) } else { (refusals.total, 0) };
+        let (rejected, quarantined) = so_far(refusals.total);
         let (read, independent) = (counted.unwrap_or(decoded), counted.is_some());
         let repeated = u64::try_from(duplicates.len()).unwrap_or(u64::MAX);
         let loaded = duplicates.rows_admitted().saturating_sub(repeated);
@@ -474,7 +447,7 @@ impl Batch<'_> {
             staged.rows,
             if keep { quarantined_text(refusals.total, refusals.malformed) } else { format!("{} refused", refusals.total) }
         ));
-        Ok(reconciled)
+        Ok((reconciled, files))
     }
 }
 
@@ -485,43 +458,6 @@ fn quarantined_text(rows: u64, not_kept: u64) -> String {
         not_kept if not_kept == rows => format!("{rows} quarantined, all of them malformed and not kept"),
         not_kept => format!("{rows} quarantined, {not_kept} of them malformed and not kept"),
     }
-}
-
-/// Files that an append has not loaded yet, by name.
-fn new_files(before: &Offsets, files: &[FileSeen]) -> Outcome<Vec<String>> {
-    let mut new = Vec::new();
-    for file in files {
-        let seen = LoadedFile::from(file);
-        match before.files.iter().find(|known| known.path == seen.path) {
-            None => new.push(seen.path),
-            Some(known) if *known == seen => {}
-            Some(_) => {
-                return Err(Failure::new(
-                    ErrorKind::Rejected,
-                    format!(
-                        "append {}: it changed since it was loaded, and loading it again would double its rows; give the new rows a file of their own, or set polder.disposition to replace",
-                        seen.path
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(new)
-}
-
-/// A file's name as a pattern that matches it alone.
-fn globbed(name: &str) -> String {
-    let mut pattern = String::with_capacity(name.len());
-    for c in name.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}') {
-            pattern.push('[');
-            pattern.push(c);
-            pattern.push(']');
-        } else {
-            pattern.push(c);
-        }
-    }
-    pattern
 }
 
 /// Rows refused, as they are found.
@@ -573,7 +509,8 @@ fn violation(rejection: &Rejection) -> Failure {
     )
 }
 
-type Ended = tokio::task::JoinHandle<Result<Box<dyn SourceReader>, Failure>>;
+/// The reader as it was left, and whether it came to its end.
+type Ended = tokio::task::JoinHandle<(Box<dyn SourceReader>, Outcome)>;
 /// A batch as it was checked, with the number of its records before.
 type CheckedBatch = Outcome<(u64, Checked)>;
 type CheckedBatches = tokio::sync::mpsc::Receiver<CheckedBatch>;
@@ -594,13 +531,17 @@ fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (Che
         });
     }
     let ended = tokio::task::spawn_blocking(move || {
-        while let Some(raw) = reader.next()? {
+        loop {
+            let raw = match reader.next() {
+                Ok(Some(raw)) => raw,
+                Ok(None) => return (reader, Ok(())),
+                Err(error) => return (reader, Err(error.into())),
+            };
             let (answer, waiting) = tokio::sync::oneshot::channel();
             if order_sender.blocking_send(waiting).is_err() || raw_sender.send((raw, answer)).is_err() {
-                break;
+                return (reader, Ok(()));
             }
         }
-        Ok(reader)
     });
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
@@ -644,6 +585,14 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
     if !report.left_out.is_empty() {
         lines.push(format!("{:<12}   left outside, since no contract authorises them: {}", "", report.left_out.join(", ")));
     }
+    if !report.already_loaded.is_empty() {
+        let known = report.already_loaded.iter().map(|known| match known.file == known.loaded_as {
+            true => format!("{} (touched since)", known.file),
+            false => format!("{} (as {})", known.file, known.loaded_as),
+        });
+        let known: Vec<String> = known.collect();
+        lines.push(format!("{:<12}   not loaded again, since their bytes were loaded before: {}", "", known.join(", ")));
+    }
     if !report.never_seen.is_empty() {
         lines.push(format!("{:<12}   authorised and in no record: {}", "", report.never_seen.join(", ")));
     }
@@ -668,6 +617,7 @@ impl BatchReport {
             left_out: Vec::new(),
             never_seen: Vec::new(),
             files: 0,
+            already_loaded: Vec::new(),
             error: None,
             failure: None,
         }
@@ -683,6 +633,11 @@ impl BatchReport {
     /// The batch failed.
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.status = "failed";
+        self.failed_after(failure);
+    }
+
+    /// Something failed after the batch had come to its end.
+    fn failed_after(&mut self, failure: Failure) {
         self.error = failure.to_json().get_mut("error").map(serde_json::Value::take);
         self.failure = Some(failure);
     }

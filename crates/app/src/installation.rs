@@ -16,6 +16,7 @@ use polder_types::{
 use crate::account;
 use crate::described::Described;
 use crate::failure::{Failure, Outcome};
+use crate::print;
 use crate::project::Project;
 use crate::secret_ref;
 use crate::settings::Custody as CustodySettings;
@@ -131,7 +132,7 @@ impl Installation {
 
     async fn open_all(project: Project, custody: Arc<dyn Custody>, wait: Option<u64>, anchor: Option<Anchor>) -> Outcome<Self> {
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
-        let backend = Backend::open(&store_dir(&project))?;
+        let backend = backend(&project)?;
         let lease = match Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await {
             // A full disk must not keep out who makes room on it: the lease's file is written from the reserve.
             Err(error) if error.is_no_space() => {
@@ -140,9 +141,7 @@ impl Installation {
             }
             acquired => acquired?,
         };
-        let keys = Keys::open(custody, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
-        // Long work outlives a lease of the keys: they are asked for again every minute.
-        keys.keep_renewed();
+        let keys = open_keys(custody, &backend, &clock, &rng).await?;
         // Whoever left temporaries is gone: only the holder of the lease has any.
         backend.sweep_temporaries()?;
         match backend.restore_reserve() {
@@ -154,6 +153,7 @@ impl Installation {
         let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
         let signer = Arc::new(JournalSigner::new(keys.clone()));
         let journal = Journal::open(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor).await?;
+        refuse_older_keys(&store, &journal);
         let (epoch, known) = (lease.epoch(), journal.state().epoch);
         if epoch <= known {
             lease.withdraw().await?;
@@ -183,12 +183,13 @@ impl Installation {
     /// When keys or store are unavailable, or something is not as it must be.
     pub async fn open_read_only(project: Project) -> Outcome<Self> {
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
-        let backend = Backend::open(&store_dir(&project))?;
-        let keys = Keys::open(custody(&project)?, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
+        let backend = backend(&project)?;
+        let keys = open_keys(custody(&project)?, &backend, &clock, &rng).await?;
         let temp = TempSpace::new(backend.clone(), Arc::clone(&rng), 0)?;
         let store = SealedStore::new(backend, keys.clone(), Arc::clone(&rng));
         let signer = Arc::new(JournalSigner::new(keys.clone()));
         let journal = Journal::open_read_only(store.clone(), signer, Arc::clone(&clock), Arc::clone(&rng), anchor(&project)).await?;
+        refuse_older_keys(&store, &journal);
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
         let policies = Arc::new(project.policies()?);
@@ -211,15 +212,69 @@ impl Installation {
         Ok(())
     }
 
-    /// Ends the process's work: a snapshot makes the next opening fast, and the lease goes back.
+    /// Records that something failed. Where that cannot be recorded it is only said: the caller must hear why it failed, and
+    /// whoever opens the installation next finds it begun and not ended. But where another writer took over, that is why: what
+    /// was seen was seen behind its back.
+    ///
+    /// Returns whether it was recorded.
+    pub async fn record_failure(&self, failure: &mut Failure, kind: EventKind) -> bool {
+        match self.record(kind).await {
+            Ok(()) => return true,
+            Err(lost) if lost.kind() == ErrorKind::Busy => {
+                if failure.kind() != ErrorKind::Busy {
+                    *failure = lost.explains(failure.clone());
+                }
+            }
+            Err(unrecorded) => print::warn("a failure could not be recorded", &unrecorded),
+        }
+        false
+    }
+
+    /// Lets nobody act who was taken for dead while they were paused. To be asked between a recorded intent and each act.
     ///
     /// # Errors
-    /// When the snapshot cannot be written.
+    /// When another writer took over, the store cannot be reached, or the installation is open for reading only.
+    pub async fn still_writer(&self) -> Outcome {
+        match &self.lease {
+            Some(lease) => Ok(lease.check().await?),
+            None => Err(Failure::new(ErrorKind::Busy, "change the installation: it is open for reading only; open it as the writer")),
+        }
+    }
+
+    /// Ends the process's work: a snapshot makes the next opening fast, and the lease goes back. Without the snapshot the next
+    /// opening replays more of the log: on a full disk that is said, and is no failure of what was done.
+    ///
+    /// # Errors
+    /// When another writer took over, or the log is not as it must be.
     pub async fn close(self) -> Outcome {
         crate::failpoint::hit("snapshot-before");
-        self.journal.snapshot().await?;
+        match self.journal.snapshot().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                print::warn("no snapshot of the log's state was written, and the next command opens slower", &error.into());
+            }
+            written => written?,
+        }
         crate::failpoint::hit("snapshot-after");
         Ok(())
+    }
+
+    /// [`Installation::close`] after a command: its own failure is told first, and is not hidden by one of closing. One that
+    /// comes of another writer's having taken over is told as that.
+    ///
+    /// # Errors
+    /// The command's, or else that of closing.
+    pub async fn close_after(self, outcome: Outcome) -> Outcome {
+        let Err(failure) = outcome else { return self.close().await };
+        // Who is no writer any more writes no snapshot either.
+        match self.still_writer().await {
+            _ if failure.kind() == ErrorKind::Busy => return Err(failure),
+            Err(lost) if lost.kind() == ErrorKind::Busy => return Err(lost.explains(failure)),
+            _ => {}
+        }
+        if let Err(unclosed) = self.close().await {
+            print::warn("the installation could not be closed", &unclosed);
+        }
+        Err(failure)
     }
 
     /// Ends commits that a killed process had announced, so that all who ask see the same head. A table whose log is not what
@@ -231,7 +286,13 @@ impl Installation {
         }
         let lake = self.lake(None)?;
         for dataset in open {
-            match lake.recover(dataset).await {
+            let mut recovered = lake.recover(dataset).await;
+            if recovered.as_ref().is_err_and(|error| polder_store::is_no_space(error)) {
+                // Nor must it keep out who ends what a killed process announced: the fence is written from the reserve.
+                self.store.backend().release_reserve(LEASE_ROOM_BYTES)?;
+                recovered = lake.recover(dataset).await;
+            }
+            match recovered {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Corrupt => {}
                 Err(polder_lake::Error::Destroyed { .. }) => {}
@@ -269,7 +330,7 @@ impl Installation {
             Some(format!("{step}: version {key_version} of the key of {name} was destroyed on {on}, and what it sealed is gone for good"))
         });
         match gone {
-            Some(text) => Failure::new(ErrorKind::Unavailable, text),
+            Some(text) => Failure::new(ErrorKind::Rejected, text),
             None => crate::ingest::store_failure(step, error),
         }
     }
@@ -339,6 +400,28 @@ impl Installation {
         }
         self.record(EventKind::Refused { action: action.to_owned(), error: kind.name().to_owned() }).await
     }
+}
+
+/// The keyring, asked for again every minute: long work, verification among it, outlives a lease of the keys.
+async fn open_keys(custody: Arc<dyn Custody>, backend: &Backend, clock: &Arc<dyn Clock>, rng: &Arc<dyn Rng>) -> Outcome<Keys> {
+    let keys = Keys::open(custody, Arc::new(backend.clone()), Arc::clone(clock), Arc::clone(rng)).await?;
+    keys.keep_renewed();
+    Ok(keys)
+}
+
+/// Objects whose dataset was sealed again under a newer key, put back as they were before, are refused from here on.
+fn refuse_older_keys(store: &SealedStore, journal: &Journal) {
+    for (dataset, oldest) in &journal.state().oldest_keys {
+        store.refuse_older_keys(*dataset, *oldest);
+    }
+}
+
+/// The store's directory, open.
+///
+/// # Errors
+/// When there is none, or others may read or change it.
+pub fn backend(project: &Project) -> Outcome<Backend> {
+    Ok(Backend::with_faults(&store_dir(project), crate::failpoint::of_the_store())?)
 }
 
 /// The store's directory.

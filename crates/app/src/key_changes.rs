@@ -4,7 +4,7 @@ use polder_keys::{KeyState, Keys};
 use polder_types::event::{KeyChange, Phase};
 use polder_types::{DatasetId, EventKind};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 
 impl Installation {
@@ -15,6 +15,8 @@ impl Installation {
         for change in open {
             let happened = match (change.change, change.dataset, change.key_version) {
                 (KeyChange::DestructionPending, Some(dataset), Some(key_version)) => self.is_gone(dataset, key_version),
+                // Broken off: objects may be under older keys still.
+                (KeyChange::Reencrypted, ..) => false,
                 _ => self.keys.keyring_version() >= change.keyring_version,
             };
             let phase = if happened { Phase::Outcome } else { Phase::Aborted };
@@ -30,7 +32,11 @@ impl Installation {
         self.keys.delete_withdrawn().await?;
         let pending = |state| state == KeyState::DestructionPending;
         if self.keys.datasets().iter().any(|dataset| dataset.versions.iter().any(|version| pending(version.state))) {
-            self.keys.settle_destructions().await?;
+            match self.keys.settle_destructions().await {
+                // It stays pending, and the next command that finds room ends it.
+                Err(error) if polder_store::is_no_space(&error) => {}
+                settled => drop(settled?),
+            }
         }
         self.record_destructions().await.map(drop)
     }
@@ -102,17 +108,22 @@ impl Installation {
         };
         record(Phase::Intent, keyring_version).await?;
         crate::failpoint::hit("keyring-intent");
-        match act(&self.keys).await {
+        let acted = match self.still_writer().await {
+            Ok(()) => act(&self.keys).await.map_err(Failure::from),
+            Err(failure) => Err(failure),
+        };
+        match acted {
             Ok(done) => {
                 crate::failpoint::hit("keyring-written");
                 record(Phase::Outcome, self.keys.keyring_version()).await?;
                 Ok(done)
             }
-            Err(error) => {
+            Err(mut failure) => {
                 let gone = dataset.zip(key_version).is_some_and(|(dataset, version)| self.is_gone(dataset, version));
                 let phase = if change == KeyChange::DestructionPending && gone { Phase::Outcome } else { Phase::Aborted };
-                record(phase, keyring_version).await?;
-                Err(error.into())
+                let ended = EventKind::KeysChanged { change, phase, dataset, key_version, keyring_version };
+                self.record_failure(&mut failure, ended).await;
+                Err(failure)
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod account;
 pub mod cli;
 pub mod command;
 pub mod described;
+mod diagnostics;
 pub mod failpoint;
 pub mod failure;
 pub mod harden;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
     }
     // Two providers of cryptography may be linked; the one of choice is named first thing.
     let cli = cli::Cli::parse();
+    diagnostics::start(cli.global.verbose);
     let json = cli.global.output == Some(cli::Output::Json);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

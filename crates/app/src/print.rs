@@ -150,6 +150,11 @@ pub fn stdout_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
 
+/// Tells what went wrong beside the command's own result, which it does not change.
+pub fn warn(what: &str, failure: &Failure) {
+    note(&format!("warning: {what}: {failure}"));
+}
+
 /// Says something on standard error: diagnostics and progress. Where it cannot be written nobody hears it, and the work goes on.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable_lines(text));

@@ -68,7 +68,7 @@ pub async fn drop_table(installation: &Installation, name: &str) -> Outcome<u64>
     }
     let belongings = Belongings::of(installation, table)?;
     let files = belongings.objects(installation)?.len() as u64;
-    check_lease(installation).await?;
+    installation.still_writer().await?;
     installation
         .record(EventKind::TableMaintained { dataset: table, operation: TableOperation::Drop, phase: Phase::Intent, files })
         .await?;
@@ -76,20 +76,12 @@ pub async fn drop_table(installation: &Installation, name: &str) -> Outcome<u64>
     finish(installation, table).await
 }
 
-/// Lets nobody delete who was taken for dead while they were paused.
-async fn check_lease(installation: &Installation) -> Outcome {
-    match &installation.lease {
-        Some(lease) => Ok(lease.check().await?),
-        None => Err(Failure::new(ErrorKind::Internal, "drop a table: the installation is open for reading only")),
-    }
-}
-
 async fn finish(installation: &Installation, table: DatasetId) -> Outcome<u64> {
     let belongings = Belongings::of(installation, table)?;
     installation.lake(None)?.abandon(table).await?;
-    check_lease(installation).await?;
     let objects = belongings.objects(installation)?;
     for object in &objects {
+        installation.still_writer().await?;
         match installation.store.delete(object).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(store_failure("delete an object of the table", &error)),

@@ -285,6 +285,8 @@ impl Journal {
     }
 
     async fn append(&self, event: Event) -> Result<u64, Error> {
+        // A kind holds ids, counts and hashes, and nothing else: it becomes a leaf that third parties see.
+        tracing::info!(event = %serde_json::to_string(&event.kind).unwrap_or_default(), "record");
         let prepared = Prepared::new(event, self.core.rng.as_ref())?;
         let (answer, answered) = oneshot::channel();
         self.ask(Message::Record(Box::new(prepared), answer), answered).await
@@ -306,7 +308,8 @@ impl Recorder for Journal {
             Ok(index) => Ok(RecordRef { index }),
             Err(error) => {
                 let (kind, message) = (error.kind(), error.to_string());
-                Err(RecordError { kind, message, source: Some(Box::new(Because(error))) })
+                let caused = std::error::Error::source(&error).is_some();
+                Err(RecordError { kind, message, source: caused.then(|| Box::new(Because(error)) as _) })
             }
         }
     }

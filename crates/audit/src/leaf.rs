@@ -158,22 +158,30 @@ impl Prepared {
         serde_json_canonicalizer::to_vec(&leaf).map_err(Error::Encode)
     }
 
-    /// Whether the event is still recorded, from the reserve, when the disk is full: what was refused or failed, and what frees
-    /// space (a writer must take the lease before it can).
+    /// Whether the event is still recorded, from the reserve, when the disk is full: what was refused or failed, the end of what
+    /// was announced while there was room, and what frees space (before it can, a writer must take the lease and fence what a
+    /// killed one announced).
     pub(crate) fn allowed_when_full(&self) -> bool {
-        matches!(
-            &self.kind,
-            EventKind::Refused { .. }
-                | EventKind::BatchFailed { .. }
-                | EventKind::IntegrityFailed { .. }
-                | EventKind::LeaseTaken { .. }
-                | EventKind::CommitOutcome { result: CommitResult::Aborted, .. }
-                | EventKind::CommitIntent { operation: TableOperation::Vacuum, .. }
-                | EventKind::CommitOutcome { operation: TableOperation::Vacuum, .. }
-                | EventKind::TableMaintained { operation: TableOperation::Vacuum | TableOperation::Drop, .. }
-                | EventKind::KeysChanged { change: KeyChange::DatasetDropped, .. }
-                | EventKind::ReadDecided { allowed: false, .. }
-        )
+        match &self.kind {
+            EventKind::CommitOutcome { .. } => true,
+            EventKind::TableMaintained { phase, operation, .. } => {
+                *phase != Phase::Intent || matches!(operation, TableOperation::Vacuum | TableOperation::Drop)
+            }
+            EventKind::KeysChanged { phase, change, .. } => {
+                // The key of an object is shown after its record, which is the only one.
+                (*phase != Phase::Intent && *change != KeyChange::ObjectKeyRevealed) || *change == KeyChange::DatasetDropped
+            }
+            kind => matches!(
+                kind,
+                EventKind::Refused { .. }
+                    | EventKind::BatchFailed { .. }
+                    | EventKind::RunFinished { failed: 1.., .. }
+                    | EventKind::IntegrityFailed { .. }
+                    | EventKind::LeaseTaken { .. }
+                    | EventKind::CommitIntent { operation: TableOperation::Vacuum | TableOperation::Fence, .. }
+                    | EventKind::ReadDecided { allowed: false, .. }
+            ),
+        }
     }
 }
 
@@ -246,6 +254,7 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::DestructionPrepared { .. } => class(ENTITY_MANAGEMENT, 3, HIGH),
         EventKind::AnchorBegun { .. } => class(APPLICATION_LIFECYCLE, 3, HIGH),
         EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
+        EventKind::IntegrityVerified { .. } => class(DATA_SECURITY_FINDING, 3, INFORMATIONAL),
         EventKind::Refused { .. } => class(API_ACTIVITY, 99, HIGH),
     }
 }

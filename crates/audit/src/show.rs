@@ -150,6 +150,7 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::RunFinished { .. }
         | EventKind::ReadFinished { .. }
         | EventKind::IntegrityFailed { .. }
+        | EventKind::IntegrityVerified { .. }
         | EventKind::AnchorBegun { .. }
         | EventKind::Refused { .. } => Vec::new(),
     }

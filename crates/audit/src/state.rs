@@ -38,14 +38,20 @@ pub struct State {
     pub reads: ReadCounters,
     /// Refusals that were recorded.
     pub refused: u64,
-    /// Objects whose integrity failed, with the entry that says so; the newest 1,000.
+    /// Objects whose integrity failed since everything was last verified, with the entry that says so; the newest 1,000.
     pub integrity_failures: Vec<IntegrityFailure>,
+    /// When everything was last verified, recorded, and found as it must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Recorded>,
     /// Destructions of key versions, by dataset and version, and what they make unreadable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub destructions: BTreeMap<DatasetId, BTreeMap<u32, Destruction>>,
     /// The quarantine objects of each table, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: BTreeMap<DatasetId, BTreeMap<String, QuarantineObject>>,
+    /// The version of a dataset's key under which everything of it was sealed again: nothing may be under an older one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub oldest_keys: BTreeMap<DatasetId, u32>,
     /// When an anchor was last put beside a log that had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor_begun: Option<Recorded>,
@@ -266,6 +272,10 @@ impl State {
                 Phase::Outcome | Phase::Aborted => {
                     self.open_key_changes.retain(|open| open.change != *change || open.dataset != *dataset);
                     if let (Some(dataset), Some(key_version)) = (dataset, key_version) {
+                        if (*change, *phase) == (KeyChange::Reencrypted, Phase::Outcome) {
+                            let oldest = self.oldest_keys.entry(*dataset).or_default();
+                            *oldest = (*oldest).max(*key_version);
+                        }
                         self.destruction_went_on(*change, *phase, *dataset, *key_version, Recorded { index, time_ms });
                     }
                     if *phase == Phase::Outcome {
@@ -294,6 +304,10 @@ impl State {
                 self.integrity_failures.push(IntegrityFailure { object: object.clone(), index, time_ms });
                 let surplus = self.integrity_failures.len().saturating_sub(INTEGRITY_FAILURES_MAX);
                 self.integrity_failures.drain(..surplus);
+            }
+            EventKind::IntegrityVerified { .. } => {
+                self.integrity_failures.clear();
+                self.verified = Some(Recorded { index, time_ms });
             }
             EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),
         }

@@ -154,7 +154,9 @@ impl Journal {
         let mut pass = Pass { journal: self, shelf, report, edge: Edge::default(), state: State::default(), sides: Sides::default() };
         let batches = pass.batches(&names, &loaded.view).await?;
         let wanted: BTreeSet<u64> = batches.iter().map(Batch::end).chain(snapshots.iter().copied()).chain([memory_size]).collect();
-        let seen = pass.entries(&loaded.view, &wanted).await?;
+        // Of the projection a copy is kept only where something is compared with it: it may be large.
+        let states: BTreeSet<u64> = snapshots.iter().copied().chain([memory_size]).collect();
+        let seen = pass.entries(&loaded.view, &wanted, &states).await?;
         pass.compare_batches(&batches, &seen, &loaded.view);
         pass.compare_snapshots(&snapshots, &seen).await?;
         pass.compare_names(&names, &loaded.view);
@@ -176,8 +178,10 @@ impl Journal {
 
 /// What replaying saw.
 struct Seen {
-    /// Root and projection at the sizes that something else speaks of.
-    at: BTreeMap<u64, (Hash, State)>,
+    /// Roots at the sizes that something else speaks of.
+    roots: BTreeMap<u64, Hash>,
+    /// Projections at the sizes of snapshots.
+    states: BTreeMap<u64, State>,
     leaf_hashes: BTreeMap<u64, Hash>,
     side_names: BTreeSet<String>,
 }
@@ -209,8 +213,8 @@ impl Pass<'_> {
     }
 
     /// Replays all entries, tile by tile.
-    async fn entries(&mut self, view: &View, wanted: &BTreeSet<u64>) -> Result<Seen, Error> {
-        let mut seen = Seen { at: BTreeMap::new(), leaf_hashes: BTreeMap::new(), side_names: BTreeSet::new() };
+    async fn entries(&mut self, view: &View, wanted: &BTreeSet<u64>, states: &BTreeSet<u64>) -> Result<Seen, Error> {
+        let mut seen = Seen { roots: BTreeMap::new(), states: BTreeMap::new(), leaf_hashes: BTreeMap::new(), side_names: BTreeSet::new() };
         let keep_from = wanted.first().copied().unwrap_or(0).saturating_sub(crate::writer::GROUP_MAX as u64);
         for tile in 0..view.size().div_ceil(TILE_LEAVES) {
             let entries = view.bundle(self.shelf, tile).await?;
@@ -226,7 +230,10 @@ impl Pass<'_> {
                 }
                 self.entry(index, &entry, object, &mut seen).await?;
                 if wanted.contains(&(index + 1)) {
-                    seen.at.insert(index + 1, (self.edge.root(), self.state.clone()));
+                    seen.roots.insert(index + 1, self.edge.root());
+                }
+                if states.contains(&(index + 1)) {
+                    seen.states.insert(index + 1, self.state.clone());
                 }
             }
         }
@@ -285,7 +292,7 @@ impl Pass<'_> {
     fn compare_batches(&mut self, batches: &[Batch], seen: &Seen, view: &View) {
         for batch in batches {
             let head = batch.checkpoint.head;
-            let same_root = seen.at.get(&batch.end()).is_some_and(|(root, _)| *root == head.root);
+            let same_root = seen.roots.get(&batch.end()).is_some_and(|root| *root == head.root);
             let same_entries =
                 (batch.first..).zip(&batch.entries).all(|(index, entry)| seen.leaf_hashes.get(&index) == Some(&leaf_hash(entry)));
             if same_root && same_entries {
@@ -301,7 +308,7 @@ impl Pass<'_> {
 
     async fn compare_snapshots(&mut self, sizes: &[u64], seen: &Seen) -> Result<(), Error> {
         for size in sizes {
-            let Some((root, state)) = seen.at.get(size) else { continue };
+            let (Some(root), Some(state)) = (seen.roots.get(size), seen.states.get(size)) else { continue };
             let rest = snapshot::path(*size);
             let object = self.shelf.path(Room::State, &rest);
             let decoded = match self.shelf.read(Room::State, &rest).await {
@@ -352,7 +359,7 @@ impl Pass<'_> {
     /// What this process believes must be what the store says.
     fn compare_memory(&mut self, seen: &Seen) {
         let memory = self.journal.core.view();
-        if let Some((_, state)) = seen.at.get(&memory.size())
+        if let Some(state) = seen.states.get(&memory.size())
             && *state != *memory.state
         {
             self.report.fail("the projection in memory".to_owned(), "it is not what the log leads to");

@@ -155,6 +155,11 @@ impl BlockReader {
         drop(self.pool.freeze(block.buffer, 0));
     }
 
+    /// [`Input::sha256`].
+    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
+        self.input.sha256()
+    }
+
     /// The independent count of the whole stream.
     pub(crate) fn counted(&mut self) -> u64 {
         self.counter.finish()

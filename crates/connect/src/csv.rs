@@ -95,7 +95,7 @@ impl Decoder<'_> {
             return Err(Error::NoHeader { path: self.path.to_path_buf() }.into());
         }
         let counted = self.reader.counted().saturating_sub(u64::from(self.dataset.header));
-        self.out.send(Message::FileEnd { counted: Some(counted) })
+        self.out.send(Message::FileEnd { counted: Some(counted), sha256: self.reader.sha256() })
     }
 
     /// The last record of a block opens a quote that never closes.

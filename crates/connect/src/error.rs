@@ -69,6 +69,10 @@ pub enum Error {
         "read column {column} of the Parquet file {path}: it is {kind}, and nested columns are not read; flatten it at the source, or leave it out of the contract"
     )]
     ParquetNested { path: PathBuf, column: String, kind: &'static str },
+    #[error(
+        "read column {column} of the Parquet file {path}: it holds INT96 timestamps, which wrap round outside the years 1678 to 2261; write it as TIMESTAMP_MICROS (in Spark, spark.sql.parquet.outputTimestampType), or leave it out of the contract"
+    )]
+    ParquetInt96 { path: PathBuf, column: String },
     #[error("check the footer of the Parquet file {path}: it promises {promised} rows, {found} were found {place}; deliver the file again")]
     ParquetFooter { path: PathBuf, promised: u64, found: u64, place: &'static str },
     #[error(
@@ -114,6 +118,7 @@ impl Error {
             | Self::ParquetDecode { .. }
             | Self::ParquetPanic { .. }
             | Self::ParquetNested { .. }
+            | Self::ParquetInt96 { .. }
             | Self::ParquetFooter { .. }
             | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
             Self::Internal { .. } => ErrorKind::Internal,

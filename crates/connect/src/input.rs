@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::files::FoundFile;
 
 /// Output up to here is never called a bomb.
-const BOMB_FREE_BYTES: u64 = 64 << 20;
+pub(crate) const BOMB_FREE_BYTES: u64 = 64 << 20;
 /// Largest zstd window: more memory than this is not given to a decoder.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// How much of both ends of a file goes into its quick identity.
@@ -27,7 +27,7 @@ pub struct FileSeen {
     pub size_bytes: u64,
     /// Last change, in nanoseconds since the epoch.
     pub modified_ns: i128,
-    /// SHA-256 of all its bytes, when [`Identity::Content`](crate::Identity::Content) asked for it.
+    /// SHA-256 of all its bytes: known once it was read to its end, when [`ReadOptions`](crate::ReadOptions) ask for it.
     pub sha256: Option<[u8; 32]>,
 }
 
@@ -58,18 +58,20 @@ pub(crate) struct KnownFile {
     pub path: PathBuf,
     stamp: Stamp,
     pub seen: FileSeen,
-    /// SHA-256 of the whole file or of its edges.
+    /// SHA-256 of its edges.
     pub digest: [u8; 32],
+    /// Whether it is hashed while it is read.
+    pub hash: bool,
 }
 
 impl KnownFile {
-    /// Looks at a file; reads all of it when `whole`, else 64 KiB at both ends.
-    pub(crate) fn look(found: &FoundFile, whole: bool) -> Result<Self, Error> {
+    /// Looks at a file: reads 64 KiB at both ends.
+    pub(crate) fn look(found: &FoundFile) -> Result<Self, Error> {
         let mut file = open_regular(&found.path)?;
         let read_error = |source| Error::Read { path: found.path.clone(), source };
         let stamp = Stamp::of(&file).map_err(read_error)?;
         let mut context = digest::Context::new(&digest::SHA256);
-        if whole || stamp.size <= 2 * EDGE_BYTES {
+        if stamp.size <= 2 * EDGE_BYTES {
             digest_into(&mut context, &mut file).map_err(read_error)?;
         } else {
             digest_into(&mut context, &mut (&mut file).take(EDGE_BYTES)).map_err(read_error)?;
@@ -79,11 +81,17 @@ impl KnownFile {
         if Stamp::of(&file).map_err(read_error)? != stamp {
             return Err(Error::Changed { path: found.path.clone() });
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.finish().as_ref());
-        let seen =
-            FileSeen { path: found.name.clone(), size_bytes: stamp.size, modified_ns: stamp.modified_ns, sha256: whole.then_some(digest) };
-        Ok(Self { path: found.path.clone(), stamp, seen, digest })
+        let seen = FileSeen { path: found.name.clone(), size_bytes: stamp.size, modified_ns: stamp.modified_ns, sha256: None };
+        Ok(Self { path: found.path.clone(), stamp, seen, digest: finished(context), hash: false })
+    }
+
+    /// SHA-256 of all bytes of the open file, from its beginning; the caller checks that it is still the same.
+    pub(crate) fn sha256(&self, file: &mut File) -> Result<[u8; 32], Error> {
+        let read_error = |source| Error::Read { path: self.path.clone(), source };
+        let mut context = digest::Context::new(&digest::SHA256);
+        file.seek(SeekFrom::Start(0)).map_err(read_error)?;
+        digest_into(&mut context, file).map_err(read_error)?;
+        Ok(finished(context))
     }
 
     /// Opens the file, which must still be the one that was looked at.
@@ -109,6 +117,12 @@ impl KnownFile {
     }
 }
 
+fn finished(context: digest::Context) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
 fn digest_into(context: &mut digest::Context, from: &mut dyn Read) -> io::Result<()> {
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -130,16 +144,20 @@ fn open_regular(path: &Path) -> Result<File, Error> {
     File::open(path).map_err(open_error)
 }
 
-/// Counts what passes.
+/// Counts what passes, and hashes it where that is asked for.
 struct Counted<R> {
     inner: R,
     bytes: u64,
+    digest: Option<digest::Context>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.bytes = self.bytes.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        if let Some(digest) = &mut self.digest {
+            digest.update(buffer.get(..count).unwrap_or_default());
+        }
         Ok(count)
     }
 }
@@ -167,7 +185,7 @@ impl Input {
         let mut magic = [0u8; 4];
         let have = read_full(&mut raw, &mut magic).map_err(read_error)?;
         raw.seek(SeekFrom::Start(0)).map_err(read_error)?;
-        let raw = Counted { inner: raw, bytes: 0 };
+        let raw = Counted { inner: raw, bytes: 0, digest: file.hash.then(|| digest::Context::new(&digest::SHA256)) };
         // The name counts too: a .gz cut down to nothing must not pass for an empty plain file.
         let extension = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let compression = match (compression, magic.get(..have), extension) {
@@ -224,6 +242,11 @@ impl Input {
             Decoder::Gzip(decoder) => decoder.get_ref().get_ref(),
             Decoder::Zstd(decoder) => decoder.get_ref().get_ref(),
         }
+    }
+
+    /// SHA-256 of the file as it lies on the disk, when it was asked for; of all of it once the end was reached.
+    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
+        self.raw().digest.clone().map(finished)
     }
 
     fn check_ratio(&self) -> Result<(), Error> {

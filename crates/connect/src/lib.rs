@@ -32,7 +32,7 @@ pub use connection::{Compression, Connection, Dataset, Encoding, SourceType};
 pub use draft::Draft;
 pub use error::Error;
 pub use input::FileSeen;
-pub use reader::{Identity, ReadOptions, SourceReader, WantedColumn, open};
+pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
 pub use sample::{InferredKind, Sample, SampledColumn, sample};
 pub use sink::{Committed, Offsets, Removed, SinkError, Staged, TableSink};
 

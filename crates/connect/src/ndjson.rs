@@ -63,7 +63,7 @@ pub(crate) fn decode(
     }
     let (missing, left_out) = decoder.finish();
     out.send(Message::LeftOut(left_out))?;
-    out.send(Message::FileEnd { counted: Some(reader.counted()) })?;
+    out.send(Message::FileEnd { counted: Some(reader.counted()), sha256: reader.sha256() })?;
     Ok(missing)
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Message {
     /// A file was read to its end.
     FileEnd {
         counted: Option<u64>,
+        /// Of all its bytes, when that was asked for.
+        sha256: Option<[u8; 32]>,
     },
     Failed(Error),
     End {

@@ -37,7 +37,7 @@ pub(crate) fn decode(file: &KnownFile, wanted: Option<&[String]>, place: &mut Pl
 
 fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, out: &Output) -> Result<(), Stop> {
     let path = &file.path;
-    let opened = file.open()?;
+    let mut opened = file.open()?;
     let footer_error = |source| Error::Parquet { path: path.clone(), step: "read the footer", source };
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = ArrowReaderMetadata::load(&opened, options.clone()).map_err(footer_error)?;
@@ -47,7 +47,8 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
     refuse_nested(path, metadata.schema(), &header)?;
     let promised = check_footer(path, metadata.metadata())?;
     let roots = ProjectionMask::roots(metadata.parquet_schema(), header.fields.iter().copied());
-    pages::check(path, &opened, metadata.metadata(), &roots)?;
+    refuse_int96(path, metadata.metadata(), &roots)?;
+    pages::check(path, &opened, metadata.metadata(), &roots, &pages::Limits::DEFAULT)?;
 
     // Views share the dictionary: a long value that stands there once is not copied for each row.
     let schema = Arc::new(Schema::new(metadata.schema().fields().iter().map(|field| viewed(field)).collect::<Vec<_>>()));
@@ -80,8 +81,10 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
     if rows != promised {
         return Err(Error::ParquetFooter { path: path.clone(), promised, found: rows, place: "in its pages" }.into());
     }
+    // Columns that nobody wants are part of what the file is.
+    let sha256 = file.hash.then(|| file.sha256(&mut opened)).transpose()?;
     file.check(&opened)?;
-    out.send(Message::FileEnd { counted: Some(promised) })
+    out.send(Message::FileEnd { counted: Some(promised), sha256 })
 }
 
 fn refuse_nested(path: &Path, schema: &Schema, header: &Header) -> Result<(), Error> {
@@ -95,6 +98,16 @@ fn refuse_nested(path: &Path, schema: &Schema, header: &Header) -> Result<(), Er
         return Err(Error::ParquetNested { path: path.to_path_buf(), column: field.name().clone(), kind });
     }
     Ok(())
+}
+
+/// The decoder turns INT96 into 64-bit nanoseconds, and what does not fit wraps round in silence.
+fn refuse_int96(path: &Path, metadata: &ParquetMetaData, wanted: &ProjectionMask) -> Result<(), Error> {
+    let leaves = metadata.file_metadata().schema_descr().columns().iter().enumerate();
+    let mut wanted = leaves.filter(|(leaf, _)| wanted.leaf_included(*leaf));
+    match wanted.find(|(_, column)| column.physical_type() == parquet::basic::Type::INT96) {
+        Some((_, column)) => Err(Error::ParquetInt96 { path: path.to_path_buf(), column: column.path().string() }),
+        None => Ok(()),
+    }
 }
 
 /// The rows that the footer promises, which its row groups must add up to.

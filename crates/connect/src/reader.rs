@@ -34,28 +34,24 @@ impl WantedColumn {
     }
 }
 
-/// What identifies the files of a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Identity {
-    /// Name, size, time of last change, and 64 KiB at both ends.
-    #[default]
-    Quick,
-    /// Name and SHA-256 of all bytes: a file that was copied or touched is the same. Reads every file once more.
-    Content,
-}
-
 /// How a dataset is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions<'a> {
     /// The project's directory: a connection's path is relative to it.
     pub root: &'a Path,
-    pub identity: Identity,
+    /// Whether each file is hashed while it is read, so that a copy of it can be told later.
+    pub hash: bool,
 }
 
 impl<'a> ReadOptions<'a> {
-    /// Reads under a project's directory with the quick identity.
+    /// Reads under a project's directory.
     pub fn new(root: &'a Path) -> Self {
-        Self { root, identity: Identity::Quick }
+        Self { root, hash: false }
+    }
+
+    /// The same, and hashes each file.
+    pub fn hashing(self) -> Self {
+        Self { hash: true, ..self }
     }
 }
 
@@ -72,7 +68,7 @@ pub trait SourceReader: Send {
     fn never_seen(&self) -> &[String];
     /// How many records the source holds, counted by a means that is not the decoder. Known at the end.
     fn counted(&self) -> Option<u64>;
-    /// The files, in the order in which they are read.
+    /// The files, in the order in which they are read; with their hashes at the end, where these were asked for.
     fn files(&self) -> Vec<FileSeen>;
     /// Names this batch of files: the same files give the same identity. 64 hexadecimal digits.
     fn source_identity(&self) -> &str;
@@ -88,14 +84,82 @@ pub fn open(
     columns: &[WantedColumn],
     options: ReadOptions<'_>,
 ) -> Result<Box<dyn SourceReader>, Error> {
-    let names = columns.iter().map(|column| column.name.clone()).collect();
-    Ok(Box::new(FileReader::open(connection, dataset, Some(names), options)?))
+    FileList::find(connection, dataset, options)?.open(connection, dataset, columns, options)
+}
+
+/// The files of a dataset, looked at and not read yet.
+#[derive(Debug, Clone)]
+pub struct FileList {
+    files: Vec<KnownFile>,
+}
+
+impl FileList {
+    /// Finds the files of a dataset, in the order in which they are read.
+    ///
+    /// # Errors
+    /// When the dataset is not declared, no file matches, or a file cannot be looked at.
+    pub fn find(connection: &Connection, dataset: &str, options: ReadOptions<'_>) -> Result<Self, Error> {
+        let found = files::find(connection, dataset, connection.dataset(dataset)?, options.root)?;
+        Ok(Self { files: found.iter().map(KnownFile::look).collect::<Result<_, _>>()? })
+    }
+
+    /// What was seen of them.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = &FileSeen> {
+        self.files.iter().map(|file| &file.seen)
+    }
+
+    /// The SHA-256 of the file at this place: reads it whole, once.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or it changed since it was looked at.
+    pub fn sha256(&mut self, place: usize) -> Result<[u8; 32], Error> {
+        let file = self.files.get_mut(place).ok_or(Error::Internal { step: "hash a file that is not in the list" })?;
+        if let Some(known) = file.seen.sha256 {
+            return Ok(known);
+        }
+        let mut opened = file.open()?;
+        let digest = file.sha256(&mut opened)?;
+        file.check(&opened)?;
+        file.seen.sha256 = Some(digest);
+        Ok(digest)
+    }
+
+    /// The size of the file at this place and a hash of both its ends: files that differ in these are not the same.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn edges(&self, place: usize) -> Result<(u64, [u8; 32]), Error> {
+        let file = self.files.get(place).ok_or(Error::Internal { step: "look at a file that is not in the list" })?;
+        Ok((file.seen.size_bytes, file.digest))
+    }
+
+    /// Drops the files that are not named.
+    pub fn keep(&mut self, names: &BTreeSet<String>) {
+        self.files.retain(|file| names.contains(&file.seen.path));
+    }
+
+    /// Opens them for the wanted columns.
+    ///
+    /// # Errors
+    /// When the dataset is not declared, or no thread can be started.
+    pub fn open(
+        self,
+        connection: &Connection,
+        dataset: &str,
+        columns: &[WantedColumn],
+        options: ReadOptions<'_>,
+    ) -> Result<Box<dyn SourceReader>, Error> {
+        let names = columns.iter().map(|column| column.name.clone()).collect();
+        Ok(Box::new(FileReader::open_files(connection, dataset, Some(names), self.files, options)?))
+    }
 }
 
 pub(crate) struct FileReader {
     receiver: Option<Receiver<Message>>,
     thread: Option<JoinHandle<()>>,
     files: Vec<FileSeen>,
+    /// Files that were read to their ends.
+    ended: usize,
     identity: String,
     names: Vec<String>,
     left_out: Vec<String>,
@@ -114,24 +178,17 @@ struct Job {
 }
 
 impl FileReader {
-    pub(crate) fn open(connection: &Connection, name: &str, wanted: Option<Vec<String>>, options: ReadOptions<'_>) -> Result<Self, Error> {
-        let dataset = connection.dataset(name)?;
-        let found = files::find(connection, name, dataset, options.root)?;
-        let whole = options.identity == Identity::Content;
-        let files = found.iter().map(|file| KnownFile::look(file, whole)).collect::<Result<_, _>>()?;
-        Self::open_files(connection, name, wanted, files, options)
-    }
-
     /// Opens files that were found and looked at.
     pub(crate) fn open_files(
         connection: &Connection,
         name: &str,
         wanted: Option<Vec<String>>,
-        files: Vec<KnownFile>,
+        mut files: Vec<KnownFile>,
         options: ReadOptions<'_>,
     ) -> Result<Self, Error> {
         let dataset = connection.dataset(name)?;
-        let identity = identity(connection, name, &files, options.identity);
+        let identity = identity(connection, name, &files);
+        files.iter_mut().for_each(|file| file.hash = options.hash && file.seen.sha256.is_none());
         let seen = files.iter().map(|file| file.seen.clone()).collect();
         let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
         let job = Job { source_type: connection.source_type, dataset: dataset.clone(), wanted, files };
@@ -152,6 +209,7 @@ impl FileReader {
             receiver: Some(receiver),
             thread: Some(thread),
             files: seen,
+            ended: 0,
             identity,
             names: Vec::new(),
             left_out: Vec::new(),
@@ -210,7 +268,11 @@ impl SourceReader for FileReader {
                         }
                     }
                 }
-                Ok(Message::FileEnd { counted }) => {
+                Ok(Message::FileEnd { counted, sha256 }) => {
+                    if let Some(file) = self.files.get_mut(self.ended) {
+                        file.sha256 = file.sha256.or(sha256);
+                    }
+                    self.ended += 1;
                     self.done = self.done.map(|sum| sum.zip(counted).and_then(|(sum, count)| sum.checked_add(count)));
                 }
                 Ok(Message::End { never_seen }) => {
@@ -262,7 +324,7 @@ impl Drop for FileReader {
 }
 
 /// Hashes what identifies the files, each part with its length before it.
-fn identity(connection: &Connection, dataset: &str, files: &[KnownFile], kind: Identity) -> String {
+fn identity(connection: &Connection, dataset: &str, files: &[KnownFile]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut part = |bytes: &[u8]| {
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -275,10 +337,7 @@ fn identity(connection: &Connection, dataset: &str, files: &[KnownFile], kind: I
         part(file.seen.path.as_bytes());
         part(&file.digest);
         part(&file.seen.size_bytes.to_be_bytes());
-        match kind {
-            Identity::Quick => part(&file.seen.modified_ns.to_be_bytes()),
-            Identity::Content => part(b"content"),
-        }
+        part(&file.seen.modified_ns.to_be_bytes());
     }
     context.finish().as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
         let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');

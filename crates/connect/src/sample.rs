@@ -81,7 +81,7 @@ pub fn sample(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
     let declared = connection.dataset(dataset)?;
     let found = files::find(connection, dataset, declared, options.root)?;
     let Some(first) = found.first() else { return Err(Error::Internal { step: "find the first file" }) };
-    let known = KnownFile::look(first, false)?;
+    let known = KnownFile::look(first)?;
     if connection.source_type == SourceType::Parquet {
         let fields = parquet_file::fields(&known)?;
         let column = |(name, data_type): (String, DataType)| {

@@ -41,6 +41,6 @@ pub use error::Error;
 pub use gate::{Gate, GateFaults, GateOptions};
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
 pub use reconcile::{Reconciled, Reconciliation};
-pub use spill::{KeyLookup, SpillFiles, SpillSink, SpillSource};
+pub use spill::{KeyAccess, KeyLookup, SpillFiles, SpillSink, SpillSource};
 pub use unique::duplicates::{Duplicate, DuplicateCount, Duplicates};
 pub use yaml::{Problem, Problems};

@@ -33,11 +33,21 @@ pub trait SpillSource: Send {
     fn open(&self) -> Result<Box<dyn Read + Send>>;
 }
 
+/// Proof that a gate asks. Only this crate makes one, so nobody else reads a table's keys.
+#[derive(Debug)]
+pub struct KeyAccess(());
+
+impl KeyAccess {
+    pub(crate) fn of_the_gate() -> Self {
+        Self(())
+    }
+}
+
 /// The keys that the table holds already, in any order.
 pub trait KeyLookup: Send {
     /// The next batch with the key columns, named and typed as the contract says; none at the end.
     ///
     /// # Errors
-    /// When the table cannot be read.
-    fn next_keys(&mut self) -> std::result::Result<Option<RecordBatch>, Error>;
+    /// When the table cannot be read to its end.
+    fn next_keys(&mut self, access: &KeyAccess) -> std::result::Result<Option<RecordBatch>, Error>;
 }

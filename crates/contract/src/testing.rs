@@ -150,7 +150,7 @@ impl SpillFiles for FullSpill {
 pub struct TableKeys(pub Vec<RecordBatch>);
 
 impl KeyLookup for TableKeys {
-    fn next_keys(&mut self) -> std::result::Result<Option<RecordBatch>, crate::Error> {
+    fn next_keys(&mut self, _: &crate::KeyAccess) -> std::result::Result<Option<RecordBatch>, crate::Error> {
         Ok(self.0.pop())
     }
 }

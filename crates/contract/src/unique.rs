@@ -25,7 +25,7 @@ use polder_types::Secret;
 use crate::admitted::Rule;
 use crate::contract::Contract;
 use crate::error::Error;
-use crate::spill::{KeyLookup, SpillFiles};
+use crate::spill::{KeyAccess, KeyLookup, SpillFiles};
 use crate::unique::key::KeyPlan;
 use crate::unique::places::Places;
 use crate::unique::store::Store;
@@ -108,7 +108,8 @@ impl Unique {
         }
         let mut stores: Vec<_> = self.constraints.iter().map(|constraint| constraint.store.lock()).collect();
         if let Some(mut lookup) = existing {
-            while let Some(batch) = lookup.next_keys()? {
+            let access = KeyAccess::of_the_gate();
+            while let Some(batch) = lookup.next_keys(&access)? {
                 for (constraint, store) in self.constraints.iter().zip(&mut stores) {
                     let keys = constraint.plan.keys_of_table(&batch)?;
                     store.add_table(keys, &constraint.plan)?;

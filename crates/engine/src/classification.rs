@@ -1,7 +1,7 @@
 //! Which of two classifications is stricter. ODCS leaves the words open, so an unknown word counts as strict.
 
 fn rank(word: &str) -> u8 {
-    match word.to_ascii_lowercase().as_str() {
+    match word {
         "" | "unclassified" => 0,
         "public" => 1,
         "internal" => 2,
@@ -12,9 +12,11 @@ fn rank(word: &str) -> u8 {
 }
 
 /// The strictest of several classifications: none < `public` < `internal` < `confidential` < any other word < `restricted`.
-/// Among other words the last by alphabet, so that the result does not depend on order.
+/// Among other words the last by alphabet, so that the result does not depend on order. In lower case, since policies compare letter
+/// by letter, and what the log recorded once may have been written otherwise.
 pub fn strictest<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    words.into_iter().filter(|word| rank(word) > 0).max_by_key(|word| (rank(word), *word)).map(str::to_owned)
+    let words = words.into_iter().map(|word| word.trim().to_lowercase());
+    words.filter(|word| rank(word) > 0).max_by(|one, other| (rank(one), one).cmp(&(rank(other), other)))
 }
 
 #[cfg(test)]
@@ -29,5 +31,8 @@ mod tests {
         assert_eq!(strictest(["personal", "confidential"]).as_deref(), Some("personal"));
         assert_eq!(strictest(["personal", "restricted", "public"]).as_deref(), Some("restricted"));
         assert_eq!(strictest(["medical", "personal"]), strictest(["personal", "medical"]));
+        assert_eq!(strictest(["personal", " Restricted"]).as_deref(), Some("restricted"));
+        assert_eq!(strictest(["PERSONAL"]).as_deref(), Some("personal"));
+        assert_eq!(strictest(["Unclassified"]), None);
     }
 }

@@ -5,11 +5,13 @@ mod checked;
 mod decide;
 mod functions;
 mod growth;
+mod held;
 mod memory;
 mod open;
 mod parse;
 mod plan_check;
 mod projections;
+mod recursion;
 mod registry;
 mod run_model;
 mod session;
@@ -160,6 +162,12 @@ impl Door {
     /// Plaintext bytes that joins and sorts spilled, sealed, since the door was made.
     pub fn spilled_bytes(&self) -> u64 {
         self.spill.spilled_bytes()
+    }
+
+    /// Memory that queries hold of what they may use.
+    #[cfg(test)]
+    pub(crate) fn reserved_bytes(&self) -> usize {
+        self.session.runtime_env().memory_pool.reserved()
     }
 
     /// Decides about every table that the query names.

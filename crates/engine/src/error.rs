@@ -71,7 +71,7 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A view, which the asker may read, cannot be planned; its inputs may be unknown to the asker, so no more is said.
-    #[error("plan query: the model {model} cannot be computed ({reason}); `polder model check` says why")]
+    #[error("plan query: the model {model} cannot be computed ({reason}); `polder model lineage {model}` says why to whoever may run it")]
     View {
         /// The model's name.
         model: String,
@@ -92,6 +92,12 @@ pub enum Error {
         #[source]
         source: ArrowError,
     },
+    /// An object of JSON has each name once.
+    #[error("write answer: two columns are called {name}, and an object of JSON has each name once; name them with AS")]
+    SameName {
+        /// The name.
+        name: String,
+    },
     /// No randomness for the request's id.
     #[error("begin request")]
     Random(#[from] RandomError),
@@ -106,9 +112,8 @@ impl Error {
         match self {
             Self::Refused(_) => ErrorKind::Denied,
             Self::Denied(denied) => denied.kind(),
-            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } | Self::Format { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } => ErrorKind::Invalid,
+            Self::Format { .. } | Self::SameName { .. } => ErrorKind::Invalid,
             Self::Table { source, .. } => source.kind,
             Self::Incomplete { source, .. } => source.kind(),
             Self::Execute { kind, .. } | Self::View { kind, .. } => *kind,
@@ -134,7 +139,8 @@ impl Error {
             Found::Exhausted => Self::Execute {
                 message: "it needs more memory, or more sealed temporary space, than it may use; ask for less, or raise the limits"
                     .to_owned(),
-                kind: ErrorKind::Unavailable,
+                // Asked again, it needs as much again.
+                kind: ErrorKind::Invalid,
             },
             Found::Nothing => {
                 if let Some(message) = unreadable_file(error) {
@@ -162,6 +168,10 @@ enum Found {
 fn find(error: &DataFusionError) -> Found {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
+        // It says by itself that an answer was computed.
+        if let Some(Error::Execute { message, kind }) = error.downcast_ref() {
+            return Found::Own(message.clone(), *kind);
+        }
         if let Some(kind) = own_kind(error) {
             return Found::Own(chain(error), kind);
         }

@@ -26,7 +26,7 @@ pub enum Format {
     Table,
     /// RFC 4180 with a header; NULL is an empty field, the empty string is `""`.
     Csv,
-    /// One array of objects.
+    /// One array of objects. NaN and the infinities, which JSON has no number for, are the texts `NaN`, `Infinity` and `-Infinity`.
     Json,
     /// An Arrow IPC stream.
     Arrow,
@@ -59,13 +59,16 @@ impl std::str::FromStr for Format {
 /// says that it is not the whole; an answer that fails before its first row leaves nothing at all.
 ///
 /// # Errors
-/// The stream's first error, one of the writer, or a type that the format cannot hold.
+/// The stream's first error, one of the writer, a type that the format cannot hold, or a name that it holds once only.
 pub async fn write_batches(
     schema: SchemaRef,
     mut batches: impl Stream<Item = Result<RecordBatch, Error>> + Unpin,
     format: Format,
     to: &mut (dyn Write + Send),
 ) -> Result<u64, Error> {
+    if format == Format::Json {
+        json::names_once(schema.fields())?;
+    }
     // Awaited before the writer is made: some write a head at once.
     let mut next = batches.next().await.transpose()?;
     let mut writer: Box<dyn BatchWriter + '_> = match format {

@@ -9,3 +9,4 @@ mod spill;
 mod sums;
 mod tpch;
 mod views;
+mod windows;

@@ -90,7 +90,10 @@ impl DatasetKey {
     }
 
     /// A new random key, made in its place.
-    pub(crate) fn random(rng: &dyn Rng) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When there is no randomness, or the operating system locks no memory.
+    pub fn random(rng: &dyn Rng) -> Result<Self, Error> {
         Self::filled(|slot| Ok(rng.fill(slot)?))
     }
 

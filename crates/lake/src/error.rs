@@ -29,11 +29,15 @@ pub enum Error {
         /// Why it cannot be read.
         reason: &'static str,
     },
-    /// The permit is not for reading.
-    #[error("scan table {dataset}: the permit is for another action than reading; ask for a decision about reading")]
+    /// The permit is for something else.
+    #[error("{step} table {dataset}: the permit is for another action than {wanted}; ask for a decision about {wanted}")]
     WrongPermit {
+        /// What was tried.
+        step: &'static str,
         /// The table.
         dataset: DatasetId,
+        /// What the permit must be for.
+        wanted: &'static str,
     },
     /// A column has a type that the table format does not hold.
     #[error("column {column}: the table format does not hold the type {ty}; declare another logical type in the contract")]
@@ -178,15 +182,23 @@ impl Error {
             Self::TableExists { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
             Self::WrongPermit { .. } => ErrorKind::Denied,
             Self::UnsupportedType { .. } | Self::SchemaMismatch { .. } => ErrorKind::Invalid,
-            Self::RowsLost { .. } => ErrorKind::Rejected,
+            // For good: trying again does not help.
+            Self::RowsLost { .. } | Self::Destroyed { .. } => ErrorKind::Rejected,
             Self::Fenced { source, .. } => source.kind,
             Self::Record { source, .. } => source.kind,
-            Self::Destroyed { .. } => ErrorKind::Unavailable,
             Self::Integrity { .. } => ErrorKind::Corrupt,
             Self::Store { source, .. } => store_kind(source),
             Self::Parquet { source, .. } => parquet_kind(source),
             Self::Delta { source, .. } => delta_kind(source),
             Self::Misuse { .. } | Self::Internal { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// The object that the error is about, where it is about one.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::Integrity { object, .. } | Self::Store { object, .. } | Self::Parquet { object, .. } => Some(object),
+            _ => None,
         }
     }
 
@@ -210,7 +222,7 @@ impl Error {
 }
 
 /// A sealed object that is gone or does not authenticate is integrity, not a search without result.
-fn store_kind(error: &object_store::Error) -> ErrorKind {
+pub(crate) fn store_kind(error: &object_store::Error) -> ErrorKind {
     match error {
         object_store::Error::NotFound { .. } => ErrorKind::Corrupt,
         object_store::Error::AlreadyExists { .. } => ErrorKind::Conflict,

@@ -226,6 +226,10 @@ impl Lake {
     /// their key.
     pub async fn verify(&self, dataset: DatasetId) -> Result<(), Error> {
         self.forget(dataset);
+        if !self.exists(dataset) && !self.inner.heads.versions(dataset).is_empty() {
+            // A creation that was broken off and fenced left a log, and no table yet.
+            return self.verify_commits(dataset).await;
+        }
         let snapshot = match self.load_snapshot(dataset, None).await {
             Err(gone @ Error::Destroyed { .. }) => {
                 self.verify_commits(dataset).await?;
@@ -424,7 +428,23 @@ impl Lake {
             }
             _ => None,
         };
-        let Some((object, finding)) = object else { return result };
+        if let Some((object, finding)) = object {
+            self.close(dataset, object, finding).await;
+        }
+        result
+    }
+
+    /// As [`Self::close_on_integrity`] for a request of a scan, whose error goes on to the query engine.
+    pub(crate) async fn close_on_damage(&self, dataset: DatasetId, path: &object_store::path::Path, error: &object_store::Error) {
+        let gone = polder_store::destroyed_in(error).is_some_and(|(object, key_version)| {
+            self.inner.heads.destroyed(dataset).get(object).is_some_and(|key| key.key_version == key_version)
+        });
+        if !gone && crate::error::store_kind(error) == polder_types::ErrorKind::Corrupt {
+            self.close(dataset, path.to_string(), "the object does not authenticate").await;
+        }
+    }
+
+    async fn close(&self, dataset: DatasetId, object: String, finding: &'static str) {
         let fresh = {
             let table = self.table(dataset);
             let mut cache = table.cache.lock();
@@ -439,6 +459,10 @@ impl Lake {
                 tracing::error!(%dataset, error = %unrecorded, "the failed integrity check could not be recorded");
             }
         }
-        result
+    }
+
+    /// The sealed store.
+    pub(crate) fn objects(&self) -> &dyn ObjectStore {
+        self.inner.store.as_ref()
     }
 }

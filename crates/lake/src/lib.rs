@@ -31,6 +31,7 @@ mod schema;
 mod snapshot;
 mod stage;
 mod stats;
+mod watched;
 mod writer;
 
 pub use error::Error;
@@ -40,7 +41,7 @@ pub use maintain::{Optimized, SMALL_FILE_BYTES, Vacuumed};
 pub use recover::Recovery;
 pub use scan::Closed;
 // What the doors take, so that callers need not name their crates.
-pub use polder_contract::Admitted;
+pub use polder_contract::{Admitted, KeyAccess, KeyLookup};
 pub use polder_policy::Permit;
 pub use polder_types::DatasetId;
 

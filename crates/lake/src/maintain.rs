@@ -147,6 +147,8 @@ impl Lake {
         self.record(dataset, Event::new(actor, event(Phase::Intent))).await?;
         self.inner.failpoints.hit("lake.vacuum_intent");
         for path in &gone {
+            // Whoever was taken for dead while they were paused deletes nothing more.
+            self.inner.fence.check().await.map_err(|source| Error::Fenced { dataset, source })?;
             match self.inner.store.delete(path).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(Error::store("delete", path, error)),

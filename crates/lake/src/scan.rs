@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::lake::Lake;
 use crate::log::table_path;
 use crate::snapshot::TableSnapshot;
+use crate::watched::Watched;
 
 /// The only address that scans use. A session must register [`Closed`] (or nothing else) for it.
 pub(crate) const SESSION_URL: &str = "sealed://lake/";
@@ -199,7 +200,7 @@ impl Lake {
     /// When the permit is not for reading, or the version does not exist, does not verify, or was vacuumed.
     pub async fn scan(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, Error> {
         if permit.action() != Action::Read {
-            return Err(Error::WrongPermit { dataset: permit.table_id() });
+            return Err(Error::WrongPermit { step: "scan", dataset: permit.table_id(), wanted: "reading" });
         }
         self.provider(permit.table_id(), version).await
     }
@@ -211,7 +212,8 @@ impl Lake {
         if head != Some(snapshot.version) {
             self.check_files(&snapshot).await?;
         }
-        Ok(Arc::new(LakeTable { snapshot, store: Arc::clone(&self.inner.store), url }))
+        let newest = head == Some(snapshot.version);
+        Ok(Arc::new(LakeTable { snapshot, store: Arc::new(Watched::new(self, dataset, newest)), url }))
     }
 
     /// Whether vacuum left the files of an older version: better said now than in the middle of a scan.

@@ -59,6 +59,28 @@ pub(crate) fn scan_schema(stored: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The first column in which two stored schemas differ, in words.
+pub(crate) fn difference(table: &Schema, wanted: &Schema) -> Option<String> {
+    let places = table.fields().len().max(wanted.fields().len());
+    (0..places).find_map(|place| {
+        let (have, want) = match (table.fields().get(place), wanted.fields().get(place)) {
+            (Some(have), Some(want)) => (have, want),
+            (Some(have), None) => return Some(format!("column {} of the table is not in the contract", have.name())),
+            (None, want) => return want.map(|want| format!("column {} of the contract is not in the table", want.name())),
+        };
+        let name = want.name();
+        if have.name() != name {
+            return Some(format!("column {} of the table stands where the contract has {name}", have.name()));
+        }
+        if have.data_type() != want.data_type() {
+            return Some(format!("column {name} is {} in the table and {} in the contract", have.data_type(), want.data_type()));
+        }
+        let words = |nullable: bool| if nullable { "may be missing" } else { "is required" };
+        let (was, is) = (words(have.is_nullable()), words(want.is_nullable()));
+        (was != is).then(|| format!("column {name} {was} in the table and {is} in the contract"))
+    })
+}
+
 /// A batch in the stored types. Only the form of text, bytes and the zone's name may differ.
 pub(crate) fn to_stored(batch: RecordBatch, stored: &SchemaRef, dataset: DatasetId) -> Result<RecordBatch, Error> {
     let mismatch = || Error::SchemaMismatch { dataset };
@@ -118,6 +140,34 @@ mod tests {
     use arrow::array::{StringArray, StringViewArray};
 
     const DATASET: DatasetId = DatasetId([1; 16]);
+
+    #[test]
+    fn the_first_column_that_differs_is_told() {
+        let schema = |fields: &[(&str, DataType, bool)]| {
+            Schema::new(fields.iter().map(|(name, ty, nullable)| Field::new(*name, ty.clone(), *nullable)).collect::<Vec<_>>())
+        };
+        let table = schema(&[("id", DataType::Int64, false), ("age", DataType::Int32, true)]);
+        for (wanted, said) in [
+            (table.clone(), None),
+            (
+                schema(&[("id", DataType::Int64, false), ("age", DataType::Utf8, true)]),
+                Some("column age is Int32 in the table and Utf8 in the contract"),
+            ),
+            (
+                schema(&[("id", DataType::Int64, true), ("age", DataType::Utf8, true)]),
+                Some("column id is required in the table and may be missing in the contract"),
+            ),
+            (schema(&[("id", DataType::Int64, false)]), Some("column age of the table is not in the contract")),
+            (
+                schema(&[("age", DataType::Int32, true), ("id", DataType::Int64, false)]),
+                Some("column id of the table stands where the contract has age"),
+            ),
+        ] {
+            assert_eq!(difference(&table, &wanted).as_deref(), said);
+        }
+        let shorter = schema(&[("id", DataType::Int64, false)]);
+        assert_eq!(difference(&shorter, &table).as_deref(), Some("column age of the contract is not in the table"));
+    }
 
     #[test]
     fn text_is_stored_in_one_form_and_nothing_else_is_converted() {

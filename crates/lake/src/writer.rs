@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use object_store::ObjectStoreExt as _;
@@ -19,7 +19,7 @@ use crate::commit::Commit;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::log_store::{SealedLogStore, relative};
-use crate::schema::{stored_schema, table_actions, to_stored};
+use crate::schema::{difference, stored_schema, table_actions, to_stored};
 use crate::snapshot::TableSnapshot;
 use crate::stage::{Removed, Stage, StageContext, StagedFile, remove_rows};
 
@@ -110,18 +110,34 @@ impl Drop for TableWriter {
 }
 
 impl Lake {
-    /// Opens a writer.
+    /// Opens a writer. A table that does not exist is created by the first commit, so that a batch that fails leaves none.
     ///
     /// # Errors
-    /// When the table does not exist, or does not have these columns and the mode is append.
+    /// When the table does not verify, or has rows under other columns and the mode is append.
     pub async fn writer(&self, request: WriteRequest) -> Result<TableWriter, Error> {
         let stored = stored_schema(&request.schema)?;
         drop(self.ready(request.dataset).await?);
-        let head = self.snapshot(request.dataset, None).await?;
-        if request.mode == WriteMode::Append && head.stored.fields() != stored.fields() {
-            return Err(Error::SchemaMismatch { dataset: request.dataset });
+        if self.exists(request.dataset) {
+            let head = self.snapshot(request.dataset, None).await?;
+            if request.mode == WriteMode::Append && !appends_to(&head, &stored) {
+                return Err(Error::SchemaMismatch { dataset: request.dataset });
+            }
         }
         Ok(TableWriter { lake: self.clone(), request, stored, stage: None, staged: None, claimed: Arc::default() })
+    }
+
+    /// The first column in which a schema is not that of a table's rows, in words; none where rows can be appended, as they can be to
+    /// a table without any.
+    ///
+    /// # Errors
+    /// When the table does not verify, or a type is not held by the format.
+    pub async fn differing_column(&self, dataset: DatasetId, schema: &Schema) -> Result<Option<String>, Error> {
+        let wanted = stored_schema(schema)?;
+        if !self.exists(dataset) {
+            return Ok(None);
+        }
+        let head = self.snapshot(dataset, None).await?;
+        Ok(if appends_to(&head, &wanted) { None } else { difference(&head.stored, &wanted) })
     }
 
     pub(crate) async fn sequence_in(&self, snapshot: &TableSnapshot, source: &str) -> Result<Option<u64>, Error> {
@@ -131,6 +147,11 @@ impl Lake {
         let version = version.map_err(|source| Error::delta("read the last sequence", dataset, source))?;
         Ok(version.and_then(|version| u64::try_from(version).ok()))
     }
+}
+
+/// Whether rows of these columns can stand beside those that are there: columns may change while there are none.
+fn appends_to(head: &TableSnapshot, stored: &Schema) -> bool {
+    head.stored.fields() == stored.fields() || head.rows() == 0
 }
 
 fn app_id(dataset: DatasetId, source: &str) -> String {
@@ -216,6 +237,9 @@ impl TableWriter {
         if counts.loaded != rows || !counts.close() {
             return Err(Error::RowsLost { dataset, staged: rows, expected: counts.loaded });
         }
+        if !self.lake.exists(dataset) {
+            self.lake.create(dataset, &self.request.schema, &self.request.actor).await?;
+        }
         let permit = self.lake.ready(dataset).await?;
         let head = self.lake.snapshot(dataset, None).await?;
         if let Some(last) = self.lake.sequence_in(&head, &self.request.source).await?
@@ -264,16 +288,17 @@ impl TableWriter {
         let mut actions = Vec::new();
         let version = i64::try_from(sequence).map_err(|_| internal("number the run"))?;
         actions.push(Action::Txn(Transaction::new_with_last_update(app_id(dataset, &self.request.source), version, Some(now_ms))));
-        if self.request.mode == WriteMode::Append {
-            if head.stored.fields() != self.stored.fields() {
-                return Err(Error::SchemaMismatch { dataset });
-            }
-        } else {
-            if head.stored.fields() != self.stored.fields() {
-                let (protocol, metadata) = table_actions(&self.stored, dataset, now_ms)?;
-                actions.push(Action::Protocol(protocol));
-                actions.push(Action::Metadata(metadata));
-            }
+        let append = self.request.mode == WriteMode::Append;
+        if append && !appends_to(head, &self.stored) {
+            return Err(Error::SchemaMismatch { dataset });
+        }
+        let columns_change = head.stored.fields() != self.stored.fields();
+        if columns_change {
+            let (protocol, metadata) = table_actions(&self.stored, dataset, now_ms)?;
+            actions.push(Action::Protocol(protocol));
+            actions.push(Action::Metadata(metadata));
+        }
+        if !append || columns_change {
             actions.extend(head.files.iter().map(|file| Action::Remove(remove(dataset, file, now_ms, true))));
         }
         for file in files {

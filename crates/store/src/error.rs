@@ -117,6 +117,18 @@ pub enum Error {
         /// What was there before.
         seen: u64,
     },
+    /// Under a key version that nothing of its dataset is under any more.
+    #[error(
+        "open {path}: it is sealed under version {key_version} of its key, but all that was had been sealed again under version {oldest} or newer; it was rolled back, restore the newer one"
+    )]
+    OlderKey {
+        /// The object.
+        path: String,
+        /// The version that it is under.
+        key_version: u32,
+        /// The oldest that it may be under.
+        oldest: u32,
+    },
     /// The keyring does not know the key that the header names.
     #[error("open {path}: the keyring has no such key as its header names; restore the object or the keyring from a backup")]
     NoKey {
@@ -253,9 +265,12 @@ impl Error {
             | Self::Random(_) => ErrorKind::Unavailable,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::NotFound,
             Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
-            Self::NotPlain { .. } | Self::Foreign { .. } | Self::RolledBack { .. } | Self::NoKey { .. } | Self::Destroyed { .. } => {
-                ErrorKind::Corrupt
-            }
+            Self::NotPlain { .. }
+            | Self::Foreign { .. }
+            | Self::RolledBack { .. }
+            | Self::OlderKey { .. }
+            | Self::NoKey { .. }
+            | Self::Destroyed { .. } => ErrorKind::Corrupt,
             Self::Mode { .. } => ErrorKind::Denied,
             Self::NotEmpty { .. } | Self::Name { .. } | Self::Unsupported { .. } | Self::Range { .. } => ErrorKind::Invalid,
             Self::Sealed { source, .. } | Self::Seal { source, .. } => source.kind(),

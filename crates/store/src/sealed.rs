@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, PutMode, PutOptions};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use polder_crypto::{Header, LengthProof};
 use polder_keys::{KeyringVault, Keys};
 use polder_types::{DatasetId, Rng};
@@ -38,6 +38,8 @@ struct Inner {
     proofs: Mutex<HashMap<String, (Identity, LengthProof)>>,
     /// The highest generation seen of each object that was ever replaced.
     generations: Mutex<HashMap<String, u64>>,
+    /// The oldest key version that objects of a dataset may be under, where all of them were sealed again.
+    oldest: RwLock<HashMap<DatasetId, u32>>,
 }
 
 /// What [`SealedStore::verify`] authenticated.
@@ -65,7 +67,7 @@ pub struct Reencrypted {
 impl SealedStore {
     /// A store over a directory, under a keyring.
     pub fn new(backend: Backend, keys: Keys, rng: Arc<dyn Rng>) -> Self {
-        Self(Arc::new(Inner { backend, keys, rng, proofs: Mutex::default(), generations: Mutex::default() }))
+        Self(Arc::new(Inner { backend, keys, rng, proofs: Mutex::default(), generations: Mutex::default(), oldest: RwLock::default() }))
     }
 
     /// The directory of ciphertext.
@@ -76,6 +78,14 @@ impl SealedStore {
     /// The keyring.
     pub fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    /// From now on an object of a dataset under an older version of its key than this is refused: all of them were sealed again
+    /// under this one or a newer one, so that it can only be an older copy, put back. Who keeps the record of that says so.
+    pub fn refuse_older_keys(&self, dataset: DatasetId, oldest: u32) {
+        let mut known = self.0.oldest.write();
+        let version = known.entry(dataset).or_default();
+        *version = oldest.max(*version);
     }
 
     /// The newest version of the keyring in the directory, 0 when there is none: what the store holds, whatever was opened.
@@ -190,6 +200,11 @@ impl Inner {
     fn generation_after(&self, path: &str, generation: u64) -> Result<u64, Error> {
         let newest = generation.max(self.seen(path));
         newest.checked_add(1).ok_or_else(|| Error::Unsupported { what: "replace for the 2^64th time", path: path.to_owned() })
+    }
+
+    /// The oldest key version that an object of a dataset may be under.
+    fn oldest(&self, dataset: DatasetId) -> u32 {
+        self.oldest.read().get(&dataset).copied().unwrap_or_default()
     }
 
     fn forget(&self, path: &str) {

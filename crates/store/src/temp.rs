@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use polder_types::{DatasetId, LineageId, Rng, Secret};
+use polder_keys::DatasetKey;
+use polder_types::{DatasetId, LineageId, Rng};
 
 use crate::backend::Backend;
 use crate::error::Error;
@@ -23,22 +24,20 @@ pub struct TempSpace(Arc<Space>);
 struct Space {
     backend: Backend,
     rng: Arc<dyn Rng>,
-    key: Secret<[u8; 32]>,
+    key: DatasetKey,
     lineage: LineageId,
     quota_bytes: u64,
     used_bytes: AtomicU64,
 }
 
 impl TempSpace {
-    /// A space with a new key. Deletes what dead processes left under `tmp/`.
+    /// A space with a new key, in locked memory. What dead processes left under `tmp/` is left alone: who holds the lease deletes
+    /// it ([`Backend::sweep_temporaries`]), so that a look at a store changes nothing in it.
     ///
     /// # Errors
-    /// When there is no randomness, or `tmp/` cannot be read.
+    /// When there is no randomness, or no memory can be locked.
     pub fn new(backend: Backend, rng: Arc<dyn Rng>, quota_bytes: u64) -> Result<Self, Error> {
-        backend.sweep_temporaries()?;
-        let mut key = [0u8; 32];
-        rng.fill(&mut key)?;
-        let key = Secret::new(key);
+        let key = DatasetKey::random(rng.as_ref()).map_err(|source| Error::Key { path: "tmp".to_owned(), source })?;
         let lineage = LineageId::random(rng.as_ref())?;
         Ok(Self(Arc::new(Space { backend, rng, key, lineage, quota_bytes, used_bytes: AtomicU64::new(0) })))
     }

@@ -200,6 +200,11 @@ pub enum EventKind {
     IntegrityFailed {
         object: String,
     },
+    /// Everything was verified and was as it must be: what failed before was restored.
+    IntegrityVerified {
+        entries: u64,
+        files: u64,
+    },
     Refused {
         action: String,
         error: String,

@@ -9,13 +9,14 @@ select
     else '25 mph and more'
   end as wind,
   case
-    when p.year is null then 'unknown'
+    -- Built after the flight: the tail number was another aircraft's then.
+    when p.year is null or p.year > f.year then 'unknown'
     when f.year - p.year < 5 then '0 to 4 years'
     when f.year - p.year < 10 then '5 to 9 years'
     when f.year - p.year < 20 then '10 to 19 years'
     else '20 years and more'
   end as aircraft_age,
-  a.name as airline,
+  coalesce(a.name, f.carrier) as airline,
   count(*) as flights,
   count(f.dep_delay) as departed,
   sum(f.dep_delay) as dep_delay_minutes,
@@ -25,7 +26,7 @@ select
   count(w.origin) as found_weather,
   count(d.faa) as found_destination
 from flights f
-join airlines a on a.carrier = f.carrier
+left join airlines a on a.carrier = f.carrier
 left join weather w on w.origin = f.origin and w.time_hour = f.time_hour
 left join planes p on p.tailnum = f.tailnum
 left join airports d on d.faa = f.dest

@@ -227,6 +227,11 @@ par("duplicate-column", "two columns of one name", parquet_bytes(pa.Table.from_a
 bad_text = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(struct.pack("<3i", 0, 1, 5)), pa.py_buffer(b"xcaf\xe9")])
 par("invalid-utf-8", "a text column that holds other bytes", parquet_bytes(pa.table({"n": pa.array([1, 2], pa.int64()), **{k: pa.nulls(2, v) for k, v in FULL.items() if k not in ("n", "note")}, "note": bad_text})), fails("decode a page", 3))
 
+par("int96", "timestamps of a form whose years wrap round", parquet_bytes(table([{"n": 1}]), use_deprecated_int96_timestamps=True), fails("it holds INT96 timestamps", 3))
+# Two texts of 200 MiB each, as pages of their own: what a decoder would hold at once does not show in the file's size.
+wide = "y" * (200 << 20)
+par("page-bombs", "pages of several columns that grow more than a thousandfold", parquet_bytes(table([{"n": 1, "id": wide, "note": wide}]), use_dictionary=False, write_statistics=False, compression_level=19), fails("it grows by more than 1000 times", 3))
+
 # A gzip page that grows to 2 MiB of zeros; the page header promises what stood there before. The column `a` holds the same values as `n`.
 twins = {"a": pa.int64(), **FULL}
 honest = parquet_bytes(table([{"a": n, "n": n} for n in range(3000)], twins), compression="gzip")

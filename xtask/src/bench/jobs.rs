@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::goals::Goal;
 use super::measure::{Contender, Job, Step};
 use super::tpch::{self, Tpch};
 use crate::process::{announce, command};
@@ -18,9 +19,34 @@ use crate::workspace;
 
 const TABLES: [&str; 8] = ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"];
 
+const POLARS: &str = "polars, dates left as text";
+const DATAFUSION: &str = "datafusion, plain Parquet";
+const POLDER: &str = "polder";
+const POLDER_SMALL: &str = "polder, scale factor 1";
+const POLDER_QUERIES: &str = "polder, sealed tables";
+const PLAIN: &str = "plain store";
+const SEALED: &str = "sealed store";
+
+// From scale factor 1: what is smaller measures how programs start.
+const LOAD_GOALS: [Goal; 2] =
+    [Goal::CpuRatio { of: POLDER, to: POLARS, most: 1.4, aim: Some(1.0) }, Goal::PeakMegabytes { of: POLDER, most: 450 }];
+const MEMORY_GOALS: [Goal; 1] = [Goal::PeakRatio { of: POLDER, to: POLDER_SMALL, most: 1.25 }];
+const SEALED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: SEALED, to: PLAIN, most: 1.03, aim: None }];
+const QUERY_GOALS: [Goal; 3] = [
+    Goal::CpuRatio { of: POLDER_QUERIES, to: DATAFUSION, most: 1.1, aim: None },
+    Goal::Right { of: POLDER_QUERIES },
+    Goal::Right { of: DATAFUSION },
+];
+/// Sealing costs less than a machine varies by from round to round.
+const SEALED_ROUNDS_MIN: usize = 7;
+
 /// What jobs need.
 pub struct Bench {
     tpch: Tpch,
+    /// The same at scale factor 1, when that is smaller.
+    small: Option<Tpch>,
+    /// The scale factor is large enough for goals.
+    judged: bool,
     work: PathBuf,
     polder: Option<Polder>,
     missing: Option<String>,
@@ -35,12 +61,12 @@ struct Polder {
 /// Data, peers, and Polder built for release.
 pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
     let tpch = tpch::prepare(work, scale)?;
+    let factor: f64 = scale.parse().context("read the scale factor")?;
+    let judged = factor >= 1.0;
+    let small = if factor > 1.0 && !peers_only { Some(tpch::prepare(work, "1")?) } else { None };
     let work = work.join(format!("sf{scale}"));
     if peers_only {
-        return Ok(Bench { tpch, work, polder: None, missing: Some("Polder, since only the peers were asked for".into()) });
-    }
-    if !workspace::root().join("crates/app/examples/bench.rs").is_file() {
-        return Ok(Bench { tpch, work, polder: None, missing: Some("Polder, since its example `bench` is not built here".into()) });
+        return Ok(Bench { tpch, small, judged, work, polder: None, missing: Some("Polder, since only the peers were asked for".into()) });
     }
     announce(command("cargo").current_dir(workspace::root()).args([
         "build",
@@ -53,12 +79,25 @@ pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
     ]))?;
     let target = workspace::metadata()?.target_directory.into_std_path_buf().join("release");
     let polder = Polder { program: target.join("polder"), example: target.join("examples/bench") };
-    Ok(Bench { tpch, work, polder: Some(polder), missing: None })
+    Ok(Bench { tpch, small, judged, work, polder: Some(polder), missing: None })
 }
 
 /// Every job, with those contenders that are there.
 pub fn all(bench: &Bench) -> Result<Vec<Job>> {
-    Ok(vec![load(bench)?, sealed(bench), queries(bench)?])
+    let mut jobs = vec![load(bench)?];
+    jobs.extend(memory(bench)?);
+    jobs.extend([sealed(bench), queries(bench)?]);
+    Ok(jobs)
+}
+
+impl Bench {
+    fn goals(&self, goals: &[Goal]) -> Vec<Goal> {
+        if self.judged { goals.to_vec() } else { Vec::new() }
+    }
+
+    fn missing(&self) -> Vec<String> {
+        self.missing.iter().cloned().collect()
+    }
 }
 
 /// A step that makes the same command each time.
@@ -77,21 +116,33 @@ fn script(tpch: &Tpch, name: &str, arguments: &[&Path]) -> Step {
 }
 
 /// A project with TPC-H's contracts, approved and empty: everything before `run`.
-fn project(bench: &Bench, polder: &Polder, folder: &Path, tables: &[&str]) -> Result<Vec<Step>> {
+fn project(tpch: &Tpch, polder: &Polder, folder: &Path, tables: &[&str]) -> Vec<Step> {
     let at = folder.display().to_string();
     // Keys of its own: the loads' are made anew each round.
     let keys = folder.with_extension("keys");
     let key = keys.join("root.key").display().to_string();
     let program = |arguments: &[&str]| step(polder.program.clone(), arguments.iter().map(|word| (*word).to_owned()).collect());
-    let mut copy = vec![bench.tpch.scripts.join("project.py").display().to_string(), at.clone(), bench.tpch.csv.display().to_string()];
+    let mut copy = vec![tpch.scripts.join("project.py").display().to_string(), at.clone(), tpch.csv.display().to_string()];
     copy.extend(tables.iter().map(|table| (*table).to_owned()));
     let mut steps = vec![
         step("rm".into(), vec!["-rf".into(), keys.display().to_string(), at.clone()]),
         program(&["init", &at, "--key-file", &key]),
-        step(bench.tpch.python.clone(), copy),
+        step(tpch.python.clone(), copy),
     ];
     steps.extend(tables.iter().map(|table| program(&["contract", "approve", table, "--yes", "--project", &at])));
-    Ok(steps)
+    steps
+}
+
+/// The program loads `lineitem` into a new project.
+fn loads(name: &'static str, tpch: &Tpch, polder: &Polder, folder: PathBuf) -> Contender {
+    let at = folder.display().to_string();
+    Contender {
+        name,
+        before: project(tpch, polder, &folder, &["lineitem"]),
+        leaves: vec![folder],
+        measured: step(polder.program.clone(), ["run", "--project", &at, "--output", "json"].map(str::to_owned).to_vec()),
+        after: vec![],
+    }
 }
 
 fn load(bench: &Bench) -> Result<Job> {
@@ -105,33 +156,49 @@ fn load(bench: &Bench) -> Result<Job> {
         measured: script(&bench.tpch, "polars_load.py", &[&[csv.as_path(), out.as_path()], more].concat()),
         after: vec![],
     };
-    let mut contenders = vec![polars("polars, dates left as text", &[]), polars("polars, dates parsed", &[Path::new("dates")])];
-    if let Some(polder) = &bench.polder {
-        let folder = bench.work.join("load");
-        let at = folder.display().to_string();
-        contenders.push(Contender {
-            name: "polder",
-            leaves: vec![folder.clone()],
-            before: project(bench, polder, &folder, &["lineitem"])?,
-            measured: step(polder.program.clone(), ["run", "--project", &at, "--output", "json"].map(str::to_owned).to_vec()),
-            after: vec![],
-        });
-    }
+    let mut contenders = vec![polars(POLARS, &[]), polars("polars, dates parsed", &[Path::new("dates")])];
+    contenders.extend(bench.polder.as_ref().map(|polder| loads(POLDER, &bench.tpch, polder, bench.work.join("load"))));
     Ok(Job {
         name: "Load lineitem",
         what: format!(
             "`lineitem.csv` ({} MB): polars `scan_csv().sink_parquet(compression=\"zstd\")`; Polder through a contract in which every column is typed, required and ranged, two have patterns and two make the primary key, into a sealed table.",
             size / 1_000_000
         ),
+        rounds_min: 0,
         contenders,
-        missing: bench.missing.iter().cloned().collect(),
+        goals: bench.goals(&LOAD_GOALS),
+        missing: bench.missing(),
     })
+}
+
+/// Only above scale factor 1: the same load there and here.
+fn memory(bench: &Bench) -> Result<Option<Job>> {
+    let (Some(small), Some(polder)) = (&bench.small, &bench.polder) else { return Ok(None) };
+    let megabytes = |tpch: &Tpch| -> Result<u64> {
+        let csv = tpch.csv.join("lineitem.csv");
+        Ok(std::fs::metadata(&csv).with_context(|| format!("look at {}", csv.display()))?.len() / 1_000_000)
+    };
+    Ok(Some(Job {
+        name: "Load lineitem: memory",
+        what: format!(
+            "`lineitem.csv` of scale factor 1 ({} MB) and of this one ({} MB), loaded by Polder as above. The keys of the first fit the 128 MiB that a load holds of them; others are spilled, sealed.",
+            megabytes(small)?,
+            megabytes(&bench.tpch)?
+        ),
+        rounds_min: 0,
+        contenders: vec![
+            loads(POLDER_SMALL, small, polder, bench.work.join("load-small")),
+            loads(POLDER, &bench.tpch, polder, bench.work.join("load-large")),
+        ],
+        goals: bench.goals(&MEMORY_GOALS),
+        missing: vec![],
+    }))
 }
 
 fn sealed(bench: &Bench) -> Job {
     let mut contenders = Vec::new();
     if let Some(polder) = &bench.polder {
-        for (name, store) in [("plain store", "plain"), ("sealed store", "sealed")] {
+        for (name, store) in [(PLAIN, "plain"), (SEALED, "sealed")] {
             let folder = bench.work.join(format!("store-{store}"));
             let arguments = [
                 ("--store", store.to_owned()),
@@ -152,16 +219,18 @@ fn sealed(bench: &Bench) -> Job {
     }
     Job {
         name: "Sealed against plain",
-        what: "The same load into a store that seals and into one that does not. Only this harness can make the latter.".into(),
+        what: "`lineitem.csv` decoded, checked, encoded as the lake does and written, into the sealed store and into a plain one that keeps the same discipline with files. Only this harness can make the latter.".into(),
+        rounds_min: SEALED_ROUNDS_MIN,
         contenders,
-        missing: bench.missing.iter().cloned().collect(),
+        goals: bench.goals(&SEALED_GOALS),
+        missing: bench.missing(),
     }
 }
 
 fn queries(bench: &Bench) -> Result<Job> {
     let answers = bench.work.join("answers-datafusion");
     let mut contenders = vec![Contender {
-        name: "datafusion, plain Parquet",
+        name: DATAFUSION,
         leaves: vec![answers.clone()],
         before: vec![],
         measured: script(&bench.tpch, "datafusion_tpch.py", &[&bench.tpch.parquet, &bench.tpch.queries, &answers]),
@@ -171,7 +240,7 @@ fn queries(bench: &Bench) -> Result<Job> {
         let folder = bench.work.join("tpch");
         let at = folder.display().to_string();
         let answers = bench.work.join("answers-polder");
-        let first = project(bench, polder, &folder, &TABLES)?;
+        let first = project(&bench.tpch, polder, &folder, &TABLES);
         // Loaded once; one that was cut off is loaded again from the start.
         let done = bench.work.join("tpch.done");
         if !done.is_file() {
@@ -191,7 +260,7 @@ fn queries(bench: &Bench) -> Result<Job> {
             answers.display().to_string(),
         ];
         contenders.push(Contender {
-            name: "polder, sealed tables",
+            name: POLDER_QUERIES,
             leaves: vec![answers.clone()],
             before: vec![],
             measured: step(polder.example.clone(), arguments.to_vec()),
@@ -201,7 +270,9 @@ fn queries(bench: &Bench) -> Result<Job> {
     Ok(Job {
         name: "TPC-H queries",
         what: "All 22 queries in one process; after each round the answers are compared with those of `xtask/peers/tpch_texts.py`.".into(),
+        rounds_min: 0,
         contenders,
-        missing: bench.missing.iter().cloned().collect(),
+        goals: bench.goals(&QUERY_GOALS),
+        missing: bench.missing(),
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
+use super::goals::Goal;
 use crate::process::shown;
 
 /// A command of which a fresh copy is made for each round.
@@ -20,7 +21,7 @@ pub struct Contender {
     /// Run before each round, not measured.
     pub before: Vec<Step>,
     pub measured: Step,
-    /// Run after each round, not measured: fails when the work was not done right.
+    /// Run after each round, not measured: fails when the work was not done right, which is counted and does not end the job.
     pub after: Vec<Step>,
 }
 
@@ -28,7 +29,10 @@ pub struct Contender {
 pub struct Job {
     pub name: &'static str,
     pub what: String,
+    /// Rounds that are counted at least, where differences are small.
+    pub rounds_min: usize,
     pub contenders: Vec<Contender>,
+    pub goals: Vec<Goal>,
     /// What could not be measured, and why.
     pub missing: Vec<String>,
 }
@@ -45,22 +49,30 @@ pub struct Round {
 pub struct Measured {
     pub name: &'static str,
     pub rounds: Vec<Round>,
+    /// What was wrong after a round.
+    pub wrong: Vec<String>,
+    /// Rounds after which was looked, the one that is not counted among them.
+    pub checked: usize,
 }
 
 /// All contenders of a job.
 pub struct MeasuredJob {
     pub name: &'static str,
     pub what: String,
+    pub rounds: usize,
     pub contenders: Vec<Measured>,
+    pub goals: Vec<Goal>,
     pub missing: Vec<String>,
 }
 
 /// Rounds are interleaved, so that what disturbs the machine disturbs all alike. Round 0 warms up and is not counted.
 pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
-    let mut measured: Vec<Measured> = job.contenders.iter().map(|one| Measured { name: one.name, rounds: Vec::new() }).collect();
+    let rounds = rounds.max(job.rounds_min);
+    let empty = |one: &Contender| Measured { name: one.name, rounds: Vec::new(), wrong: Vec::new(), checked: 0 };
+    let mut measured: Vec<Measured> = job.contenders.iter().map(empty).collect();
     for round in 0..=rounds {
         for (contender, into) in job.contenders.iter().zip(&mut measured) {
-            let took = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
+            let (took, wrong) = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
             eprintln!(
                 "{} / {} / round {round}: {:.2} CPU-s, {} MB",
                 job.name,
@@ -68,15 +80,19 @@ pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
                 took.cpu.as_secs_f64(),
                 took.peak_bytes / 1_000_000
             );
+            into.checked += 1;
+            into.wrong.extend(wrong);
             if round > 0 {
                 into.rounds.push(took);
             }
         }
     }
-    Ok(MeasuredJob { name: job.name, what: job.what.clone(), contenders: measured, missing: job.missing.clone() })
+    let (goals, missing) = (job.goals.clone(), job.missing.clone());
+    Ok(MeasuredJob { name: job.name, what: job.what.clone(), rounds, contenders: measured, goals, missing })
 }
 
-fn once(contender: &Contender) -> Result<Round> {
+/// What a round took, and what was wrong with it.
+fn once(contender: &Contender) -> Result<(Round, Option<String>)> {
     for path in &contender.leaves {
         if path.is_dir() {
             std::fs::remove_dir_all(path).with_context(|| format!("remove {}", path.display()))?;
@@ -88,10 +104,11 @@ fn once(contender: &Contender) -> Result<Round> {
         child(step())?;
     }
     let took = child((contender.measured)())?;
-    for step in &contender.after {
-        child(step())?;
+    let wrong = contender.after.iter().find_map(|step| child(step()).err()).map(|error| format!("{error:#}"));
+    if let Some(wrong) = &wrong {
+        eprintln!("{}: {wrong}", contender.name);
     }
-    Ok(took)
+    Ok((took, wrong))
 }
 
 /// Runs a command to its end. CPU includes what its own children used.
@@ -149,8 +166,23 @@ mod tests {
             measured: Box::new(move || shell(&format!("test ! -e {path} && mkdir {path}"))),
             after: vec![],
         };
-        let measured = job(&Job { name: "a", what: String::new(), contenders: vec![contender], missing: vec![] }, 3).unwrap();
-        assert_eq!(measured.contenders[0].rounds.len(), 3);
+        let measured = job(&asked(contender, 0), 3).unwrap();
+        assert_eq!((measured.rounds, measured.contenders[0].rounds.len(), measured.contenders[0].checked), (3, 3, 4));
+    }
+
+    fn asked(contender: Contender, rounds_min: usize) -> Job {
+        Job { name: "a", what: String::new(), rounds_min, contenders: vec![contender], goals: vec![], missing: vec![] }
+    }
+
+    #[test]
+    fn what_is_wrong_after_a_round_is_counted_and_ends_nothing() {
+        let after: Vec<Step> = vec![Box::new(|| shell("exit 1"))];
+        let contender = Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 0")), after };
+        // A job that wants more rounds than were asked for gets them.
+        let measured = job(&asked(contender, 2), 1).unwrap();
+        assert_eq!((measured.rounds, measured.contenders[0].rounds.len(), measured.contenders[0].wrong.len()), (2, 2, 3));
+        let broken = Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 3")), after: vec![] };
+        assert!(job(&asked(broken, 0), 1).is_err());
     }
 
     #[test]

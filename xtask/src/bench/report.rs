@@ -1,46 +1,59 @@
-//! Figures as a page: medians, ratios to the first contender, the machine, the versions.
+//! Figures as a page: goals, medians with their spread, ratios to the first contender, the machine, the versions.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::fmt::{Display, Write as _};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use super::measure::{Measured, MeasuredJob, median};
+use super::goals::{Judged, Spread, spread};
+use super::measure::{Measured, MeasuredJob};
 use crate::process::{capture, command};
 use crate::workspace;
 
-/// The marks around what one scale factor's run writes.
-fn marks(scale: &str) -> (String, String) {
-    (format!("<!-- scale factor {scale}: written by `cargo xtask bench` from here -->"), format!("<!-- scale factor {scale}: to here -->"))
-}
-
 struct Line {
-    cpu: f64,
-    wall: f64,
-    peak_megabytes: u64,
+    cpu: Spread<f64>,
+    wall: Spread<f64>,
+    peak_megabytes: Spread<u64>,
 }
 
 fn line(measured: &Measured) -> Option<Line> {
     Some(Line {
-        cpu: median(measured.rounds.iter().map(|round| round.cpu.as_secs_f64()))?,
-        wall: median(measured.rounds.iter().map(|round| round.wall.as_secs_f64()))?,
-        peak_megabytes: median(measured.rounds.iter().map(|round| round.peak_bytes))? / 1_000_000,
+        cpu: spread(measured.rounds.iter().map(|round| round.cpu.as_secs_f64()))?,
+        wall: spread(measured.rounds.iter().map(|round| round.wall.as_secs_f64()))?,
+        peak_megabytes: spread(measured.rounds.iter().map(|round| round.peak_bytes / 1_000_000))?,
     })
 }
 
+/// `median (least..most)`.
+fn cell<T: Display + Copy>(spread: Spread<T>, digits: usize) -> String {
+    let Spread { middle, least, most } = spread;
+    format!("{middle:.digits$} ({least:.digits$}..{most:.digits$})")
+}
+
 /// The page's measured part.
-pub fn text(jobs: &[MeasuredJob], scale: &str, rounds: usize) -> Result<String> {
-    let mut page = format!("Scale factor {scale}, {rounds} counted rounds, medians. {}\n", machine()?);
+pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<String> {
+    let mut page = format!("Scale factor {scale}; medians, in brackets the least and the most of all counted rounds. {}\n", machine()?);
+    if !judged.is_empty() {
+        page.push_str("\n### Goals\n\n| job | goal | measured | |\n| --- | --- | --- | --- |\n");
+        for Judged { job, goal, measured, verdict } in judged {
+            writeln!(page, "| {job} | {goal} | {measured} | {} |", verdict.text())?;
+        }
+    }
     for job in jobs {
-        write!(page, "\n### {}\n\n{}\n", job.name, job.what)?;
+        write!(page, "\n### {}\n\n{} Counted rounds: {}.\n", job.name, job.what, job.rounds)?;
         if !job.contenders.is_empty() {
             page.push_str("\n| who | CPU seconds | ratio | seconds | peak MB |\n| --- | ---: | ---: | ---: | ---: |\n");
         }
-        let first = job.contenders.first().and_then(line).map(|line| line.cpu);
+        let first = job.contenders.first().and_then(line).map(|line| line.cpu.middle);
         for contender in &job.contenders {
             if let (Some(line), Some(first)) = (line(contender), first) {
-                let ratio = line.cpu / first.max(0.001);
-                writeln!(page, "| {} | {:.2} | {ratio:.2} | {:.2} | {} |", contender.name, line.cpu, line.wall, line.peak_megabytes)?;
+                let ratio = line.cpu.middle / first.max(0.001);
+                let (cpu, wall, peak) = (cell(line.cpu, 2), cell(line.wall, 2), cell(line.peak_megabytes, 0));
+                writeln!(page, "| {} | {cpu} | {ratio:.2} | {wall} | {peak} |", contender.name)?;
+            }
+        }
+        for contender in &job.contenders {
+            if let Some(wrong) = contender.wrong.first() {
+                write!(page, "\nWrong: {} in {} of {} rounds; first: {wrong}\n", contender.name, contender.wrong.len(), contender.checked)?;
             }
         }
         for missing in &job.missing {
@@ -50,7 +63,8 @@ pub fn text(jobs: &[MeasuredJob], scale: &str, rounds: usize) -> Result<String> 
     Ok(page)
 }
 
-fn machine() -> Result<String> {
+/// The machine, the commit and the day, in one line.
+pub fn machine() -> Result<String> {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         processor.lines().find_map(|line| line.strip_prefix("model name")).map_or("", |rest| rest.trim_start_matches([' ', '\t', ':']));
@@ -63,57 +77,41 @@ fn machine() -> Result<String> {
     Ok(format!("{cores} cores of {model}, {} GB; commit {}, {}.", kilobytes / 1_000_000, commit.trim(), day.trim()))
 }
 
-/// Puts the measured part between the marks and leaves the rest of the page as it is.
-pub fn write(page: &Path, scale: &str, text: &str) -> Result<()> {
-    let old = std::fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?;
-    let new = placed(&old, scale, text)?;
-    std::fs::write(page, new).with_context(|| format!("write {}", page.display()))
-}
-
-fn placed(old: &str, scale: &str, text: &str) -> Result<String> {
-    let (begin, end) = marks(scale);
-    let (Some((before, rest)), true) = (old.split_once(&begin), old.contains(&end)) else {
-        bail!("docs/benchmarks.md has no marks `{begin}` and `{end}`; put them where the figures of this scale factor belong");
-    };
-    let Some((_, after)) = rest.split_once(&end) else {
-        bail!("docs/benchmarks.md holds its marks in the wrong order");
-    };
-    Ok(format!("{before}{begin}\n{}\n{end}{after}", text.trim_end()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::goals::Verdict;
     use super::super::measure::Round;
     use super::*;
 
     #[test]
-    fn figures_go_between_the_marks() {
-        let (begin, end) = marks("1");
-        let (other, last) = marks("3");
-        let page = format!("# Head\n{begin}\nold\n{end}\n{other}\nkept\n{last}\ntail\n");
-        let wanted = format!("# Head\n{begin}\nnew\n{end}\n{other}\nkept\n{last}\ntail\n");
-        assert_eq!(placed(&page, "1", "new\n").unwrap(), wanted);
-        assert!(placed(&page, "10", "new").is_err());
-        assert!(placed("# Head\n", "1", "new").is_err());
-    }
-
-    #[test]
-    fn ratios_are_to_the_first_and_what_is_missing_is_said() {
-        let round = |seconds| Round { cpu: Duration::from_secs(seconds), wall: Duration::from_secs(1), peak_bytes: 5_000_000 };
+    fn each_job_has_its_rounds_medians_with_their_spread_and_ratios_to_the_first() {
+        let round = |seconds: u64, megabytes: u64| Round {
+            cpu: Duration::from_secs(seconds),
+            wall: Duration::from_secs(1),
+            peak_bytes: megabytes * 1_000_000,
+        };
+        let measured = |name, rounds: Vec<Round>, wrong: Vec<String>| Measured { name, checked: rounds.len(), rounds, wrong };
         let job = MeasuredJob {
             name: "load",
             what: "Work.".into(),
+            rounds: 3,
             contenders: vec![
-                Measured { name: "peer", rounds: vec![round(4), round(2), round(3)] },
-                Measured { name: "polder", rounds: vec![round(6)] },
+                measured("peer", vec![round(4, 5), round(2, 7), round(3, 6)], vec![]),
+                measured("polder", vec![round(6, 5)], vec!["q01 differs".into()]),
             ],
+            goals: vec![],
             missing: vec!["something, because".into()],
         };
-        let text = text(&[job], "1", 3).unwrap();
-        assert!(text.contains("| peer | 3.00 | 1.00 | 1.00 | 5 |"), "{text}");
-        assert!(text.contains("| polder | 6.00 | 2.00 | 1.00 | 5 |"), "{text}");
+        let judged = Judged { job: "load", goal: "at most 1.40".into(), measured: "2.00".into(), verdict: Verdict::Missed };
+        let text = text(&[job], &[judged], "1").unwrap();
+        assert!(text.contains("\n### Goals\n"), "{text}");
+        assert!(text.contains("| load | at most 1.40 | 2.00 | MISSED |"), "{text}");
+        assert!(text.contains("Work. Counted rounds: 3."), "{text}");
+        assert!(text.contains("| peer | 3.00 (2.00..4.00) | 1.00 | 1.00 (1.00..1.00) | 6 (5..7) |"), "{text}");
+        assert!(text.contains("| polder | 6.00 (6.00..6.00) | 2.00 | 1.00 (1.00..1.00) | 5 (5..5) |"), "{text}");
+        assert!(text.contains("Wrong: polder in 1 of 1 rounds; first: q01 differs"), "{text}");
         assert!(text.contains("Not measured: something, because."), "{text}");
     }
 }

@@ -36,13 +36,24 @@ pub fn name(file: &str) -> Option<Finding> {
     Some(Finding::new(file, 0, format!("`{stem}.rs` is not used here; {advice}")))
 }
 
-/// The names of all functions of a file.
-pub fn functions(text: &str) -> impl Iterator<Item = String> {
-    text.lines().filter_map(|line| {
-        let (_, rest) = line.split_once("fn ")?;
-        let name: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
-        (!name.is_empty()).then_some(name)
-    })
+/// The names of all tests of a file: functions under an attribute that makes them one.
+pub fn tests(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[") {
+            is_test |= ["#[test]", "#[tokio::test"].iter().any(|attribute| line.starts_with(attribute));
+            continue;
+        }
+        if line.is_empty() || line.starts_with("//") {
+            continue;
+        }
+        if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
+            names.push(rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect());
+        }
+        is_test = false;
+    }
+    names
 }
 
 /// Whether the whole file is test code.

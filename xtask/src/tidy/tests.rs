@@ -142,13 +142,22 @@ fn a_page_that_names_what_is_gone_is_found() {
 
 #[test]
 fn a_threat_without_its_test_is_found() {
-    let functions: std::collections::BTreeSet<String> =
-        source::functions("#[test]\nfn keys_do_not_debug() {}\n    pub async fn other<T>() {}\n").collect();
-    assert_eq!(functions.iter().collect::<Vec<_>>(), ["keys_do_not_debug", "other"]);
+    let text =
+        "#[test]\n#[should_panic]\n// why\nfn keys_do_not_debug() {}\n#[tokio::test(flavor = \"x\")]\nasync fn waits() {}\nfn other() {}\n";
+    let found = source::tests(text);
+    assert_eq!(found, ["keys_do_not_debug", "waits"]);
+    let tests: std::collections::BTreeSet<(String, String)> =
+        found.into_iter().map(|test| (docs::place("crates/keys/src/tests/life.rs").to_owned(), test)).collect();
+    assert_eq!(docs::place("xtask/src/main.rs"), "xtask");
     let head = "| attack | cure | test |\n| --- | --- | --- |\n";
-    assert!(docs::tests_named("t.md", &format!("{head}| a | b | `crates/keys`: `keys_do_not_debug` |\n"), &functions).is_empty());
-    assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | `keys_are_gone` |\n"), &functions).len(), 1);
-    assert_eq!(docs::tests_named("t.md", &format!("{head}| a | b | soon |\n"), &functions).len(), 1);
+    let found = |cell: &str| docs::tests_named("t.md", &format!("{head}| a | b | {cell} |\n"), &tests).len();
+    assert_eq!(found("`crates/keys`: `keys_do_not_debug`, `waits`"), 0);
+    // Another name, a function that is no test, another crate, none.
+    assert_eq!(found("`crates/keys`: `keys_are_gone`"), 1);
+    assert_eq!(found("`crates/keys`: `waits`; `crates/store`: `keys_do_not_debug`"), 1);
+    assert_eq!(found("`waits_not`"), 1);
+    assert_eq!(found("`crates/keys`: `some_other`"), 1);
+    assert_eq!(found("soon"), 1);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! `polder audit`: verify, show, export, proof, anchor.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use polder_audit::{Anchor, Filter, Resolved};
+use polder_audit::{Anchor, Filter, Hash, Resolved};
 use polder_policy::Action;
+use polder_store::FileKind;
 use polder_types::event::Phase;
 use polder_types::{ErrorKind, EventKind, RequestId};
 use serde_json::{Value, json};
@@ -13,14 +15,50 @@ use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
 use crate::project::Project;
-use crate::verification::verify_all;
+use crate::verification::{Verified, verify_all};
+
+/// Findings of one verification that are recorded, at most: the state keeps no more of them.
+const RECORDED_MAX: usize = 1_000;
 
 /// `audit verify`.
 ///
 /// # Errors
-/// Integrity broken, with the objects named; or when something cannot be read now.
-pub async fn verify(installation: &Installation, output: Output) -> Outcome {
-    let verified = verify_all(installation).await?;
+/// When something cannot be read now. What is wrong is no error yet: [`report`] makes it one.
+pub async fn verify(installation: &Installation) -> Outcome<Verified> {
+    verify_all(installation).await
+}
+
+/// `audit verify --record`: each object that is wrong and not recorded yet, or that all is as it must be.
+///
+/// # Errors
+/// When it is not permitted, or cannot be recorded.
+pub async fn record(installation: &Installation, verified: &Verified) -> Outcome {
+    installation.require(Action::Audit).await?;
+    let known: BTreeSet<String> = installation.journal.state().integrity_failures.iter().map(|failure| failure.object.clone()).collect();
+    let found: BTreeSet<&str> = verified.failures.iter().map(|(object, _)| recordable(object)).collect();
+    for object in found.iter().filter(|object| !known.contains(**object)).take(RECORDED_MAX) {
+        installation.record(EventKind::IntegrityFailed { object: (*object).to_owned() }).await?;
+    }
+    if found.is_empty() {
+        installation.record(EventKind::IntegrityVerified { entries: verified.entries, files: verified.files }).await?;
+    }
+    Ok(())
+}
+
+/// The log holds ids only, and names of strange files or of the anchor are somebody's words.
+fn recordable(object: &str) -> &str {
+    match FileKind::of(object) {
+        FileKind::Unknown if matches!(object, "the log" | "lease") => object,
+        FileKind::Unknown => "another file than the store's",
+        _ => object,
+    }
+}
+
+/// What `audit verify` found.
+///
+/// # Errors
+/// Integrity broken, with the objects named.
+pub fn report(verified: &Verified, output: Output) -> Outcome {
     if output == Output::Json {
         let failures: Vec<Value> = verified.failures.iter().map(|(object, what)| json!({"object": object, "what": what})).collect();
         print::json(&json!({
@@ -177,15 +215,30 @@ pub async fn export(installation: &Installation, to: &Path, output: Output) -> O
     text(&format!("vkey    {}   (give it to the verifier by another way than the export)", report.vkey))
 }
 
-/// `audit proof`.
+fn hashes(path: &[Hash]) -> Vec<String> {
+    path.iter().map(|hash| hex::encode(hash.0)).collect()
+}
+
+/// `audit proof --since`: that the log of so many entries is the beginning of this one.
+///
+/// # Errors
+/// When the log was never that long.
+pub async fn consistency(installation: &Installation, since: u64) -> Outcome {
+    let proof = installation.journal.consistency_proof(since).await?;
+    print::json(&json!({
+        "old_size": proof.old_size, "old_root": hex::encode(proof.old_root.0), "size": proof.size, "root": hex::encode(proof.root.0),
+        "path": hashes(&proof.path), "checkpoint": proof.checkpoint,
+    }))
+}
+
+/// `audit proof`: that an entry is in the log.
 ///
 /// # Errors
 /// When there is no such entry.
-pub async fn proof(installation: &Installation, index: u64) -> Outcome {
+pub async fn inclusion(installation: &Installation, index: u64) -> Outcome {
     let proof = installation.journal.inclusion_proof(index).await?;
-    let hashes: Vec<String> = proof.path.iter().map(|hash| hex::encode(hash.0)).collect();
     print::json(&json!({
         "index": proof.index, "leaf_hash": hex::encode(proof.leaf_hash.0), "size": proof.size, "root": hex::encode(proof.root.0),
-        "path": hashes, "checkpoint": proof.checkpoint,
+        "path": hashes(&proof.path), "checkpoint": proof.checkpoint,
     }))
 }

@@ -1,7 +1,7 @@
 //! `polder contract`: check, draft, approve, list.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polder_connect::Draft;
 use polder_contract::approval::{approval_file, approval_text};
@@ -135,10 +135,21 @@ pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Op
     let file = approval_file(&contract, &approver.vkey(), &signature)?;
     let contract_hash = hex::encode(contract.semantic_hash());
     let dataset = installation.keys.find(&format!("table:{name}"));
-    installation.record(EventKind::ContractApproved { dataset, contract_hash }).await?;
     let target = Project::approval_path(&path);
-    std::fs::write(&target, file)
-        .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", target.display()), &error))?;
+    let aside = write_aside(&target, file.as_bytes())?;
+    if let Err(unrecorded) = installation.record(EventKind::ContractApproved { dataset, contract_hash }).await {
+        // Without its record the approval is none.
+        let _ = std::fs::remove_file(&aside);
+        return Err(unrecorded);
+    }
+    std::fs::rename(&aside, &target).map_err(|error| {
+        let text = format!(
+            "approve contract {name}: it is signed and recorded, and the file could not be put in its place; rename {} to {}",
+            aside.display(),
+            target.display()
+        );
+        Failure::because(ErrorKind::Unavailable, text, &error)
+    })?;
     if project.approved(&path, contract).is_err() {
         note(&format!(
             "warning: {} is not an approver of this environment yet; add to approvers in polder.yaml:\n  - {}",
@@ -147,6 +158,26 @@ pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Op
         ));
     }
     text(&format!("approved contract {name} as {}: {}", approver.name(), target.display()))
+}
+
+/// Writes an approval, durable, beside where it belongs: what the log says was approved must not fail to be there.
+fn write_aside(target: &Path, text: &[u8]) -> Outcome<PathBuf> {
+    let failed = |error: std::io::Error| Failure::because(ErrorKind::Unavailable, format!("write {}", target.display()), &error);
+    if target.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let aside = target.with_extension("approval.new");
+    // One that a killed program left.
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&aside).map_err(failed)?;
+    if let Err(error) = file.write_all(text).and_then(|()| file.sync_all()) {
+        let _ = std::fs::remove_file(&aside);
+        return Err(failed(error));
+    }
+    Ok(aside)
 }
 
 /// What a person is about to sign.

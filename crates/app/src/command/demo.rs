@@ -108,6 +108,12 @@ impl Demo {
         }
     }
 
+    /// Shows a command that must be killed while it runs; its progress is shown as it comes.
+    fn killed(&self, args: &[&str]) -> Outcome<ExitStatus> {
+        let status = self.shown(args)?.status().map_err(|error| started(&error))?;
+        if status.signal() == Some(SIGKILL) { Ok(status) } else { Err(failed(args, status)) }
+    }
+
     /// Shows a command that must not succeed, and returns what it left.
     fn fails(&self, args: &[&str]) -> Outcome<Output> {
         let output = self.shown(args)?.stdout(Stdio::piped()).stderr(Stdio::piped()).output().map_err(|error| started(&error))?;
@@ -168,12 +174,8 @@ impl Demo {
 
     fn load(&mut self) -> Outcome {
         self.heading("a load, killed with SIGKILL between the intent and the commit, then gone on with")?;
-        let args = ["run", "--select", "flights", "--kill-at", "lake.after_intent#2"];
-        let killed = self.fails(&args)?;
-        if killed.status.signal() != Some(SIGKILL) {
-            return Err(failed(&args, killed.status).during(String::from_utf8_lossy(&killed.stderr).trim().replace('\n', " ")));
-        }
-        text(&format!("(the process ended with {}; what of the batch is visible?)", killed.status))?;
+        let killed = self.killed(&["run", "--select", "flights", "--kill-at", "lake.after_intent#2"])?;
+        text(&format!("(the process ended with {killed}; what of the batch is visible?)"))?;
         self.shows_nothing("flights")?;
         self.show(&["run"])?;
         self.show(&["table", "list"])?;

@@ -10,7 +10,7 @@ use polder_keys::approver::ApproverKey;
 use polder_keys::recovery::{self, KitSource, KitTarget};
 use polder_keys::{Custody, KeyState, LocalCustody};
 use polder_policy::Action;
-use polder_store::{Backend, FileKind, Lease};
+use polder_store::{FileKind, Lease};
 use polder_types::event::{KeyChange, Phase};
 use polder_types::{Clock, DatasetId, ErrorKind, EventKind, Rng, SystemClock, SystemRng};
 use serde_json::json;
@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::cli::{KeysCommand, OneDataset, Output};
 use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
-use crate::installation::{Installation, store_dir};
+use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
 use crate::progress::Progress;
 use crate::project::Project;
@@ -132,11 +132,14 @@ async fn reencrypt(installation: &Installation, of: &OneDataset) -> Outcome {
     let only = chosen(installation, of)?.map(|(dataset, _)| dataset);
     let progress = Progress::start("reencrypt");
     let keyring_version = installation.keys.keyring_version();
-    let record = async |phase| {
+    let record = async |phase, dataset, key_version| {
         let change = KeyChange::Reencrypted;
-        installation.record(EventKind::KeysChanged { change, phase, dataset: only, key_version: None, keyring_version }).await
+        installation.record(EventKind::KeysChanged { change, phase, dataset, key_version, keyring_version }).await
     };
-    record(Phase::Intent).await?;
+    // Nobody else changes keys while we hold the lease.
+    let mut datasets = installation.keys.datasets();
+    datasets.retain(|info| only.is_none_or(|only| only == info.id));
+    record(Phase::Intent, only, None).await?;
     let (mut seen, mut changed, mut gone) = (0u64, 0u64, 0u64);
     for file in installation.store.backend().every_file()? {
         let FileKind::Object(_, dataset) = file.kind else { continue };
@@ -148,6 +151,7 @@ async fn reencrypt(installation: &Installation, of: &OneDataset) -> Outcome {
         let mut tries = 0;
         loop {
             tries += 1;
+            installation.still_writer().await?;
             match installation.store.reencrypt(&path).await {
                 Ok(done) => changed += u64::from(done.changed),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -160,7 +164,14 @@ async fn reencrypt(installation: &Installation, of: &OneDataset) -> Outcome {
         crate::failpoint::hit("reencrypt");
         progress.at(seen, file.path);
     }
-    record(Phase::Outcome).await?;
+    // Nothing is under an older key any more: from now on that is a copy of before, put back.
+    for info in &datasets {
+        record(Phase::Outcome, Some(info.id), Some(info.current_version)).await?;
+        installation.store.refuse_older_keys(info.id, info.current_version);
+    }
+    if only.is_none() {
+        record(Phase::Outcome, None, None).await?;
+    }
     progress.finish(&format!("{changed} of {seen} objects sealed again under their newest key"));
     if gone > 0 {
         text(&format!("{gone} objects went with a destroyed key and stay unreadable"))?;
@@ -192,7 +203,7 @@ async fn test_kit(installation: &Installation, shares: &[PathBuf]) -> Outcome {
 pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wait: Option<u64>) -> Outcome {
     outside(project, key_file)?;
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
-    let backend = Backend::open(&store_dir(project))?;
+    let backend = crate::installation::backend(project)?;
     // No other writer may change keys meanwhile.
     let lease = Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?;
     let custody = Arc::new(LocalCustody::create_key_file(key_file, Arc::clone(&rng))?);

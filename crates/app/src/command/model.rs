@@ -5,20 +5,21 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use futures::StreamExt;
 use polder_contract::{Approved, Cells, Column, ColumnType, Gate, GateOptions, RawBatch, Reconciliation};
-use polder_engine::{Door, Materialized, OutputColumn};
-use polder_lake::{Committed, Lake, WriteMode, WriteRequest};
+use polder_engine::{Answer, Door, Materialized, OutputColumn};
+use polder_lake::{Committed, Lake, TableWriter, WriteMode, WriteRequest};
 use polder_policy::Action;
 use polder_types::event::Counts;
 use polder_types::{ErrorKind, EventKind, RunId, TableName};
 use serde_json::json;
 
 use crate::cli::{ModelCommand, Output};
+use crate::command::run::end;
 use crate::described::Described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::{self, BatchReport};
+use crate::ingest::BatchReport;
 use crate::installation::Installation;
-use crate::print::{Listing, text};
+use crate::print::Listing;
 use crate::progress::Progress;
 
 /// Runs a verb.
@@ -39,41 +40,44 @@ pub async fn run(installation: &Installation, command: &ModelCommand, memory_mib
         ModelCommand::Lineage { name } => {
             let lake = installation.lake(None)?;
             let door = installation.door(&lake, memory_mib)?;
-            let planned = door.run_model(&installation.asker(), &table_name(name)?).await?;
+            let columns = door.model_columns(&installation.asker(), &table_name(name)?).await?;
             let mut listing = Listing::new(&["column", "type", "classification", "computed_from"]);
-            for column in &planned.columns {
+            for column in &columns {
                 let inputs: Vec<_> = column.inputs.iter().map(|input| json!(format!("{}.{}", input.table, input.column))).collect();
                 listing.row([json!(column.name), json!(column.data_type.to_string()), json!(column.classification), json!(inputs)]);
             }
             listing.print(output)
         }
-        ModelCommand::Run { name } => {
-            let lake = installation.lake(None)?;
-            let models = installation.loaded_models()?;
-            let names: Vec<String> = models
-                .in_order()
-                .map(|model| model.name.to_string())
-                .filter(|model| name.as_ref().is_none_or(|name| name == model))
-                .collect();
-            if names.is_empty() {
-                return Err(Failure::new(ErrorKind::Invalid, "build models: models/ holds no such model; `polder model list` shows them"));
-            }
-            let run = RunId::random(installation.rng.as_ref())?;
-            let batches = u32::try_from(names.len()).unwrap_or(u32::MAX);
-            installation.record(EventKind::RunStarted { run, batches }).await?;
-            let mut done = 0;
-            for name in &names {
-                let report = build(installation, &lake, name, run, memory_mib).await?;
-                if let Some(failure) = report.failure {
-                    installation.record(EventKind::RunFinished { run, committed: done, failed: batches - done }).await?;
-                    return Err(failure);
-                }
-                done += 1;
-                ingest::lines(&report).into_iter().try_for_each(|line| text(&line))?;
-            }
-            installation.record(EventKind::RunFinished { run, committed: done, failed: 0 }).await
-        }
+        ModelCommand::Run { name } => run_models(installation, name.as_deref(), memory_mib, output).await,
     }
+}
+
+/// Builds one model or all, up to the first that fails. Whatever happens, that the run ended is recorded, and each model is reported.
+async fn run_models(installation: &Installation, name: Option<&str>, memory_mib: u64, output: Output) -> Outcome {
+    let lake = installation.lake(None)?;
+    let models = installation.loaded_models()?;
+    let names = models.in_order().map(|model| model.name.to_string());
+    let names: Vec<String> = names.filter(|model| name.is_none_or(|name| name == model)).collect();
+    if names.is_empty() {
+        return Err(Failure::new(ErrorKind::Invalid, "build models: models/ holds no such model; `polder model list` shows them"));
+    }
+    let run = RunId::random(installation.rng.as_ref())?;
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    installation.record(EventKind::RunStarted { run, batches: count(names.len()) }).await?;
+    let mut reports: Vec<BatchReport> = Vec::new();
+    for name in &names {
+        let report = match reports.iter().find_map(|report| Some((&report.table, report.failure.as_ref()?.kind()))) {
+            Some((failed, kind)) => {
+                let text = format!("build model {name}: not begun, since {failed} failed; its table is as it was");
+                BatchReport::refused(name.clone(), Failure::new(kind, text))
+            }
+            None => build(installation, &lake, name, run, memory_mib)
+                .await
+                .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure)),
+        };
+        reports.push(report);
+    }
+    end(installation, run, reports, output).await
 }
 
 fn table_name(name: &str) -> Outcome<TableName> {
@@ -103,10 +107,9 @@ pub async fn build(installation: &Installation, lake: &Lake, name: &str, run: Ru
         build_into(installation, lake, &door, &table, dataset, run, &mut report).await
     };
     if let Err(failure) = built.await {
-        let failure = failure.during(format!("build model {name}"));
-        installation
-            .record(EventKind::BatchFailed { run, dataset, counts: report.counts, error: failure.kind().name().to_owned() })
-            .await?;
+        let mut failure = failure.during(format!("build model {name}"));
+        let failed = EventKind::BatchFailed { run, dataset, counts: report.counts, error: failure.kind().name().to_owned() };
+        installation.record_failure(&mut failure, failed).await;
         report.fail(failure);
     }
     Ok(report)
@@ -128,9 +131,6 @@ async fn build_into(
     let models = installation.loaded_models()?;
     let inputs = models.get(table).and_then(|model| Described::new(installation).of_inputs(model));
     installation.classify(dataset, &approved, inputs).await?;
-    if !lake.exists(dataset) {
-        lake.create(dataset, schema.as_ref(), &installation.actor).await?;
-    }
     let sequence = installation.journal.state().tables.get(&dataset).map_or(0, |head| head.sequence) + 1;
     let contract_hash = hex::encode(approved.semantic_hash());
     installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
@@ -139,8 +139,18 @@ async fn build_into(
     let request =
         WriteRequest { dataset, source: format!("model:{table}"), schema, mode: WriteMode::Model, actor: installation.actor.clone() };
     let mut writer = lake.writer(request).await?;
+    let filled = fill(&mut writer, &gate, planned.rows, sequence, report).await;
+    if filled.is_err() {
+        // What was staged is named by no version; if it cannot be deleted now, vacuum will.
+        let _ = writer.abort().await;
+    }
+    filled
+}
+
+/// Computes the rows, checks, stages, counts and commits them.
+async fn fill(writer: &mut TableWriter, gate: &Gate, mut batches: Answer, sequence: u64, report: &mut BatchReport) -> Outcome {
+    let table = report.table.clone();
     let progress = Progress::start(format!("build {table}"));
-    let mut batches = planned.rows;
     let mut produced = 0u64;
     let file: Arc<str> = format!("model {table}").into();
     while let Some(batch) = batches.next().await {
@@ -157,7 +167,6 @@ async fn build_into(
         let checked = gate.check(raw)?;
         if let Some(rejection) = checked.rejections.first() {
             let column = rejection.column.as_deref().unwrap_or("a row");
-            let _ = writer.abort().await;
             return Err(Failure::new(
                 ErrorKind::Rejected,
                 format!("check the rows: a value of {column} is not one of its type (rule {}); correct the model's SQL", rejection.rule),
@@ -170,7 +179,7 @@ async fn build_into(
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await?;
     let reconciliation = Reconciliation { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 };
     report.counts = Some(Counts { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 });
-    let reconciled = reconciliation.close(&approved, &duplicates)?;
+    let reconciled = reconciliation.close(gate.contract(), &duplicates)?;
     if let Committed::Now { version } = writer.commit(sequence, reconciled).await? {
         report.version = Some(version);
     }

@@ -118,9 +118,15 @@ async fn replay(installation: &Installation, table: &str, output: Output) -> Out
     let lake = installation.lake(None)?;
     let report = ingest::replay(installation, &lake, approved, run).await?;
     let failed = u32::from(report.failure.is_some());
-    installation.record(EventKind::RunFinished { run, committed: u32::from(report.status == "committed"), failed }).await?;
-    crate::command::run::show(std::slice::from_ref(&report), run, output)?;
-    report.failure.map_or(Ok(()), Err)
+    let shown = crate::command::run::show(std::slice::from_ref(&report), run, output);
+    let finished = EventKind::RunFinished { run, committed: u32::from(report.status == "committed"), failed };
+    match report.failure {
+        None => installation.record(finished).await.and(shown),
+        Some(mut failure) => {
+            installation.record_failure(&mut failure, finished).await;
+            Err(failure)
+        }
+    }
 }
 
 /// A row for machines: null is null, a text is as the source wrote it.

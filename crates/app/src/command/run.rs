@@ -71,18 +71,27 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
         };
         reports.push(report);
     }
+    end(installation, run, reports, output).await
+}
+
+/// Ends a run: its report is printed first, whatever can be recorded then.
+pub(super) async fn end(installation: &Installation, run: RunId, reports: Vec<BatchReport>, output: Output) -> Outcome {
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
     let committed = reports.iter().filter(|report| report.status == "committed").count();
     let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
-    installation.record(EventKind::RunFinished { run, committed, failed: failed_batches }).await?;
-    show(&reports, run, output)?;
-    match gravest(reports) {
-        None => Ok(()),
-        Some(gravest) if failed == 1 => Err(gravest.during("1 of the run's batches failed; the others are as reported")),
-        Some(gravest) => {
-            Err(gravest.during(format!("{failed} of the run's batches failed, the gravest for this; the others are as reported")))
-        }
-    }
+    // First, and whatever the log says: what was committed stands.
+    let shown = show(&reports, run, output);
+    let finished = EventKind::RunFinished { run, committed, failed: failed_batches };
+    let Some(mut gravest) = gravest(reports) else {
+        let recorded = installation.record(finished).await;
+        recorded.map_err(|failure| failure.during("record that the run has ended; its batches are as reported"))?;
+        return shown;
+    };
+    installation.record_failure(&mut gravest, finished).await;
+    Err(gravest.during(match failed {
+        1 => "1 of the run's batches failed; the others are as reported".to_owned(),
+        failed => format!("{failed} of the run's batches failed, the gravest for this; the others are as reported"),
+    }))
 }
 
 /// The first of those failures that weigh most: the exit code must not say that trying again may help when it cannot for one of them.

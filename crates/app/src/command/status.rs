@@ -165,8 +165,15 @@ fn inside(installation: &Installation) -> Vec<Check> {
             what: "integrity",
             fine: state.integrity_failures.is_empty(),
             says: match state.integrity_failures.first() {
-                None => "no object failed; `polder audit verify` opens every file".to_owned(),
-                Some(failure) => format!("{} objects failed, {} first; restore them", state.integrity_failures.len(), failure.object),
+                None => state.verified.map_or_else(
+                    || "no object failed; `polder audit verify` opens every file".to_owned(),
+                    |verified| format!("no object failed; all was verified on {}", time(verified.time_ms)),
+                ),
+                Some(failure) => format!(
+                    "{} objects failed, {} first; restore them, then polder audit verify --record",
+                    state.integrity_failures.len(),
+                    failure.object
+                ),
             },
         },
     ]

@@ -1,13 +1,13 @@
-//! The sink of a load: a lake's writer, and the offsets that stand beside each of its commits.
+//! The sinks of a load: a lake's writer with the offsets that stand beside each of its commits; and for a dry run one that counts.
 
 use async_trait::async_trait;
 use polder_connect::{Committed, Removed, SinkError, Staged, TableSink};
 use polder_contract::{Admitted, Duplicates, Reconciled};
 use polder_lake::TableWriter;
 use polder_store::SealedStore;
-use polder_types::DatasetId;
+use polder_types::{DatasetId, ErrorKind};
 
-use super::{LoadedFile, Offsets};
+use super::offsets::{LoadedFile, Offsets};
 use crate::failpoint;
 use crate::failure::Failure;
 
@@ -55,11 +55,7 @@ impl TableSink for LakeSink<'_> {
     async fn commit(&mut self, offsets: polder_connect::Offsets, reconciled: Reconciled) -> Result<Committed, SinkError> {
         let polder_connect::Offsets { sequence, source_identity, files } = offsets;
         self.record.source_identity = source_identity;
-        for file in files.iter().map(LoadedFile::from) {
-            if !self.record.files.contains(&file) {
-                self.record.files.push(file);
-            }
-        }
+        self.record.note(files.iter().map(LoadedFile::from).collect());
         let written = self.record.write(self.store, self.dataset, sequence).await;
         written.map_err(|failure| SinkError { kind: failure.kind(), step: failure.to_string(), source: None })?;
         failpoint::hit("offsets-written");
@@ -71,5 +67,34 @@ impl TableSink for LakeSink<'_> {
 
     async fn abort(&mut self) -> Result<(), SinkError> {
         self.writer.abort().await.map_err(failed)
+    }
+}
+
+/// Counts rows and stores none.
+#[derive(Default)]
+pub(super) struct Counter {
+    rows: u64,
+}
+
+#[async_trait]
+impl TableSink for Counter {
+    async fn write(&mut self, batch: Admitted) -> Result<(), SinkError> {
+        self.rows += batch.rows() as u64;
+        Ok(())
+    }
+
+    async fn finish(&mut self, duplicates: &Duplicates, _: &mut Removed<'_>) -> Result<Staged, SinkError> {
+        let removed = duplicates.len() as u64;
+        self.rows = self.rows.saturating_sub(removed);
+        Ok(Staged { rows: self.rows, removed })
+    }
+
+    async fn commit(&mut self, _: polder_connect::Offsets, _: Reconciled) -> Result<Committed, SinkError> {
+        Err(SinkError { kind: ErrorKind::Internal, step: "commit a dry run; report this as a defect".to_owned(), source: None })
+    }
+
+    async fn abort(&mut self) -> Result<(), SinkError> {
+        self.rows = 0;
+        Ok(())
     }
 }

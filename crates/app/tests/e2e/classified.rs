@@ -83,3 +83,26 @@ fn a_classification_is_raised_at_once_and_lowered_by_an_approval() {
     project.write("contracts/people.odcs.yaml", contract("confidential"));
     all_closed(&project);
 }
+
+#[test]
+fn a_classification_is_the_same_in_capitals() {
+    for classification in ["restricted", "Restricted", "RESTRICTED"] {
+        let project = Project::new();
+        project.people("1,Ann,41,s\n");
+        approve(&project, classification);
+        project.write("models/copied.sql", "-- polder: materialized = table\nselect id, name from people\n");
+        let ran = project.run(&["run"]);
+        assert_ne!(ran.code, Some(0), "{classification}: a model read a restricted table: {ran:?}");
+        let ran = project.run(&["sql", "select name from copied", "--output", "csv"]);
+        assert!(ran.code != Some(0) && !ran.out.contains("Ann") && !ran.err.contains("Ann"), "{classification}: {ran:?}");
+        let log = project.run(&["audit", "show", "--type", "table_classified", "--output", "json"]).ok();
+        assert!(log.contains("\"restricted\""), "{log}");
+    }
+    // The control: what is not restricted is copied.
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    approve(&project, "Internal");
+    project.write("models/copied.sql", "-- polder: materialized = table\nselect id, name from people\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select name from copied"), ["Ann"]);
+}

@@ -291,6 +291,65 @@ fn another_file_of_flights_gives_other_counts() {
 }
 
 #[test]
+fn flights_of_another_year_come_in_and_what_is_not_known_of_them_is_counted() {
+    const ROWS: usize = 2_000;
+    let demo = Demo::new();
+    let mut lines = part(ROWS);
+    let at = |name: &str| lines[0].split(',').position(|column| column == name).unwrap();
+    let (year, carrier, tailnum, hour) = (at("year"), at("carrier"), at("tailnum"), at("time_hour"));
+    for (number, line) in lines[1..].iter_mut().enumerate() {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        for column in [year, hour] {
+            cells[column] = format!("2011{}", cells[column].strip_prefix("2013").unwrap());
+        }
+        if number == 0 {
+            cells[carrier] = "NK".to_owned(); // flew in other years only
+        }
+        *line = cells.join(",");
+    }
+    // A year that no one can have flown in is refused still.
+    let mut cells: Vec<String> = lines[1].split(',').map(str::to_owned).collect();
+    (cells[year], cells[hour]) = ("2913".to_owned(), "2913-01-01T10:00:00Z".to_owned());
+    lines.push(cells.join(","));
+    let file = demo.root.path().join("flights-2011.csv");
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+
+    let ran = demo.run(Some(&file));
+    // Progress of both loads is shown, of the one that is killed too.
+    assert_eq!(ran.err.matches("load flights: ").count(), 2, "{}", ran.err);
+    let screen = ran.ok();
+    assert_eq!(demo.counts("flights"), [2_001, 2_000, 1]);
+    assert_eq!(answer(&screen, "wind")[0][..2], ["unknown", "2000"]);
+    assert_eq!(demo.ask("select sum(flights) from delays where airline = 'NK'")[1..], ["1"]);
+
+    // Ages, worked out here from the aircraft: what was built after 2011 was not the aircraft that flew.
+    let built: BTreeMap<String, i64> = demo.ask("select tailnum, year from planes where year is not null")[1..]
+        .iter()
+        .map(|row| row.split_once(',').unwrap())
+        .map(|(tailnum, year)| (tailnum.to_owned(), year.parse().unwrap()))
+        .collect();
+    let mut ages: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut later = 0;
+    for line in &lines[1..=ROWS] {
+        let age = built.get(line.split(',').nth(tailnum).unwrap()).map(|built| 2011 - built);
+        later += u64::from(age.is_some_and(|age| age < 0));
+        *ages
+            .entry(match age {
+                Some(0..=4) => "0 to 4 years",
+                Some(5..=9) => "5 to 9 years",
+                Some(10..=19) => "10 to 19 years",
+                Some(20..) => "20 years and more",
+                _ => "unknown",
+            })
+            .or_default() += 1;
+    }
+    assert!(later > 0, "no aircraft tells the rule from its absence");
+    let shown: BTreeMap<String, u64> =
+        answer(&screen, "aircraft_age").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
+    assert_eq!(shown, ages.into_iter().map(|(age, flights)| (age.to_owned(), flights)).collect());
+}
+
+#[test]
 fn a_file_that_holds_no_flights_is_refused() {
     let demo = Demo::new();
     let file = demo.root.path().join("people.csv");

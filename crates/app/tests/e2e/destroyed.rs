@@ -36,7 +36,7 @@ fn a_table_whose_key_was_destroyed_is_told_and_the_others_work() {
     assert!(row("pets")["rows"] == 2 && row("pets")["unreadable"].is_null(), "{list}");
 
     for query in ["select count(*) from people", "select * from pets, people"] {
-        let err = project.run(&["sql", query]).fails(4);
+        let err = project.run(&["sql", query]).fails(3);
         assert!(err.contains("read table people") && err.contains("key version 1 was destroyed on 2"), "{err}");
         assert!(err.contains("polder table drop people"), "{err}");
     }
@@ -44,12 +44,12 @@ fn a_table_whose_key_was_destroyed_is_told_and_the_others_work() {
     project.write("data/pets2.csv", "pet\nfox\n");
     let both = project.run(&["run"]);
     assert!(both.out.contains("pets         committed"), "{both:?}");
-    let err = both.fails(4);
+    let err = both.fails(3);
     assert!(err.contains("load table people") && err.contains("polder table drop"), "{err}");
     project.run(&["run", "--select", "pets"]).ok();
     assert_eq!(project.rows("select count(*) from pets"), ["3"]);
     for args in [&["table", "show", "people"][..], &["table", "optimize", "people"], &["quarantine", "replay", "people"]] {
-        let err = project.run(args).fails(4);
+        let err = project.run(args).fails(3);
         assert!(err.contains("was destroyed on 2"), "{args:?}: {err}");
     }
     project.run(&["table", "history", "people"]).ok();
@@ -81,9 +81,9 @@ fn a_table_of_which_only_the_rows_went_with_a_key_is_told_too() {
     let out = project.destroy(&approvers, PEOPLE, "1");
     assert!(out.contains("1 objects of the store can be read by nobody"), "{out}");
     assert_eq!(data, 2, "a data file of each table");
-    let err = project.run(&["sql", "select count(*) from people"]).fails(4);
+    let err = project.run(&["sql", "select count(*) from people"]).fails(3);
     assert!(err.contains("read table people") && err.contains("key version 1 was destroyed on 2"), "{err}");
-    let err = project.run(&["run"]).fails(4);
+    let err = project.run(&["run"]).fails(3);
     assert!(err.contains("polder table drop"), "{err}");
     assert!(project.run(&["table", "list"]).ok().contains("its key version 1 was destroyed on 2"));
     assert_eq!(project.rows("select count(*) from pets"), ["2"]);
@@ -189,13 +189,13 @@ fn a_killed_destruction_is_settled_and_nothing_counts_as_damage() {
                 project.run(&act).ok();
             }
             _ => {
-                asked.fails(4);
+                asked.fails(3);
                 gone += 1;
                 let err = project.run(&act).fails(2);
                 assert!(err.contains("it was destroyed"), "{point}: {err}");
             }
         }
-        project.run(&["sql", "select count(*) from people"]).fails(4);
+        project.run(&["sql", "select count(*) from people"]).fails(3);
         assert_eq!(project.rows("select count(*) from pets"), ["2"], "{point}");
         assert_eq!(project.json(&["audit", "verify"])["destroyed"][0]["key_version"], 1, "{point}");
     }

@@ -29,11 +29,60 @@ fn what_is_not_a_question_is_denied() {
         "SELECT 1; SELECT 2".to_owned(),
     ] {
         let ran = project.run(&["sql", &sql]);
-        assert!(matches!(ran.code, Some(2 | 7)), "{sql}: {ran:?}");
+        assert_eq!(ran.code, Some(7), "{sql}: {ran:?}");
+        assert!(ran.out.is_empty(), "{sql}: {}", ran.out);
+    }
+    // What is no SQL at all.
+    for sql in ["", "SELECT", "SELECT * FROM people WHERE", "SELECT 'open", "SELECT name FROM people FROM people"] {
+        let ran = project.run(&["sql", sql]);
+        assert_eq!(ran.code, Some(2), "{sql}: {ran:?}");
         assert!(ran.out.is_empty(), "{sql}: {}", ran.out);
     }
     assert!(!project.beside("out.csv").exists());
     assert_eq!(project.rows("select count(*) from people"), ["1"]);
+}
+
+#[test]
+fn a_model_gets_no_further_through_the_door_than_a_question() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    project.run(&["run"]).ok();
+    let copy = project.beside("out.csv").display().to_string();
+    let header = "-- polder: materialized = table\n";
+    // Refused when the file is read, so that no run begins.
+    project.write("models/out.sql", format!("{header}COPY (SELECT * FROM people) TO '{copy}' STORED AS CSV\n"));
+    let error = project.run(&["run"]).fails(2);
+    assert!(error.contains("models/out.sql") && error.contains("COPY begins no query"), "{error}");
+    // Refused when it is planned.
+    project.write("models/out.sql", format!("{header}SELECT name, random() AS r FROM people\n"));
+    let error = project.run(&["run"]).fails(7);
+    assert!(error.contains("the function random does not exist, or is not allowed"), "{error}");
+    assert!(!project.beside("out.csv").exists());
+    project.run(&["sql", "select * from out"]).fails(2);
+    // The control: a model in the same place that asks for rows.
+    project.write("models/out.sql", format!("{header}SELECT name FROM people\n"));
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select name from out"), ["Ann"]);
+}
+
+#[test]
+fn a_window_and_a_recursion_keep_to_their_limits() {
+    let project = Project::new();
+    let rows: String = (1..=500).map(|id| format!("{id},Ann,41,s\n")).collect();
+    project.people(&rows);
+    project.run(&["run"]).ok();
+    let window = "select sum(n + id) as n from (select count(*) over () as n, a.id from people a cross join people b cross join (values (1), (2), (3), (4), (5), (6), (7), (8)) c)";
+    let error = project.run(&["sql", window, "--memory-mib", "16"]).fails(2);
+    assert!(error.contains("it needs more memory"), "{error}");
+    assert_eq!(project.rows(window), ["4000501000000"]);
+    let endless = "with recursive t as (select 1 as n union all select n from t) select count(*) as n from t";
+    let error = project.run(&["sql", endless]).fails(2);
+    assert!(error.contains("did not end in 10000 rounds"), "{error}");
+    // In a model, it does not keep the lease.
+    project.write("models/endless.sql", format!("-- polder: materialized = table\n{endless}\n"));
+    project.run(&["run"]).fails(2);
+    std::fs::remove_file(project.dir().join("models/endless.sql")).unwrap();
+    project.run(&["run"]).ok();
 }
 
 #[test]

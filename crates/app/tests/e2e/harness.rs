@@ -1,5 +1,6 @@
 //! A project of its own for each test, and the program run on it.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -12,6 +13,8 @@ pub struct Project {
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     pub out: String,
     pub err: String,
 }
@@ -20,6 +23,7 @@ impl Ran {
     fn new(output: Output) -> Self {
         Self {
             code: output.status.code(),
+            signal: output.status.signal(),
             out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
             err: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
         }
@@ -40,10 +44,16 @@ impl Ran {
         self.err
     }
 
-    /// Standard error of a program that a signal killed.
+    /// Standard error of a program that `kill -9` ended.
     #[track_caller]
     pub fn killed(self) -> String {
-        assert_eq!(self.code, None, "the program was not killed by a signal: stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            (self.code, self.signal),
+            (None, Some(9)),
+            "the program was not killed by the signal: stdout:\n{}\nstderr:\n{}",
+            self.out,
+            self.err
+        );
         self.err
     }
 }

@@ -1,27 +1,15 @@
-//! `kill -9` at named points, then `run` again: the table equals the undisturbed one, row for row.
+//! `kill -9` at named points and before any operation on the store's disk, then the same again: the table equals the undisturbed
+//! one, row for row.
 
 use std::collections::BTreeMap;
 
 use polder_types::SeededRng;
 
 use crate::harness::{Project, copy, seeds};
+use crate::works::{Undisturbed, Work, rows, visible};
 
-const ALL: &str = "select id, name, age from people order by id";
-const MODEL: &str = "select age, n from ages order by age";
-
-/// What a process does when it is killed. `before` is made once; `act` is the command that is killed.
-struct Work {
-    name: &'static str,
-    before: fn(u64) -> Project,
-    /// What comes before the killed command, in the fork that it is killed in and in the undisturbed one.
-    change: fn(&Project, u64),
-    act: &'static [&'static str],
-    /// `NAME` or `NAME#2` for the second time that it is passed; with `~`, the seed says which time up to this one.
-    points: &'static [&'static str],
-    query: &'static str,
-}
-
-/// Points of a load that is not the first; the first one passes those of the commit twice, since it makes its table.
+/// Points of a load that is not the first; the first one passes those of the commit twice, since it makes its table. `NAME` or
+/// `NAME#2` for the second time that it is passed; with `~`, the seed says which time up to this one.
 const LOAD: &[&str] = &[
     "record-before~5",
     "record-after~5",
@@ -38,243 +26,221 @@ const LOAD: &[&str] = &[
     "snapshot-before",
     "snapshot-after",
 ];
-const COMMIT: &[&str] =
-    &["lake.before_intent", "lake.after_intent", "lake.after_commit", "lake.before_outcome", "lake.after_outcome", "snapshot-before"];
-
-const WORKS: &[Work] = &[
-    Work {
-        name: "first load",
-        before: |seed| started(seed, "replace"),
-        change: |_, _| {},
-        act: &["run"],
-        points: &[
-            "keyring-intent",
-            "keyring-written",
-            "keyring-intent#2",
-            "keyring-written#2",
-            "lake.before_intent#2",
-            "lake.after_intent#2",
-            "lake.after_commit#2",
-            "lake.before_outcome#2",
-            "lake.after_outcome#2",
-        ],
-        query: ALL,
-    },
-    Work { name: "first load", before: |seed| started(seed, "replace"), change: |_, _| {}, act: &["run"], points: LOAD, query: ALL },
-    Work { name: "replace", before: |seed| loaded(seed, "replace"), change: changed, act: &["run"], points: LOAD, query: ALL },
-    Work { name: "append", before: |seed| loaded(seed, "append"), change: added, act: &["run"], points: LOAD, query: ALL },
-    Work {
-        name: "model",
-        before: |seed| loaded(seed, "append"),
-        change: |project, seed| {
-            added(project, seed);
-            project.write("models/ages.sql", "-- polder: materialized = table\nselect age, count(*) as n from people group by age\n");
-        },
-        act: &["run"],
-        points: &[
-            "model-started",
-            "lake.staged#2",
-            "lake.before_intent#3",
-            "lake.after_intent#3",
-            "lake.after_commit#3",
-            "lake.before_outcome#3",
-            "lake.after_outcome#3",
-            "snapshot-before",
-        ],
-        query: MODEL,
-    },
-    Work {
-        name: "replay",
-        before: |seed| loaded(seed, "append"),
-        change: |project, _| project.admit_ages(1_000),
-        act: &["quarantine", "replay", "people"],
-        points: LOAD,
-        query: ALL,
-    },
-    Work { name: "optimise", before: two_files, change: |_, _| {}, act: &["table", "optimize", "people"], points: COMMIT, query: ALL },
-    Work {
-        name: "optimise",
-        before: two_files,
-        change: |_, _| {},
-        act: &["table", "optimize", "people"],
-        points: &["lake.optimize_staged"],
-        query: ALL,
-    },
-    Work {
-        name: "vacuum",
-        before: optimised,
-        change: |_, _| {},
-        act: &["table", "vacuum", "people", "--keep-hours", "0"],
-        points: &["lake.vacuum_intent", "lake.vacuum_deleted", "snapshot-before"],
-        query: ALL,
-    },
-    Work {
-        name: "rotate",
-        before: |seed| loaded(seed, "append"),
-        change: |_, _| {},
-        act: &["keys", "rotate", "--table", "people"],
-        points: &["keyring-intent", "keyring-written", "snapshot-before"],
-        query: ALL,
-    },
-    Work {
-        name: "reencrypt",
-        before: |seed| {
-            let project = loaded(seed, "append");
-            project.run(&["keys", "rotate", "--table", "people"]).ok();
-            project
-        },
-        change: |_, _| {},
-        act: &["keys", "reencrypt"],
-        points: &["reencrypt~8"],
-        query: ALL,
-    },
+/// More of a first load.
+const CREATION: &[&str] = &[
+    "keyring-intent",
+    "keyring-written",
+    "keyring-intent#2",
+    "keyring-written#2",
+    "lake.before_intent#2",
+    "lake.after_intent#2",
+    "lake.after_commit#2",
+    "lake.before_outcome#2",
+    "lake.after_outcome#2",
 ];
+const MODEL: &[&str] = &[
+    "model-started",
+    "lake.staged#2",
+    "lake.before_intent#3",
+    "lake.after_intent#3",
+    "lake.after_commit#3",
+    "lake.before_outcome#3",
+    "lake.after_outcome#3",
+    "snapshot-before",
+];
+const OPTIMISE: &[&str] = &[
+    "lake.optimize_staged",
+    "lake.before_intent",
+    "lake.after_intent",
+    "lake.after_commit",
+    "lake.before_outcome",
+    "lake.after_outcome",
+    "snapshot-before",
+];
+const VACUUM: &[&str] = &["lake.vacuum_intent", "lake.vacuum_deleted", "snapshot-before"];
+const KEYRING: &[&str] = &["keyring-intent", "keyring-written", "snapshot-before"];
+const REENCRYPT: &[&str] = &["reencrypt~8"];
 
-fn rows(from: u64, to: u64) -> String {
-    let age = |i: u64| if i.is_multiple_of(50) { 999 } else { i % 100 };
-    (from..to).map(|i| format!("{i},Name{i},{},s\n", age(i))).collect()
+/// One disturbed work after the other.
+struct Killing {
+    work: &'static Work,
+    undisturbed: BTreeMap<u64, Undisturbed>,
 }
 
-/// A source of some thousand rows with its contract, approved.
-fn started(seed: u64, disposition: &str) -> Project {
-    let project = Project::new();
-    project.people_by(&rows(0, size(seed)), disposition);
-    project
-}
-
-fn size(seed: u64) -> u64 {
-    2_000 + seed % 3 * 777
-}
-
-fn loaded(seed: u64, disposition: &str) -> Project {
-    let project = started(seed, disposition);
-    project.run(&["run"]).ok();
-    project
-}
-
-/// Other rows in the same file.
-fn changed(project: &Project, seed: u64) {
-    project.write("data/people.csv", format!("id,name,age,secret\n{}", rows(500, size(seed) + 300)));
-}
-
-/// One file more.
-fn added(project: &Project, seed: u64) {
-    project.write("data/people2.csv", format!("id,name,age,secret\n{}", rows(size(seed), size(seed) + 1_500)));
-}
-
-fn two_files(seed: u64) -> Project {
-    let project = loaded(seed, "append");
-    added(&project, seed);
-    project.run(&["run"]).ok();
-    project
-}
-
-fn optimised(seed: u64) -> Project {
-    let project = two_files(seed);
-    project.run(&["table", "optimize", "people"]).ok();
-    project
-}
-
-/// A work's prepared project and the rows before and after it, undisturbed.
-struct Undisturbed {
-    prepared: Project,
-    before: Option<Vec<String>>,
-    after: Vec<String>,
-}
-
-impl Undisturbed {
-    fn new(work: &Work, seed: u64) -> Self {
-        let prepared = (work.before)(seed);
-        let undisturbed = prepared.fork();
-        let before = visible(&undisturbed, work.query);
-        (work.change)(&undisturbed, seed);
-        undisturbed.run(work.act).ok();
-        Self { prepared, before, after: undisturbed.rows(work.query) }
+impl Killing {
+    fn of(name: &str) -> Self {
+        Self { work: Work::named(name), undisturbed: BTreeMap::new() }
     }
-}
 
-/// The rows that stand, or none when there is no such table yet.
-fn visible(project: &Project, query: &str) -> Option<Vec<String>> {
-    let asked = project.run(&["sql", query, "--output", "csv"]);
-    if asked.code == Some(2) { None } else { Some(asked.ok().lines().skip(1).map(str::to_owned).collect()) }
-}
+    /// One size of rows by default: making what is undisturbed takes longer than killing.
+    fn undisturbed(&mut self, seed: u64) -> (u64, &Undisturbed) {
+        let rows = seed % seeds(1, 3);
+        let work = self.work;
+        (rows, self.undisturbed.entry(rows).or_insert_with(|| Undisturbed::new(work, rows)))
+    }
 
-/// At every point of a work; in the nightly run three times, with other rows and at other passes of the same point: more than 200
-/// kills in all.
-fn resumes(name: &str) {
-    let works: Vec<(usize, &Work)> = WORKS.iter().enumerate().filter(|(_, work)| work.name == name).collect();
-    assert!(!works.is_empty(), "{name}");
-    for (number, work) in works {
-        let mut undisturbed = BTreeMap::new();
-        let points = work.points.len() as u64;
-        for seed in 0..seeds(points, points * 3) {
-            let rng = SeededRng::new(seed * 100 + number as u64);
-            let mut point = work.points[(seed % points) as usize].to_owned();
+    /// At every named point; in the nightly run three times, with other rows and at other passes of the same point.
+    fn at_points(&mut self, points: &[&str]) {
+        let number = points.len() as u64;
+        for seed in 0..seeds(number, number * 3) {
+            let rng = SeededRng::new(seed * 100 + number);
+            let mut point = points[(seed % number) as usize].to_owned();
             if let Some((name, most)) = point.split_once('~') {
                 point = format!("{name}#{}", 1 + rng.below(most.parse().unwrap()));
             }
-            // One size of rows by default: making what is undisturbed takes longer than killing.
-            let rows = seed % seeds(1, 3);
-            let undisturbed = undisturbed.entry(rows).or_insert_with(|| Undisturbed::new(work, rows));
-            let place = format!("{}, killed at {point}, seed {seed}", work.name);
-            let project = undisturbed.prepared.fork();
-            (work.change)(&project, rows);
-            let args: Vec<&str> = work.act.iter().copied().chain(["--kill-at", &point]).collect();
-            let killed = project.run(&args);
-            assert_eq!(killed.code, None, "{place}: {killed:?}");
-            if rng.below(2) == 0 {
-                // All or nothing, whoever asks first.
-                let seen = visible(&project, work.query);
-                assert!(seen == undisturbed.before || seen.as_ref() == Some(&undisturbed.after), "{place}");
+            let work = self.work;
+            let (rows, undisturbed) = self.undisturbed(seed);
+            let project = undisturbed.fork(work, rows);
+            kill(work, &project, &point).unwrap_or_else(|| panic!("{}: it never passed {point}", work.name));
+            recovers(work, undisturbed, &project, &rng, &format!("{}, killed at {point}, seed {seed}", work.name));
+        }
+    }
+
+    /// Before an operation on the store's disk of whatever kind, which the seed draws from all that the work makes; every second
+    /// time the next process is killed as well, while it finishes what the first one left. Kills twice by default and twenty
+    /// times in the nightly run, which with ten works and more is over 20 and over 200.
+    fn in_the_store(&mut self) {
+        let most = seeds(2, 20);
+        let work = self.work;
+        let (mut killed, mut bounds) = (BTreeMap::new(), BTreeMap::new());
+        for seed in 0..most {
+            let rng = SeededRng::new(seed * 100 + 99);
+            let (rows, undisturbed) = self.undisturbed(seed);
+            // More than the work makes, and at most twice as many.
+            let bound = *bounds.entry(rows).or_insert_with(|| {
+                let survives = |bound: &u64| kill(work, &undisturbed.fork(work, rows), &format!("store#{bound}")).is_none();
+                (6..).map(|power| 1_u64 << power).find(survives).unwrap()
+            });
+            // What was drawn beyond its end killed nobody, and is drawn again.
+            let (point, project) = (0..64)
+                .find_map(|_| {
+                    let point = format!("store#{}", 1 + rng.below(bound));
+                    let project = undisturbed.fork(work, rows);
+                    kill(work, &project, &point).map(|()| (point, project))
+                })
+                .unwrap();
+            let mut place = format!("{}, killed at {point}, seed {seed}", work.name);
+            if seed % 2 == 1 {
+                let again = format!("store#{}", 1 + rng.below(bound));
+                if kill(work, &project, &again).is_some() {
+                    place += &format!(", then at {again}");
+                }
             }
-            if work.act != ["run"] {
-                project.run(&["audit", "verify"]).ok();
-                project.run(work.act).ok();
-            }
-            project.run(&["run"]).ok();
-            assert_eq!(project.rows(work.query), undisturbed.after, "{place}");
-            project.run(&["audit", "verify"]).ok();
-            let status: serde_json::Value = serde_json::from_str(&project.run(&["status", "--output", "json"]).ok()).unwrap();
-            assert_eq!(status["open_intents"], 0, "{place}: {status}");
+            recovers(work, undisturbed, &project, &rng, &place);
+            killed.insert(seed, point);
+        }
+        assert_eq!(killed.len() as u64, most, "{killed:?}");
+    }
+}
+
+/// Kills the work at a point; none when it came to its end before.
+fn kill(work: &Work, project: &Project, point: &str) -> Option<()> {
+    let args: Vec<&str> = work.act.iter().copied().chain(["--kill-at", point]).collect();
+    let ran = project.run(&args);
+    match ran.code {
+        Some(_) => {
+            ran.ok();
+            None
+        }
+        None => {
+            ran.killed();
+            Some(())
         }
     }
 }
 
+/// What a killed work left is all or nothing, and done again it ends as the undisturbed one did.
+fn recovers(work: &Work, undisturbed: &Undisturbed, project: &Project, rng: &SeededRng, place: &str) {
+    if rng.below(2) == 0 {
+        // All or nothing, whoever asks first.
+        let seen = visible(project, work.query);
+        assert!(seen == undisturbed.before || seen.as_ref() == Some(&undisturbed.after), "{place}");
+    }
+    verified(project, place);
+    if work.act != ["run"] {
+        let again = project.run(work.act);
+        assert_eq!(again.code, Some(0), "{place}: {again:?}");
+    }
+    let again = project.run(&["run"]);
+    assert_eq!(again.code, Some(0), "{place}: {again:?}");
+    assert_eq!(project.rows(work.query), undisturbed.after, "{place}");
+    verified(project, place);
+    let status = project.json(&["status"]);
+    assert_eq!(status["open_intents"], 0, "{place}: {status}");
+}
+
+fn verified(project: &Project, place: &str) {
+    let verified = project.run(&["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{place}: {verified:?}");
+}
+
+/// At its named points, and before operations on the store's disk.
+fn resumes(name: &str, points: &[&[&str]]) {
+    let mut killing = Killing::of(name);
+    killing.at_points(&points.concat());
+    killing.in_the_store();
+}
+
 #[test]
 fn a_killed_first_load_is_resumed_to_the_same_table() {
-    resumes("first load");
+    resumes("first load", &[CREATION, LOAD]);
 }
 
 #[test]
 fn a_killed_reload_is_resumed_to_the_same_table() {
-    resumes("replace");
+    resumes("replace", &[LOAD]);
 }
 
 #[test]
 fn a_killed_append_doubles_and_loses_no_row() {
-    resumes("append");
+    resumes("append", &[LOAD]);
 }
 
 #[test]
 fn a_killed_model_is_built_to_the_same_table() {
-    resumes("model");
+    resumes("model", &[MODEL]);
 }
 
 #[test]
 fn a_killed_replay_doubles_and_loses_no_row() {
-    resumes("replay");
+    resumes("replay", &[LOAD]);
 }
 
 #[test]
 fn killed_maintenance_changes_no_row() {
-    resumes("optimise");
-    resumes("vacuum");
+    resumes("optimise", &[OPTIMISE]);
+    resumes("vacuum", &[VACUUM]);
 }
 
 #[test]
 fn killed_work_on_keys_changes_no_row() {
-    resumes("rotate");
-    resumes("reencrypt");
+    resumes("rotate", &[KEYRING]);
+    resumes("reencrypt", &[REENCRYPT]);
+}
+
+#[test]
+fn a_killed_rotation_of_the_root_changes_no_row() {
+    resumes("rotate the root", &[KEYRING]);
+    resumes("kit", &[KEYRING]);
+}
+
+/// The next writer makes a version that creates nothing, so that the killed one could not create the table if it only slept.
+#[test]
+fn a_table_whose_creation_was_killed_is_not_there_and_verifies() {
+    let project = Project::new();
+    project.people(&rows(0, 200));
+    project.run(&["run", "--kill-at", "lake.after_intent"]).killed();
+    assert_eq!(project.run(&["table", "list", "--output", "csv"]).ok().lines().count(), 1);
+    project.run(&["audit", "verify"]).ok();
+    project.run(&["table", "show", "people"]).fails(2);
+    // The control: its version is verified as any other is.
+    let log = project.store_files().into_iter().find(|file| file.display().to_string().contains("_delta_log")).unwrap();
+    let other = project.fork();
+    std::fs::remove_file(other.dir().join(log.strip_prefix(project.dir()).unwrap())).unwrap();
+    other.run(&["audit", "verify"]).fails(6);
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*) from people"), ["196"]);
+    project.run(&["audit", "verify"]).ok();
 }
 
 #[test]

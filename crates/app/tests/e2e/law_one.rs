@@ -12,12 +12,12 @@ use crate::demo::part;
 use crate::harness::{Project, ran};
 use crate::writers::Stopped;
 
-const LOADED: &str = "Zwanenburgwal-Loaded-1911";
-const REFUSED: &str = "Keizersgracht-Refused-1912";
-const LEFT_OUT: &str = "Prinsengracht-LeftOut-1913";
-const ASKED: &str = "Herengracht-Asked-1914";
+pub const LOADED: &str = "Zwanenburgwal-Loaded-1911";
+pub const REFUSED: &str = "Keizersgracht-Refused-1912";
+pub const LEFT_OUT: &str = "Prinsengracht-LeftOut-1913";
+pub const ASKED: &str = "Herengracht-Asked-1914";
 
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::new();
     let filler: String = (10..20_000).map(|i| format!("{i},Name {i},{},x\n", i % 100)).collect();
     project.people(&format!("1,{LOADED},41,{LEFT_OUT}\n2,{REFUSED},999,s\n{filler}"));
@@ -25,7 +25,7 @@ fn project() -> Project {
     project
 }
 
-fn search() -> Search {
+pub fn search() -> Search {
     Search::new(&[LOADED, REFUSED, LEFT_OUT, ASKED]).unwrap()
 }
 
@@ -215,10 +215,10 @@ fn what_the_shell_remembers_is_not_written() {
     assert_eq!(search.directory(&home).unwrap().findings.len(), 1);
 }
 
-const SPILLED: &str = "Brouwersgracht-Spilled-1915";
+pub const SPILLED: &str = "Brouwersgracht-Spilled-1915";
 
 /// 120,000 rows with the value in each: sorting them takes more than 24 MiB.
-fn many() -> Project {
+pub fn many() -> Project {
     let project = Project::new();
     let rows: String = (0..120_000u64)
         .map(|row| row * 65_537 % 120_000)
@@ -229,8 +229,8 @@ fn many() -> Project {
     project
 }
 
-const SORT: [&str; 5] = ["sql", "select name, id from people order by name desc, id", "--output", "csv", "--memory-mib"];
-const JOIN: [&str; 5] = [
+pub const SORT: [&str; 5] = ["sql", "select name, id from people order by name desc, id", "--output", "csv", "--memory-mib"];
+pub const JOIN: [&str; 5] = [
     "sql",
     "select a.id, a.name as x, b.name as y from people a join people b on a.id = b.id order by a.id",
     "--output",
@@ -424,9 +424,25 @@ fn nothing_is_written_outside_the_store() {
     let places: Vec<PathBuf> = store.iter().cloned().chain([evidence.clone()]).collect();
     assert_eq!(outside(&exported, &places), [] as [PathBuf; 0]);
     assert_eq!(search().directory(&evidence).unwrap().findings, []);
+    trace("drop", &["table", "drop", "people", "--yes"], &[]);
     // The control: what is written elsewhere is seen.
     assert!(outside(&exported, &store).iter().any(|path| *path == evidence.join("checkpoint")), "{exported:?}");
     assert_eq!(search().directory(&project.store()).unwrap().findings, []);
+}
+
+/// What sorts and joins spill goes to the store's own temporary files, and to no directory of the system's.
+#[test]
+fn what_is_spilled_is_written_in_the_store_alone() {
+    let project = many();
+    let real = std::fs::canonicalize(project.store()).unwrap();
+    for (name, query) in [("sort", SORT), ("join", JOIN)] {
+        let args: Vec<&str> = query.into_iter().chain(["24"]).collect();
+        let paths = written(&project, name, &args);
+        assert_eq!(outside(&paths, &[project.store(), real.clone()]), [] as [PathBuf; 0], "{name}");
+        // The control: it did spill.
+        let spilled = paths.iter().filter(|path| path.starts_with(real.join("tmp"))).count();
+        assert!(spilled > 4, "{name}: {spilled} temporary files");
+    }
 }
 
 #[test]

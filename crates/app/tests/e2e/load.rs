@@ -82,3 +82,28 @@ fn a_batch_lost_inside_the_program_makes_the_run_fail() {
         assert_eq!(project.rows("select count(*) from people"), ["50000"]);
     }
 }
+
+#[test]
+fn an_approval_that_cannot_be_written_is_not_recorded() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    let approvals = || project.json(&["audit", "show", "--type", "contract_approved", "--limit", "100"]).as_array().unwrap().len();
+    let before = approvals();
+    // As a directory that is full or may not be written: no file can be made beside the approval, or none can take its place.
+    for obstacle in ["contracts/people.odcs.approval.new", "contracts/people.odcs.approval"] {
+        let obstacle = project.dir().join(obstacle);
+        let _ = std::fs::remove_file(&obstacle);
+        std::fs::create_dir(&obstacle).unwrap();
+        let err = project.run(&["contract", "approve", "people", "--yes"]).fails(4);
+        assert!(err.contains("people.odcs.approval"), "{err}");
+        assert_eq!(approvals(), before);
+        std::fs::remove_dir(&obstacle).unwrap();
+    }
+    project.run(&["run"]).fails(3);
+    // What a killed program left beside it is in nobody's way.
+    project.write("contracts/people.odcs.approval.new", "half of");
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    assert_eq!(approvals(), before + 1);
+    assert!(!project.dir().join("contracts/people.odcs.approval.new").exists());
+    project.run(&["run"]).ok();
+}

@@ -8,7 +8,9 @@
     reason = "tests fail by panicking, and their numbers are small"
 )]
 
+mod append;
 mod classified;
+mod columns;
 mod demo;
 mod destroyed;
 mod disk;
@@ -21,6 +23,7 @@ mod kill;
 mod law_one;
 mod load;
 mod models;
+mod plain;
 mod policies;
 mod proofs;
 mod quarantine;
@@ -28,5 +31,6 @@ mod readme;
 mod removal;
 mod tamper;
 mod terminal;
+mod works;
 mod writers;
 mod wrong_input;

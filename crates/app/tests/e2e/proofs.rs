@@ -54,6 +54,7 @@ fn an_independent_verifier_accepts_the_export_and_proofs_lead_to_its_root() {
     assert_eq!(out.trim_end(), format!("accepted {entries} entries; rejected {files} of {files} changed files"));
     assert!(entries > 260, "{entries}");
     proofs_lead_to_the_root(&project, &export, entries);
+    a_longer_log_is_shown_to_begin_with_the_shorter(&project, &export, entries);
     // Only into a new directory: nothing that lies there is written over.
     project.run(&["audit", "export", "--to", export.to_str().unwrap()]).fails(2);
 }
@@ -87,6 +88,69 @@ fn root(mut hash: Vec<u8>, index: u64, size: u64, path: &[Vec<u8>]) -> Option<Ve
         (node_index, last) = (node_index >> 1, last >> 1);
     }
     (last == 0).then_some(hash)
+}
+
+/// RFC 9162, 2.1.4.2: whether a tree of `old` leaves with one root is the beginning of one of `size` leaves with another.
+fn begins_with(old: u64, old_root: &[u8], size: u64, new_root: &[u8], path: &[Vec<u8>]) -> bool {
+    let mut path = path.to_vec();
+    if old.is_power_of_two() {
+        path.insert(0, old_root.to_vec());
+    }
+    let (mut node_index, mut last) = (old - 1, size - 1);
+    while node_index % 2 == 1 {
+        (node_index, last) = (node_index >> 1, last >> 1);
+    }
+    let Some((first, rest)) = path.split_first() else { return false };
+    let (mut old_hash, mut new_hash) = (first.clone(), first.clone());
+    for sibling in rest {
+        if last == 0 {
+            return false;
+        }
+        if node_index % 2 == 1 || node_index == last {
+            (old_hash, new_hash) = (node(sibling, &old_hash), node(sibling, &new_hash));
+            while node_index % 2 == 0 && node_index != 0 {
+                (node_index, last) = (node_index >> 1, last >> 1);
+            }
+        } else {
+            new_hash = node(&new_hash, sibling);
+        }
+        (node_index, last) = (node_index >> 1, last >> 1);
+    }
+    last == 0 && old_hash == old_root && new_hash == new_root
+}
+
+/// `polder audit proof --since`, for whoever kept the checkpoint of an older export.
+fn a_longer_log_is_shown_to_begin_with_the_shorter(project: &Project, export: &Path, entries: u64) {
+    let root_of = |checkpoint: &str| {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.decode(checkpoint.lines().nth(2).unwrap()).unwrap()
+    };
+    let kept = root_of(&std::fs::read_to_string(export.join("checkpoint")).unwrap());
+    project.run(&["sql", "select count(*) from people"]).ok();
+    let size = size(project);
+    assert!(size > entries);
+    for since in [1, 2, 3, 128, 255, 256, 257, entries] {
+        let proof = project.json(&["audit", "proof", "--since", &since.to_string()]);
+        assert_eq!((proof["old_size"].as_u64(), proof["size"].as_u64()), (Some(since), Some(size)));
+        let (old_root, new_root) = (hex(&proof["old_root"]), hex(&proof["root"]));
+        assert_eq!(new_root, root_of(proof["checkpoint"].as_str().unwrap()));
+        if since == entries {
+            assert_eq!(old_root, kept, "the root that was signed then");
+        }
+        let path: Vec<Vec<u8>> = proof["path"].as_array().unwrap().iter().map(hex).collect();
+        assert!(begins_with(since, &old_root, size, &new_root, &path), "since {since}");
+        for changed in 0..path.len() {
+            let mut path = path.clone();
+            path[changed][7] ^= 1;
+            assert!(!begins_with(since, &old_root, size, &new_root, &path));
+        }
+        let mut other = old_root.clone();
+        other[0] ^= 1;
+        assert!(!begins_with(since, &other, size, &new_root, &path));
+    }
+    project.run(&["audit", "proof", "--since", &(size + 1).to_string()]).fails(2);
+    project.run(&["audit", "proof"]).fails(2);
+    project.run(&["audit", "proof", "1", "--since", "1"]).fails(2);
 }
 
 /// The leaves' bytes as the export holds them: tlog-tiles entry bundles.

@@ -247,3 +247,25 @@ fn repeated_rows_are_gathered_in_bounded_memory() {
     let shown = project.run(&["quarantine", "show", "people", "--limit", "2000"]).ok();
     assert!(shown.contains("id=1 name=\"number 2\" age=1"), "{}", shown.lines().last().unwrap());
 }
+
+#[test]
+fn a_replay_into_a_contract_that_gained_a_column_is_refused_and_names_it() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n2,Bob,200,s\n");
+    project.run(&["run"]).ok();
+    let file = "contracts/people.odcs.yaml";
+    let contract = std::fs::read_to_string(project.dir().join(file)).unwrap();
+    project.write(
+        file,
+        format!("{contract}      - {{name: secret, physicalName: secret, logicalType: string}}\n").replace("maximum: 150", "maximum: 300"),
+    );
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    let err = project.run(&["quarantine", "replay", "people"]).fails(2);
+    assert!(err.contains("column secret of the contract is not in the table") && err.contains("table people"), "{err}");
+    assert!(project.run(&["quarantine", "list", "people"]).ok().contains("maximum"));
+    // Without the column they are taken up.
+    project.write(file, contract.replace("maximum: 150", "maximum: 300"));
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    project.run(&["quarantine", "replay", "people"]).ok();
+    assert_eq!(project.rows("select name from people order by name"), ["Ann", "Bob"]);
+}

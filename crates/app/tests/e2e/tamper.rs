@@ -1,5 +1,6 @@
 //! Someone changes the store's files: flips, cuts, swaps, renames, removes, rolls back. It is detected, and the object is named.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use polder_types::SeededRng;
@@ -33,61 +34,160 @@ fn targets(project: &Project) -> Vec<PathBuf> {
     project.store_files().into_iter().filter(matters).collect()
 }
 
-/// `audit verify` ends with exit code 6 and names one of the objects.
+/// `audit verify` ends with exit code 6 and names one of the objects as what is wrong; one that ends with `/` stands for all below it.
+/// What keeps the log or the keyring from being opened at all is named in the error's text.
 #[track_caller]
 fn detected(project: &Project, objects: &[&str], what: &str) {
-    let ran = project.run(&["audit", "verify"]);
+    let ran = project.run(&["audit", "verify", "--output", "json"]);
     assert_eq!(ran.code, Some(6), "{what}: {ran:?}");
-    assert!(objects.iter().any(|object| ran.err.contains(object)), "{what}: none of {objects:?} is named: {ran:?}");
+    let named: Vec<String> = match serde_json::from_str::<serde_json::Value>(&ran.out) {
+        Ok(report) => {
+            let failures = report["failures"].as_array().unwrap();
+            failures.iter().map(|failure| failure["object"].as_str().unwrap().to_owned()).collect()
+        }
+        Err(_) => Vec::new(),
+    };
+    let fits = |object: &str| match named.as_slice() {
+        [] => ran.err.contains(object),
+        named => named.iter().any(|named| named == object || object.ends_with('/') && named.starts_with(object)),
+    };
+    assert!(objects.iter().any(|object| fits(object)), "{what}: none of {objects:?} is named: {ran:?}");
+}
+
+/// A store that has aged: loads, every key rotated, everything sealed again, and a load after that. With copies of it as it was on
+/// the way.
+fn aged() -> (Project, [PathBuf; 2]) {
+    let project = loaded(Project::new());
+    let older = [project.beside("first"), project.beside("second")];
+    project.copy_store(&older[0]);
+    grown(&project);
+    project.copy_store(&older[1]);
+    for dataset in ["quarantine:people", "system:journal", "system:private", "system:state"] {
+        project.run(&["keys", "rotate", "--dataset", dataset]).ok();
+    }
+    project.run(&["keys", "reencrypt"]).ok();
+    project.write("data/people3.csv", "id,name,age,secret\n9000,Name,1,s\n9001,Name,999,s\n");
+    project.run(&["run"]).ok();
+    (project, older)
+}
+
+/// Files that were replaced since a copy was made, with their bytes of then.
+fn replaced(project: &Project, older: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let pairs = targets(project).into_iter().filter_map(|path| {
+        let before = std::fs::read(older.join(name(project, &path))).ok()?;
+        (before != std::fs::read(&path).unwrap()).then_some((path, before))
+    });
+    pairs.collect()
+}
+
+/// A directory of the store as a copy has it.
+fn put_back(project: &Project, part: &str, from: &Path) {
+    let _ = std::fs::remove_dir_all(project.store().join(part));
+    copy(&from.join(part), &project.store().join(part));
+}
+
+/// What is done to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Attack {
+    Flip,
+    Cut,
+    Swap,
+    Rename,
+    /// One file, as it was before it was replaced.
+    OlderFile,
+    /// A whole directory, as it was.
+    OlderPart,
+}
+
+const ATTACKS: [Attack; 6] = [Attack::Flip, Attack::Cut, Attack::Swap, Attack::Rename, Attack::OlderFile, Attack::OlderPart];
+const PARTS: [&str; 5] = ["tables", "journal", "keyring", "offsets", "quarantine"];
+
+/// Which area of a store a path lies in; a table's log apart from its rows.
+fn area(object: &str) -> String {
+    let log = if object.contains("/_delta_log/") { " log" } else { "" };
+    format!("{}{log}", object.split('/').next().unwrap())
 }
 
 #[test]
 fn every_change_of_a_file_is_detected_and_named() {
-    let project = loaded(Project::new());
-    grown(&project);
+    let (project, older) = aged();
+    let now = project.beside("now");
+    project.copy_store(&now);
     let files = targets(&project);
-    let mut changes = 0;
-    for seed in 0..seeds(60, 1_000) {
+    let replaced: Vec<(PathBuf, Vec<u8>)> = older.iter().flat_map(|older| replaced(&project, older)).collect();
+    for area in ["tables/", "quarantine/", "offsets/", "journal/", "private/"] {
+        assert!(replaced.iter().any(|(path, _)| name(&project, path).starts_with(area)), "nothing of {area} was sealed again");
+    }
+    let mut done: BTreeMap<(Attack, String), u64> = BTreeMap::new();
+    let all = seeds(90, 1_000);
+    for seed in 0..all {
         let rng = SeededRng::new(seed);
-        let victim = &files[rng.below(files.len() as u64) as usize];
-        let object = name(&project, victim);
-        let bytes = std::fs::read(victim).unwrap();
+        let attack = ATTACKS[(seed % 6) as usize];
+        let any = || files[rng.below(files.len() as u64) as usize].clone();
+        let (mut victim, mut other) = (any(), any());
+        let (older_file, older_bytes) = &replaced[rng.below(replaced.len() as u64) as usize];
+        if attack == Attack::OlderFile {
+            victim.clone_from(older_file);
+        }
+        while attack == Attack::Swap && other == victim {
+            other = files[rng.below(files.len() as u64) as usize].clone();
+        }
+        let object = name(&project, &victim);
+        let bytes = std::fs::read(&victim).unwrap();
         let at = rng.below(bytes.len() as u64) as usize;
-        let renamed = victim.with_file_name("renamed");
-        let mut objects = vec![object.clone()];
-        let act = match rng.below(4) {
-            0 => {
+        let place = format!("seed {seed}: {attack:?} of {object} at {at}");
+        let mut hit = area(&object);
+        match attack {
+            Attack::Flip => {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << rng.below(8);
-                std::fs::write(victim, changed).unwrap();
-                "flip"
+                std::fs::write(&victim, changed).unwrap();
+                detected(&project, &[&object], &place);
             }
-            1 => {
-                std::fs::write(victim, &bytes[..at]).unwrap();
-                "cut"
+            Attack::Cut => {
+                std::fs::write(&victim, &bytes[..at]).unwrap();
+                detected(&project, &[&object], &place);
             }
-            2 => {
-                let other = std::fs::read(&files[rng.below(files.len() as u64) as usize]).unwrap();
-                if other == bytes {
-                    continue;
-                }
-                std::fs::write(victim, other).unwrap();
-                "swap"
+            Attack::Swap => {
+                let theirs = std::fs::read(&other).unwrap();
+                std::fs::write(&victim, &theirs).unwrap();
+                std::fs::write(&other, &bytes).unwrap();
+                detected(&project, &[&object, &name(&project, &other)], &place);
+                std::fs::write(&other, theirs).unwrap();
             }
-            _ => {
-                std::fs::rename(victim, &renamed).unwrap();
+            Attack::Rename => {
                 // It is missing under one name, and does not belong under the other.
-                objects.push(name(&project, &renamed));
-                "rename"
+                let renamed = victim.with_file_name("renamed");
+                std::fs::rename(&victim, &renamed).unwrap();
+                detected(&project, &[&object, &name(&project, &renamed)], &place);
+                std::fs::remove_file(renamed).unwrap();
             }
-        };
-        let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
-        detected(&project, &objects, &format!("seed {seed}: {act} of {object} at {at}"));
-        changes += 1;
-        std::fs::write(victim, bytes).unwrap();
-        let _ = std::fs::remove_file(renamed);
+            Attack::OlderFile => {
+                std::fs::write(&victim, older_bytes).unwrap();
+                detected(&project, &[&object], &place);
+            }
+            Attack::OlderPart => {
+                let part = PARTS[(seed / 6 % 5) as usize];
+                put_back(&project, part, &older[rng.below(2) as usize]);
+                // A log or keyring that knows less than a snapshot or an entry does is named as a whole.
+                let below = format!("{part}/");
+                let named: &[&str] = match part {
+                    "journal" => &["open the audit log: it was rolled back"],
+                    "keyring" => &["keyring"],
+                    _ => &[&below],
+                };
+                detected(&project, named, &format!("{place}, {part}"));
+                put_back(&project, part, &now);
+                hit = part.to_owned();
+            }
+        }
+        std::fs::write(&victim, bytes).unwrap();
+        *done.entry((attack, hit)).or_default() += 1;
     }
-    assert!(changes > 50, "{changes}");
+    assert_eq!(done.values().sum::<u64>(), all);
+    for area in ["tables", "tables log", "journal", "private", "keyring", "quarantine", "offsets"] {
+        assert!(done.keys().any(|(_, hit)| hit == area), "nothing was done to {area}: {done:?}");
+    }
     project.run(&["audit", "verify"]).ok();
 }
 
@@ -101,8 +201,7 @@ fn a_part_of_the_store_that_is_rolled_back_is_detected_and_named() {
         grown(&project);
         project.run(&["audit", "verify"]).ok();
         let rows = project.rows("select count(*) from people");
-        std::fs::remove_dir_all(project.store().join(part)).unwrap();
-        copy(&older.join(part), &project.store().join(part));
+        put_back(&project, part, &older);
         let ran = project.run(&["audit", "verify"]);
         assert_eq!(ran.code, Some(6), "{part}: {ran:?}");
         // A log that knows less than its snapshot does is named as a whole, with the snapshot that says so.
@@ -157,9 +256,13 @@ fn the_newest_object_of_each_kind_cannot_be_removed_unseen() {
         std::fs::remove_file(&victim).unwrap();
         let object = name(&project, &victim);
         let area = object.split('/').next().unwrap();
-        // A log or keyring that is shorter than it was is named by what is missing from it.
-        let named = if matches!(area, "journal" | "keyring") { area } else { &object };
-        detected(&project, &[named, "log"], &format!("{object} removed"));
+        // A log or keyring that is shorter than it was is named as a whole.
+        let named: &[&str] = match area {
+            "journal" => &[&object, "the log", "open the audit log: it was rolled back"],
+            "keyring" => &["keyring"],
+            _ => &[&object],
+        };
+        detected(&project, named, &format!("{object} removed"));
         std::fs::write(victim, bytes).unwrap();
     }
     project.run(&["audit", "verify"]).ok();
@@ -230,21 +333,34 @@ fn a_lease_that_was_rolled_back_stays_refused() {
     project.run(&["audit", "verify"]).ok();
 }
 
-/// An object that was sealed again, and its older copy put back: the same rows under a key that may be withdrawn.
+/// An object that was sealed again, and its older copy put back: the same rows, under a key that may have leaked.
 #[test]
-fn an_older_copy_of_a_reencrypted_object_reads_the_same_or_is_refused() {
+fn an_older_copy_of_a_reencrypted_object_is_refused_and_named() {
     let project = loaded(Project::new());
-    let rows = project.rows("select * from people order by id");
     let older = project.beside("older");
     project.copy_store(&older);
     project.run(&["keys", "rotate", "--table", "people"]).ok();
+    // Broken off: some objects are under the older key still, and that is no rollback.
+    project.run(&["keys", "reencrypt", "--table", "people", "--kill-at", "reencrypt#2"]).killed();
+    project.run(&["audit", "verify"]).ok();
+    let rows = project.rows("select * from people order by id");
     project.run(&["keys", "reencrypt", "--table", "people"]).ok();
-    copy(&older.join("tables"), &project.store().join("tables"));
-    let asked = project.run(&["sql", "select * from people order by id", "--output", "csv"]);
-    match asked.code {
-        Some(0) => assert_eq!(asked.out.lines().skip(1).collect::<Vec<_>>(), rows),
-        _ => assert!(asked.fails(6).contains("tables/")),
+    assert_eq!(project.rows("select * from people order by id"), rows);
+    project.run(&["audit", "verify"]).ok();
+    for (victim, before) in replaced(&project, &older) {
+        let bytes = std::fs::read(&victim).unwrap();
+        std::fs::write(&victim, before).unwrap();
+        let object = name(&project, &victim);
+        if object.starts_with("tables/") {
+            let err = project.run(&["sql", "select * from people order by id"]).fails(6);
+            assert!(err.contains(&object), "{err}");
+        }
+        let err = project.run(&["audit", "verify"]).fails(6);
+        assert!(err.contains(&format!("{object}: open {object}: it is sealed under version 1 of its key")), "{err}");
+        std::fs::write(&victim, bytes).unwrap();
     }
+    put_back(&project, "tables", &older);
+    project.run(&["sql", "select count(*) from people"]).fails(6);
 }
 
 /// A query on changed files says so, and what it does not say is right.
@@ -337,4 +453,60 @@ fn without_an_anchor_it_says_what_cannot_be_detected() {
     assert!(ran.out.contains(limit), "{ran:?}");
     let anchored = loaded(Project::anchored());
     assert!(!anchored.run(&["status"]).ok().contains(limit));
+}
+
+fn integrity(project: &Project) -> (u64, bool) {
+    let failures = project.json(&["status"])["integrity_failures"].as_u64().unwrap();
+    let doctor = project.run(&["doctor"]).out;
+    let line = doctor.lines().find(|line| line.contains("integrity")).unwrap();
+    (failures, line.starts_with("ok"))
+}
+
+/// Damage that a question or a verification met is told until everything was verified again.
+#[test]
+fn damage_is_recorded_until_all_is_verified_again() {
+    let project = loaded(Project::new());
+    assert_eq!(integrity(&project), (0, true));
+    let victim = targets(&project).into_iter().find(|path| name(&project, path).ends_with(".parquet")).unwrap();
+    let (object, bytes) = (name(&project, &victim), std::fs::read(&victim).unwrap());
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    std::fs::write(&victim, &flipped).unwrap();
+    project.run(&["sql", "select max(name), sum(age) from people"]).fails(6);
+    assert_eq!(integrity(&project), (1, false), "a question met it");
+    assert!(project.run(&["audit", "show", "--type", "integrity_failed"]).ok().contains(&object));
+    std::fs::write(&victim, &bytes).unwrap();
+    // A verification that nobody asked to record changes nothing.
+    let files = project.store_files();
+    project.run(&["audit", "verify"]).ok();
+    assert_eq!(project.store_files(), files);
+    assert_eq!(integrity(&project), (1, false));
+    project.run(&["audit", "verify", "--record"]).ok();
+    assert_eq!(integrity(&project), (0, true), "all was verified");
+
+    let offsets = targets(&project).into_iter().find(|path| name(&project, path).starts_with("offsets/")).unwrap();
+    let bytes = std::fs::read(&offsets).unwrap();
+    std::fs::write(&offsets, &bytes[1..]).unwrap();
+    std::fs::write(project.store().join("Ann Smith.txt"), "x").unwrap();
+    project.run(&["audit", "verify", "--record"]).fails(6);
+    assert_eq!(integrity(&project), (2, false));
+    let shown = project.run(&["audit", "show", "--type", "integrity_failed"]).ok();
+    assert!(shown.contains(&name(&project, &offsets)) && !shown.contains("Ann Smith"), "{shown}");
+    // Found again, it is no news.
+    project.run(&["audit", "verify", "--record"]).fails(6);
+    assert_eq!(integrity(&project), (2, false));
+}
+
+/// Whoever only looks at a store leaves it as it is, what a dead process left among it.
+#[test]
+fn looking_changes_nothing() {
+    let project = loaded(Project::new());
+    let left = project.store().join("tmp").join("f".repeat(32));
+    std::fs::write(&left, "left over").unwrap();
+    for args in [&["audit", "verify"][..], &["status"], &["doctor"], &["audit", "proof", "1"]] {
+        project.run(args);
+        assert!(left.exists(), "{args:?}");
+    }
+    project.run(&["sql", "select 1"]).ok();
+    assert!(!left.exists(), "a writer clears it away");
 }

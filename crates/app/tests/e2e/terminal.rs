@@ -51,11 +51,12 @@ fn no_name_value_or_path_steers_a_terminal_or_forges_a_line() {
         }
     }
     // For machines the values come whole, and JSON escapes them.
+    project.write("data/people2.csv", format!("id,name,age,\"{HOSTILE}\"\n3,\"{HOSTILE}\",999,s\n"));
     for args in [
         &["quarantine", "show", "people", "--output", "json"][..],
         &["sql", "select name from people", "--output", "json"],
         &["source", "check", "files", "--output", "json"],
-        &["run", "--again", "--output", "json"],
+        &["run", "--output", "json"],
     ] {
         let ran = project.run(args);
         harmless(&args.join(" "), &ran.out);
@@ -170,4 +171,25 @@ fn a_red_check_is_no_wrong_usage() {
     assert!(error.contains("checks are red"), "{error}");
     project.run(&["doctor", "--nonsense"]).fails(2);
     assert!(project.run(&["--help"]).ok().contains("red check of doctor"));
+}
+
+/// What goes wrong beside the work is said, and with `--verbose` what the work was; a library's words never are.
+#[test]
+fn warnings_are_shown_and_with_verbose_what_is_recorded() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.run(&["sql", "select name from people where name = 'Ann'"]).err, "");
+    let spoken = project.run(&["sql", "select name from people where name = 'Ann'", "-vvvv"]);
+    assert!(spoken.err.contains("INFO record event={\"type\":\"read_decided\""), "{spoken:?}");
+    assert!(!spoken.err.contains("Ann") && !spoken.err.contains("datafusion"), "{}", spoken.err);
+    // A snapshot is a shortcut: what is wrong with it stops nobody, and is told.
+    let mut snapshots: Vec<_> = project.store_files().into_iter().filter(|path| path.starts_with(project.store().join("state"))).collect();
+    let newest = snapshots.pop().unwrap();
+    let mut bytes = std::fs::read(&newest).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&newest, bytes).unwrap();
+    let warned = project.run(&["status"]);
+    assert_eq!(warned.code, Some(0), "{warned:?}");
+    assert!(warned.err.contains("WARN a snapshot does not verify"), "{warned:?}");
 }

@@ -116,6 +116,78 @@ fn a_paused_writer_that_wakes_after_a_take_over_writes_nothing() {
     }
 }
 
+/// Paused between what it announced and what it does, or in the midst of that; taken for dead; woken. Keys, tables and the log are
+/// as the next writer left them.
+fn wakes_to_nothing(act: &[&str], point: &str) {
+    let project = Project::new();
+    project.people(&rows(0, 300));
+    project.run(&["run"]).ok();
+    project.write("data/people2.csv", format!("id,name,age,secret\n{}", rows(300, 500)));
+    project.run(&["run"]).ok();
+    match act {
+        ["keys", "reencrypt"] => drop(project.run(&["keys", "rotate", "--table", "people"]).ok()),
+        ["table", "vacuum", ..] => drop(project.run(&["table", "optimize", "people"]).ok()),
+        _ => {}
+    }
+    let paused = Stopped::start(&project, act, point);
+    lose_lock(&project);
+    project.write("data/people3.csv", format!("id,name,age,secret\n{}", rows(500, 700)));
+    project.run(&["run"]).ok();
+    let before = left_by(&project);
+    let left = left_by(&project);
+    assert_eq!(left.rows.len(), 700, "{act:?} {point}");
+    // What asking writes itself.
+    let asking = left.entries - before.entries;
+    let err = paused.wake().fails(5);
+    assert!(err.contains("took over") || err.contains("taken over") || err.contains("epoch"), "{act:?} {point}: {err}");
+    let after = left_by(&project);
+    assert_eq!(after, Left { entries: left.entries + asking, ..left }, "{act:?} {point}");
+    project.run(&["audit", "verify"]).ok();
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*) from people"), ["700"], "{act:?} {point}");
+}
+
+/// What a writer leaves that may not change behind its back.
+#[derive(Debug, PartialEq)]
+struct Left {
+    keyring: Vec<(PathBuf, Vec<u8>)>,
+    keys: String,
+    entries: u64,
+    history: String,
+    rows: Vec<String>,
+}
+
+fn left_by(project: &Project) -> Left {
+    let rows = project.rows("select * from people order by id");
+    let history = project.run(&["table", "history", "people", "--output", "csv"]).ok();
+    let keys = project.run(&["keys", "show"]).ok();
+    let keyring = project.store_files().into_iter().filter(|file| file.starts_with(project.store().join("keyring")));
+    let keyring = keyring.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect();
+    Left { keyring, keys, entries: entries(project), history, rows }
+}
+
+#[test]
+fn a_paused_change_of_keys_that_wakes_after_a_take_over_changes_none() {
+    wakes_to_nothing(&["keys", "rotate"], "keyring-intent");
+    wakes_to_nothing(&["keys", "rotate", "--table", "people"], "keyring-intent");
+    wakes_to_nothing(&["keys", "kit", "--to", "../kit"], "keyring-intent");
+    wakes_to_nothing(&["keys", "reencrypt"], "reencrypt");
+    wakes_to_nothing(&["keys", "reencrypt"], "reencrypt#4");
+}
+
+#[test]
+fn a_paused_maintenance_that_wakes_after_a_take_over_changes_no_table() {
+    for point in ["lake.optimize_staged", "lake.before_intent", "lake.after_intent", "lake.after_commit", "lake.before_outcome"] {
+        wakes_to_nothing(&["table", "optimize", "people"], point);
+    }
+    for point in ["lake.vacuum_intent", "lake.vacuum_deleted"] {
+        wakes_to_nothing(&["table", "vacuum", "people", "--keep-hours", "0"], point);
+    }
+    for point in ["drop-intent", "drop-deleting", "drop-deleted"] {
+        wakes_to_nothing(&["table", "drop", "people", "--yes"], point);
+    }
+}
+
 fn entries(project: &Project) -> u64 {
     let status: serde_json::Value = serde_json::from_str(&project.run(&["status", "--output", "json"]).ok()).unwrap();
     status["log_entries"].as_u64().unwrap()

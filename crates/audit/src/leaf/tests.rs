@@ -50,6 +50,7 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
         EventKind::AnchorBegun { phase: Phase::Intent },
         EventKind::TableMaintained { dataset, operation: TableOperation::Vacuum, phase: Phase::Intent, files: 3 },
         EventKind::IntegrityFailed { object: "tables/01/part-0.parquet".to_owned() },
+        EventKind::IntegrityVerified { entries: 12, files: 34 },
         EventKind::Refused { action: "read".to_owned(), error: "denied".to_owned() },
     ];
     let names: std::collections::BTreeSet<String> =

@@ -157,3 +157,20 @@ fn every_kind_changes_the_projection_and_survives_a_snapshot() {
         assert_eq!(serde_json::from_slice::<State>(&json).unwrap(), state);
     }
 }
+
+#[test]
+fn what_was_sealed_again_says_how_old_a_key_may_be() {
+    let resealed = |phase, key_version| EventKind::KeysChanged {
+        change: KeyChange::Reencrypted,
+        phase,
+        dataset: Some(DATASET),
+        key_version,
+        keyring_version: 3,
+    };
+    for nothing in [resealed(Phase::Intent, None), resealed(Phase::Aborted, None), resealed(Phase::Aborted, Some(2))] {
+        assert!(after(&[nothing]).oldest_keys.is_empty());
+    }
+    let state = after(&[resealed(Phase::Intent, None), resealed(Phase::Outcome, Some(3)), resealed(Phase::Outcome, Some(2))]);
+    assert_eq!(state.oldest_keys, BTreeMap::from([(DATASET, 3)]));
+    assert!(state.open_key_changes.is_empty());
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use polder_types::event::{KeyChange, Phase};
 use polder_types::{ErrorKind, Recorder, RunId};
 
 use super::memory::MemoryShelf;
@@ -42,35 +43,56 @@ async fn a_full_disk_refuses_changes_and_still_records_refusals() {
         assert!(*memory.reserve_bytes.lock() < 200_000);
         // The room that the reserve gave back is not for others.
         assert_eq!(journal.record(event(size)).await.unwrap_err().kind, ErrorKind::Unavailable);
+        let outcome = |result| EventKind::CommitOutcome {
+            dataset: DATASET,
+            operation: TableOperation::Append,
+            sequence: 1,
+            version: 1,
+            log_hash: String::new(),
+            result,
+            counts: None,
+        };
+        let maintained = |operation, phase| EventKind::TableMaintained { dataset: DATASET, operation, phase, files: 1 };
+        let keys = |change, phase| EventKind::KeysChanged { change, phase, dataset: None, key_version: None, keyring_version: 1 };
         let kinds = [
+            EventKind::RunFinished { run: RunId([1; 16]), committed: 1, failed: 1 },
+            outcome(CommitResult::Committed),
+            maintained(TableOperation::Optimize, Phase::Outcome),
+            keys(KeyChange::RootRotated, Phase::Aborted),
+            keys(KeyChange::RootRotated, Phase::Outcome),
             EventKind::BatchFailed { run: RunId([1; 16]), dataset: DATASET, counts: None, error: "x".to_owned() },
             EventKind::IntegrityFailed { object: "x".to_owned() },
             EventKind::LeaseTaken { epoch: 1 },
-            EventKind::CommitOutcome {
+            outcome(CommitResult::Aborted),
+            maintained(TableOperation::Vacuum, Phase::Intent),
+            EventKind::CommitIntent {
                 dataset: DATASET,
-                operation: TableOperation::Append,
+                operation: TableOperation::Fence,
                 sequence: 1,
                 version: 1,
                 log_hash: String::new(),
-                result: CommitResult::Aborted,
-                counts: None,
-            },
-            EventKind::TableMaintained {
-                dataset: DATASET,
-                operation: TableOperation::Vacuum,
-                phase: polder_types::event::Phase::Intent,
-                files: 1,
+                epoch: 1,
             },
         ];
         for kind in kinds {
             journal.record(Event::new(&actor(), kind)).await.unwrap();
+        }
+        let changes = [
+            EventKind::RunFinished { run: RunId([1; 16]), committed: 1, failed: 0 },
+            maintained(TableOperation::Optimize, Phase::Intent),
+            keys(KeyChange::RootRotated, Phase::Intent),
+            keys(KeyChange::ObjectKeyRevealed, Phase::Outcome),
+        ];
+        for kind in changes {
+            assert_eq!(journal.record(Event::new(&actor(), kind)).await.unwrap_err().kind, ErrorKind::Unavailable);
         }
         // Space comes back: the reserve is made whole first, then everything is recorded again.
         *memory.room_bytes.lock() = Some(10_000_000);
         let size = journal.size();
         journal.record(Event::new(&actor(), EventKind::RunStarted { run: RunId([2; 16]), batches: 1 })).await.unwrap();
         assert_eq!((journal.size(), *memory.reserve_bytes.lock()), (size + 1, 200_000));
-        assert!(journal.verify().await.unwrap().is_intact());
+        let verified = journal.verify().await.unwrap();
+        assert!(verified.is_intact(), "{verified:?}");
         let shelf: Arc<dyn Shelf> = memory;
         assert_eq!(*open_read_only(&shelf, None).await.unwrap().state(), *journal.state());
     }

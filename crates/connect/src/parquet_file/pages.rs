@@ -8,8 +8,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use polder_types::limit::DECOMPRESSION_RATIO_MAX;
 
 use crate::error::Error;
+use crate::input::BOMB_FREE_BYTES;
 
 /// Largest page, compressed or not.
 const PAGE_MAX_BYTES: u64 = 256 << 20;
@@ -18,8 +20,21 @@ const ROW_GROUP_MAX_BYTES: u64 = 16 << 30;
 /// Longest page header.
 const HEADER_MAX_BYTES: u64 = 1 << 20;
 
+/// Limits on what is held at once.
+pub(crate) struct Limits {
+    /// The largest data page and the dictionary of each wanted column of a row group, decompressed, together: the decoder holds them
+    /// all at once.
+    pages_bytes: u64,
+    /// Output of a column chunk up to here is never called a bomb.
+    bomb_free_bytes: u64,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Self = Self { pages_bytes: 512 << 20, bomb_free_bytes: BOMB_FREE_BYTES };
+}
+
 /// Checks each page of the wanted columns.
-pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted: &ProjectionMask) -> Result<(), Error> {
+pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted: &ProjectionMask, limits: &Limits) -> Result<(), Error> {
     let damaged = |text: &str| Error::Parquet {
         path: path.to_path_buf(),
         step: "read a page header",
@@ -32,7 +47,7 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
     };
     let too_large = |what, found_bytes, max_bytes| Error::ParquetTooLarge { path: path.to_path_buf(), what, found_bytes, max_bytes };
     for group in metadata.row_groups() {
-        let mut group_bytes = 0u64;
+        let (mut group_bytes, mut pages_bytes) = (0u64, 0u64);
         for (_, chunk) in group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf)) {
             let size = u64::try_from(chunk.uncompressed_size()).map_err(|_| damaged("a column chunk of negative size"))?;
             group_bytes = group_bytes.saturating_add(size);
@@ -51,6 +66,7 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
             };
             let end = start.checked_add(length).ok_or_else(|| damaged("a column chunk that ends nowhere"))?;
             let mut at = start;
+            let (mut data_bytes, mut dictionary_bytes, mut grown_bytes) = (0, 0, 0u64);
             while at < end {
                 let read_error = |source: io::Error| match source.kind() {
                     io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => damaged("it is not a page header"),
@@ -66,6 +82,9 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
                         return Err(too_large(what, bytes, PAGE_MAX_BYTES));
                     }
                 }
+                let largest = if header.dictionary { &mut dictionary_bytes } else { &mut data_bytes };
+                *largest = header.uncompressed.max(*largest);
+                grown_bytes = grown_bytes.saturating_add(header.uncompressed);
                 at = body.saturating_add(header.compressed);
                 if at > end {
                     return Err(damaged("a page that is longer than its column chunk"));
@@ -76,6 +95,17 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
                         return Err(grows(header.uncompressed));
                     }
                 }
+            }
+            if grown_bytes > limits.bomb_free_bytes && grown_bytes > length.saturating_mul(DECOMPRESSION_RATIO_MAX) {
+                return Err(Error::Bomb { path: path.to_path_buf(), ratio_max: DECOMPRESSION_RATIO_MAX });
+            }
+            pages_bytes = pages_bytes.saturating_add(data_bytes).saturating_add(dictionary_bytes);
+            if pages_bytes > limits.pages_bytes {
+                return Err(too_large(
+                    "what the wanted columns of a row group take at once (a page and a dictionary each)",
+                    pages_bytes,
+                    limits.pages_bytes,
+                ));
             }
         }
     }
@@ -102,6 +132,7 @@ fn inflate(file: &File, at: u64, compressed: u64, promised: u64) -> io::Result<u
 /// The sizes in a page header.
 #[derive(Debug, Default, Clone, Copy)]
 struct PageSizes {
+    dictionary: bool,
     uncompressed: u64,
     compressed: u64,
 }
@@ -202,11 +233,67 @@ impl<R: Read> Thrift<R> {
         let mut last = 0;
         while let Some(kind) = self.field(&mut last)? {
             match (last, kind) {
+                // 2 is the dictionary page, as a zigzag number.
+                (1, 5) => sizes.dictionary = self.varint()? == 4,
                 (2, 5) => sizes.uncompressed = self.size()?,
                 (3, 5) => sizes.compressed = self.size()?,
                 _ => self.skip(kind, 0)?,
             }
         }
         Ok(sizes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+    use parquet::basic::ZstdLevel;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    /// Checks columns that hold one long value over and over, with or without a dictionary.
+    fn check_columns(columns: usize, value_bytes: usize, rows: usize, dictionary: bool, limits: &Limits) -> Result<(), Error> {
+        let value = "y".repeat(value_bytes);
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value.as_str(), rows)));
+        let batch = RecordBatch::try_from_iter((0..columns).map(|at| (format!("t{at}"), Arc::clone(&texts)))).unwrap();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_dictionary_enabled(dictionary)
+            .set_data_page_size_limit(usize::MAX)
+            .set_dictionary_page_size_limit(usize::MAX)
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+        check(Path::new("f.parquet"), &file, metadata.metadata(), &ProjectionMask::all(), limits)
+    }
+
+    #[test]
+    fn pages_and_dictionaries_of_all_columns_count_together() {
+        let limits = Limits { pages_bytes: 10 << 20, bomb_free_bytes: u64::MAX };
+        for (dictionary, rows) in [(false, 4), (true, 1)] {
+            let value_bytes = (4 << 20) / rows;
+            check_columns(2, value_bytes, rows, dictionary, &limits).unwrap();
+            let error = check_columns(3, value_bytes, rows, dictionary, &limits).unwrap_err();
+            assert!(matches!(error, Error::ParquetTooLarge { max_bytes: 10_485_760, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_column_chunk_that_grows_like_a_bomb_is_one() {
+        let limits = |bomb_free_bytes| Limits { pages_bytes: u64::MAX, bomb_free_bytes };
+        let error = check_columns(1, 1 << 20, 8, false, &limits(4 << 20)).unwrap_err();
+        assert!(matches!(error, Error::Bomb { .. }), "{error}");
+        check_columns(1, 1 << 20, 8, false, &limits(16 << 20)).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use polder_types::ErrorKind;
 
 use super::{read, read_bytes};
-use crate::{Connection, Error, Identity, ReadOptions, WantedColumn, open, sample};
+use crate::{Connection, Error, FileList, ReadOptions, WantedColumn, open, sample};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -206,36 +206,57 @@ fn a_reader_can_be_dropped_in_the_middle() {
 fn the_same_files_have_the_same_identity() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f.csv");
-    let text = format!("a\n{}", "1\n".repeat(200_000));
-    fs::write(&path, &text).unwrap();
-    let identity = |identity| {
-        let options = ReadOptions { root: dir.path(), identity };
-        let reader = open(&connection(), "d", &[WantedColumn::new("a")], options).unwrap();
-        (reader.source_identity().to_owned(), reader.files()[0].clone())
+    fs::write(&path, format!("a\n{}", "1\n".repeat(200_000))).unwrap();
+    let identity = || {
+        let reader = open(&connection(), "d", &[WantedColumn::new("a")], ReadOptions::new(dir.path())).unwrap();
+        reader.source_identity().to_owned()
     };
-    let (quick, whole) = (identity(Identity::Quick), identity(Identity::Content));
-    assert_eq!(quick, identity(Identity::Quick));
-    assert_ne!(quick.0, whole.0);
-    assert!(quick.1.sha256.is_none() && whole.1.sha256.is_some());
-    // Touched, same bytes: the content is the same, the quick identity is not.
-    let touch = |seconds| {
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
-            .unwrap()
-    };
-    touch(1_000_000_000);
-    let touched = identity(Identity::Quick);
-    assert_ne!(touched.0, quick.0);
-    assert_eq!(identity(Identity::Content).0, whole.0);
-    // One byte in the middle, the old time: only the content tells.
-    let mut bytes = text.into_bytes();
-    bytes[200_000] = b'2';
-    fs::write(&path, bytes).unwrap();
-    touch(1_000_000_000);
-    assert_ne!(identity(Identity::Content).0, whole.0);
+    let before = identity();
+    assert_eq!(before, identity());
+    touch(&path, 1_000_000_000);
+    assert_ne!(before, identity());
+}
+
+fn touch(path: &std::path::Path, seconds: u64) {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn what_was_hashed_while_it_was_read_is_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("a,b\n{}", "1,2\n".repeat(200_000));
+    let packed = zstd::stream::encode_all(text.as_bytes(), 1).unwrap();
+    let columns: [(&str, arrow::array::ArrayRef); 2] =
+        ["a", "b"].map(|name| (name, std::sync::Arc::new(arrow::array::Int64Array::from_iter_values(0..20_000)) as _));
+    let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+    let mut parquet = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let lines = "{\"a\": 1, \"b\": 2}\n".repeat(100_000);
+    for (kind, name, bytes) in [
+        ("csv", "f.csv", text.as_bytes()),
+        ("csv", "f.csv.zst", packed.as_slice()),
+        ("ndjson", "f.ndjson", lines.as_bytes()),
+        ("parquet", "f.parquet", parquet.as_slice()),
+    ] {
+        fs::write(dir.path().join(name), bytes).unwrap();
+        let source = format!("type: {kind}\npath: .\ndatasets:\n  d: {{file: {name}}}\n");
+        let connection = Connection::parse(&source, "sources/s.yaml").unwrap();
+        let options = ReadOptions::new(dir.path());
+        let expected = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        for (options, expected) in [(options.hashing(), Some(expected.as_ref())), (options, None)] {
+            let mut reader = open(&connection, "d", &[WantedColumn::new("a")], options).unwrap();
+            while reader.next().unwrap().is_some() {}
+            assert_eq!(reader.files()[0].sha256.as_ref().map(<[u8; 32]>::as_slice), expected, "{name}");
+        }
+        let mut list = FileList::find(&connection, "d", options).unwrap();
+        assert_eq!(list.sha256(0).unwrap(), expected.as_ref(), "{name}");
+        let mut list = FileList::find(&connection, "d", options).unwrap();
+        touch(&dir.path().join(name), 1_000_000_000);
+        assert!(matches!(list.sha256(0), Err(Error::Changed { .. })), "{name}");
+    }
 }
 
 #[test]

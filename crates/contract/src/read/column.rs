@@ -38,7 +38,7 @@ pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
     column.physical_name = reader.text(&fields, "physicalName").unwrap_or(name).to_owned();
     column.required = reader.flag(&fields, "required");
     column.unique = reader.flag(&fields, "unique");
-    column.classification = reader.text(&fields, "classification").map(str::to_owned);
+    column.classification = reader.text(&fields, "classification").map(plain_word);
     column.primary_key = primary_key(reader, &fields, name);
     column.bounds = narrow(limits::bounds(reader, &options, ty), natural);
     column.multiple_of = multiple_of(reader, &options, ty);
@@ -68,6 +68,11 @@ pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
         }
     }
     Some(column)
+}
+
+/// Policies compare classifications letter by letter: `Restricted` must not pass for something else than `restricted`.
+fn plain_word(word: &str) -> String {
+    word.trim().to_lowercase()
 }
 
 fn primary_key(reader: &mut Reader, fields: &Fields<'_>, name: &str) -> Option<u32> {

@@ -18,7 +18,7 @@ fn a_contract_is_read() {
       - {name: price, physicalName: PRICE, logicalType: number, physicalType: 'decimal(15,2)', logicalTypeOptions: {minimum: 0.01, exclusiveMaximum: 100}}
       - {name: born, logicalType: date, logicalTypeOptions: {minimum: \"1970-01-02\"}}
       - {name: at, logicalType: timestamp, logicalTypeOptions: {timezone: false}}
-      - {name: kind, logicalType: string, classification: personal, logicalTypeOptions: {pattern: '[A-Z]+', maxLength: 3}, quality: [{type: library, metric: invalidValues, arguments: {validValues: [A, B]}, mustBe: 0}], customProperties: [{property: polder.nullTokens, value: [none]}]}
+      - {name: kind, logicalType: string, classification: Personal, logicalTypeOptions: {pattern: '[A-Z]+', maxLength: 3}, quality: [{type: library, metric: invalidValues, arguments: {validValues: [A, B]}, mustBe: 0}], customProperties: [{property: polder.nullTokens, value: [none]}]}
       - {name: small, logicalType: integer, logicalTypeOptions: {format: u8}}
 ",
     ))

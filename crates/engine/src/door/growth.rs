@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, GenericListArray, OffsetSizeTrait};
 use arrow::buffer::NullBuffer;
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
@@ -46,15 +46,21 @@ pub(crate) fn is_joined(function: &ScalarUDF) -> bool {
 enum Growth {
     /// At most all arguments together, constants once for every row.
     Sum,
-    /// Two digits a byte.
-    Double,
+    /// So many times that.
+    Times(usize),
+    /// The first argument stands between all the others.
+    Separated,
+    /// Each character becomes another one, which may be longer.
+    Translate,
     /// As many characters as the second argument says.
     Pad,
     /// Each piece of the first argument becomes the third.
     Replace,
     /// Each match becomes the third argument, in which groups can be named.
     ReplaceMatches,
-    /// The second argument stands between the items of the first.
+    /// Items of a list become the third argument, as many as there are.
+    ReplaceItems,
+    /// The second argument stands between the items of the first as texts, the third in the place of its NULLs.
     Join,
 }
 
@@ -64,10 +70,16 @@ impl Growth {
             "lpad" | "rpad" => Self::Pad,
             "replace" => Self::Replace,
             "regexp_replace" => Self::ReplaceMatches,
-            "array_to_string" | "array_join" | "list_join" | "list_to_string" => Self::Join,
-            "encode" => Self::Double,
-            "concat" | "concat_ws" | "overlay" | "translate" | "to_char" | "greatest" | "least" | "make_array" | "array_append"
-            | "array_concat" | "array_prepend" | "array_replace" | "array_replace_all" | "array_replace_n" | "array_union" => Self::Sum,
+            "array_to_string" => Self::Join,
+            "array_replace_all" | "array_replace_n" => Self::ReplaceItems,
+            "concat_ws" => Self::Separated,
+            "translate" => Self::Translate,
+            // Two digits a byte; a part of the text twice, with a negative length.
+            "encode" | "overlay" => Self::Times(2),
+            // `%+` becomes up to 35 bytes.
+            "to_char" => Self::Times(18),
+            "concat" | "greatest" | "least" | "make_array" | "array_append" | "array_concat" | "array_prepend" | "array_replace"
+            | "array_union" | "struct" | "named_struct" | "row" | "map" => Self::Sum,
             _ => return None,
         })
     }
@@ -145,7 +157,8 @@ impl Limit {
         }
         let what = if constant { "of constants, which stand in every row" } else { "of one batch of rows" };
         let message = format!("{function} would make more than {} KiB {what}; let it make less, or raise --memory-mib", bytes_max >> 10);
-        Err(DataFusionError::External(Box::new(Error::Execute { message, kind: ErrorKind::Unavailable })))
+        // Asked again, it would make as much again.
+        Err(DataFusionError::External(Box::new(Error::Execute { message, kind: ErrorKind::Invalid })))
     }
 }
 
@@ -244,15 +257,13 @@ impl ScalarUDFImpl for Joined {
 fn bound(growth: Growth, arguments: &[ColumnarValue], rows: usize) -> Result<usize> {
     let total = |at: usize| arguments.get(at).map_or(Ok(0), |argument| bytes(argument, rows));
     let longest = |at: usize| arguments.get(at).map_or(Ok((0, 0)), extremes);
+    let all = || (0..arguments.len()).try_fold(0usize, |sum, at| Ok::<_, DataFusionError>(sum.saturating_add(total(at)?)));
     Ok(match growth {
-        Growth::Sum => {
-            let mut sum = 0usize;
-            for at in 0..arguments.len() {
-                sum = sum.saturating_add(total(at)?);
-            }
-            sum
-        }
-        Growth::Double => total(0)?.saturating_mul(2),
+        Growth::Sum => all()?,
+        Growth::Times(times) => all()?.saturating_mul(times),
+        Growth::Separated => all()?.saturating_add(total(0)?.saturating_mul(arguments.len().saturating_sub(2))),
+        // Four bytes a character at most.
+        Growth::Translate => total(0)?.saturating_mul(if arguments.get(2).map_or(Ok(true), is_ascii)? { 1 } else { 4 }),
         Growth::Pad => {
             // Four bytes a character at most.
             let characters = arguments.get(1).map_or(Ok(0), |length| characters(length, rows))?;
@@ -267,10 +278,100 @@ fn bound(growth: Growth, arguments: &[ColumnarValue], rows: usize) -> Result<usi
             // Groups of matches, which do not overlap, are together no longer than the text.
             text.saturating_mul(2 + most / 2).saturating_add(text.saturating_add(rows).saturating_mul(most))
         }
-        Growth::Join => {
-            let (items, (_, most)) = (total(0)?, longest(1)?);
-            items.saturating_mul(4).saturating_add((items / 4).saturating_add(rows).saturating_mul(most))
+        Growth::ReplaceItems => {
+            let items = arguments.first().map_or(Ok(0), |lists| items(lists, rows))?;
+            let each = arguments.get(2).map_or(Ok(0), longest_value)?;
+            all()?.saturating_add(items.saturating_mul(each))
         }
+        Growth::Join => {
+            let leaves = arguments.first().map_or(Ok(Leaves::default()), |lists| leaves(lists, rows))?;
+            let between = longest(1)?.1.max(longest(2)?.1);
+            leaves.bytes.saturating_add(leaves.items.saturating_add(rows).saturating_mul(between))
+        }
+    })
+}
+
+/// One array, of one value where the argument is a constant.
+fn array(argument: &ColumnarValue) -> Result<ArrayRef> {
+    Ok(match argument {
+        ColumnarValue::Scalar(value) => value.to_array()?,
+        ColumnarValue::Array(values) => Arc::clone(values),
+    })
+}
+
+/// How often its values stand in so many rows.
+fn times(argument: &ColumnarValue, rows: usize) -> usize {
+    if matches!(argument, ColumnarValue::Scalar(_)) { rows } else { 1 }
+}
+
+/// The items of lists that rows show, without what else lies in the buffers.
+fn shown(lists: &ArrayRef) -> Option<ArrayRef> {
+    fn between<O: OffsetSizeTrait>(lists: &GenericListArray<O>) -> ArrayRef {
+        let offsets = lists.value_offsets();
+        let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
+        let (first, last) = (at(offsets.first()), at(offsets.last()));
+        lists.values().slice(first, last.saturating_sub(first))
+    }
+    match lists.data_type() {
+        DataType::List(_) => Some(between(lists.as_list::<i32>())),
+        DataType::LargeList(_) => Some(between(lists.as_list::<i64>())),
+        // Its values are cut with it.
+        DataType::FixedSizeList(_, _) => Some(Arc::clone(lists.as_fixed_size_list().values())),
+        _ => None,
+    }
+}
+
+/// Items of lists in all rows.
+fn items(lists: &ColumnarValue, rows: usize) -> Result<usize> {
+    let shown = shown(&array(lists)?).map_or(0, |items| items.len());
+    Ok(shown.saturating_mul(times(lists, rows)))
+}
+
+/// The innermost items of lists.
+#[derive(Debug, Default)]
+struct Leaves {
+    items: usize,
+    /// Of all of them as texts.
+    bytes: usize,
+}
+
+/// A number, a date or a time as a text is no longer; a float may have all its digits.
+const TEXT_BYTES_MAX: usize = 80;
+const FLOAT_TEXT_BYTES_MAX: usize = 350;
+
+fn leaves(lists: &ColumnarValue, rows: usize) -> Result<Leaves> {
+    let mut values = array(lists)?;
+    while let Some(within) = shown(&values) {
+        values = within;
+    }
+    let items = values.len();
+    let bytes = match values.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => value_bytes(&values),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => items.saturating_mul(FLOAT_TEXT_BYTES_MAX),
+        _ => items.saturating_mul(TEXT_BYTES_MAX).saturating_add(value_bytes(&values)),
+    };
+    let times = times(lists, rows);
+    Ok(Leaves { items: items.saturating_mul(times), bytes: bytes.saturating_mul(times) })
+}
+
+/// Bytes of the longest value of any type.
+fn longest_value(argument: &ColumnarValue) -> Result<usize> {
+    let values = array(argument)?;
+    Ok(match values.data_type().primitive_width() {
+        Some(width) => width,
+        // Beside its bytes, a view or an offset.
+        None if is_text(values.data_type()) => extremes(argument)?.1.saturating_add(16),
+        None => value_bytes(&values),
+    })
+}
+
+fn is_ascii(argument: &ColumnarValue) -> Result<bool> {
+    let values = array(argument)?;
+    Ok(match values.data_type() {
+        DataType::Utf8 => values.as_string::<i32>().iter().flatten().all(str::is_ascii),
+        DataType::LargeUtf8 => values.as_string::<i64>().iter().flatten().all(str::is_ascii),
+        DataType::Utf8View => values.as_string_view().iter().flatten().all(str::is_ascii),
+        _ => false,
     })
 }
 
@@ -283,7 +384,7 @@ fn bytes(argument: &ColumnarValue, rows: usize) -> Result<usize> {
 }
 
 /// Bytes of the values that an array shows, not of buffers that it shares.
-fn value_bytes(values: &ArrayRef) -> usize {
+pub(crate) fn value_bytes(values: &ArrayRef) -> usize {
     match values.data_type() {
         DataType::Utf8View => values.as_string_view().iter().flatten().map(str::len).fold(0, usize::saturating_add),
         DataType::BinaryView => values.as_binary_view().iter().flatten().map(<[u8]>::len).fold(0, usize::saturating_add),
@@ -293,10 +394,7 @@ fn value_bytes(values: &ArrayRef) -> usize {
 
 /// Bytes of the shortest and of the longest value.
 fn extremes(argument: &ColumnarValue) -> Result<(usize, usize)> {
-    let values = match argument {
-        ColumnarValue::Scalar(value) => value.to_array()?,
-        ColumnarValue::Array(values) => Arc::clone(values),
-    };
+    let values = array(argument)?;
     fn of<'a>(values: impl Iterator<Item = Option<&'a str>>) -> (usize, usize) {
         let (mut shortest, mut longest) = (usize::MAX, 0);
         for length in values.flatten().map(str::len) {

@@ -1,10 +1,12 @@
 //! From text to one query. What is no query is refused before it is parsed, so that nothing depends on how it would parse.
 
+mod clauses;
+mod named_windows;
+
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement, TableAlias, TableFactor, Visit, VisitMut, Visitor,
-    VisitorMut,
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -83,6 +85,9 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Error> {
     }
     let mut statement = Statement::Query(query);
     check(&statement)?;
+    if let ControlFlow::Break(error) = VisitMut::visit(&mut statement, &mut named_windows::WriteOut::new()) {
+        return Err(error);
+    }
     let _ = VisitMut::visit(&mut statement, &mut NameVersions);
     Ok(Parsed { statement, explain })
 }
@@ -187,20 +192,11 @@ impl Visitor for Forbid {
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
-        if !query.locks.is_empty() {
-            return ControlFlow::Break(refused("FOR UPDATE or FOR SHARE"));
-        }
-        if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() {
-            return ControlFlow::Break(refused("FOR, SETTINGS or FORMAT"));
-        }
-        set_expr(&query.body)
+        flow(clauses::query(query))
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
-        if select.into.is_some() {
-            return ControlFlow::Break(refused("SELECT INTO"));
-        }
-        ControlFlow::Continue(())
+        flow(clauses::select(select))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
@@ -208,28 +204,7 @@ impl Visitor for Forbid {
         if self.parts > PARTS_MAX {
             return ControlFlow::Break(Error::TooLong { max: PARTS_MAX, unit: "tables, joins and queries" });
         }
-        match factor {
-            TableFactor::Table { name, args, with_hints, version, partitions, json_path, sample, index_hints, with_ordinality, .. } => {
-                if args.is_some() {
-                    return ControlFlow::Break(refused("a table function"));
-                }
-                let plain = with_hints.is_empty()
-                    && version.is_none()
-                    && partitions.is_empty()
-                    && json_path.is_none()
-                    && sample.is_none()
-                    && index_hints.is_empty()
-                    && !with_ordinality;
-                if !plain {
-                    return ControlFlow::Break(refused("a table with options"));
-                }
-                table_name(name)
-            }
-            TableFactor::Derived { sample: None, .. } | TableFactor::NestedJoin { .. } | TableFactor::UNNEST { .. } => {
-                ControlFlow::Continue(())
-            }
-            _ => ControlFlow::Break(refused("a table function")),
-        }
+        flow(clauses::table_factor(factor))
     }
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Error> {
@@ -245,7 +220,7 @@ impl Visitor for Forbid {
         if self.depth > DEPTH_MAX {
             return ControlFlow::Break(Error::TooLong { max: DEPTH_MAX, unit: "operators in one expression" });
         }
-        ControlFlow::Continue(())
+        flow(clauses::expression(expression))
     }
 
     fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<Error> {
@@ -254,22 +229,18 @@ impl Visitor for Forbid {
     }
 }
 
-fn set_expr(body: &SetExpr) -> ControlFlow<Error> {
-    match body {
-        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => ControlFlow::Continue(()),
-        SetExpr::SetOperation { left, right, .. } => {
-            set_expr(left)?;
-            set_expr(right)
-        }
-        _ => ControlFlow::Break(refused("a statement that is no query inside a query")),
+fn flow(checked: Result<(), Error>) -> ControlFlow<Error> {
+    match checked {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     }
 }
 
-fn table_name(name: &ObjectName) -> ControlFlow<Error> {
+fn table_name(name: &ObjectName) -> Result<(), Error> {
     match name.0.as_slice() {
-        [ObjectNamePart::Identifier(ident)] if ident.quote_style != Some('\'') => ControlFlow::Continue(()),
-        [_] => ControlFlow::Break(refused("a file or an address in place of a table")),
-        _ => ControlFlow::Break(refused("a table named with a catalog or schema")),
+        [ObjectNamePart::Identifier(ident)] if ident.quote_style != Some('\'') => Ok(()),
+        [_] => Err(refused("a file or an address in place of a table")),
+        _ => Err(refused("a table named with a catalog or schema")),
     }
 }
 

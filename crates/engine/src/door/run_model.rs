@@ -1,14 +1,13 @@
 //! Computes a model's rows, with what a contract for them can be derived from.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use polder_policy::Action;
-use polder_types::{RequestId, TableName};
+use polder_types::{Event, EventKind, RequestId, TableName};
 
-use super::decide::{Decider, model_asker};
+use super::decide::{Decider, Scope, model_asker};
 use super::parse::parse;
 use super::stack::polled_with_room;
 use super::{Asked, Asker, Door, Prepared};
@@ -34,38 +33,73 @@ impl Door {
         polled_with_room(self.run_model_with_room(asker, name)).await
     }
 
+    /// A model's columns, with the columns of tables that each is computed from, for `asker`, who must be allowed to run it. The
+    /// query is planned and not begun: the record says that a whole read gave no row.
+    ///
+    /// # Errors
+    /// When it is not permitted, or the model's query is wrong.
+    pub async fn model_columns(&self, asker: &Asker, name: &TableName) -> Result<Vec<OutputColumn>, Error> {
+        polled_with_room(self.model_columns_with_room(asker, name)).await
+    }
+
     async fn run_model_with_room(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let models = Arc::clone(&self.ports.models);
-        let sql = models.get(name).map_or("", |model| model.sql.as_str());
-        let decider = Decider { ports: &self.ports, request, explain_to: None };
+        let sql = self.model_sql(name);
         let asked = Asked { door: self, asker, sql, request };
-        let found = || -> Result<_, Error> {
-            let unknown = || polder_policy::Denied::no_such_table(name.as_str());
-            let model = models.get(name).ok_or_else(unknown)?;
-            let reference = decider.reference(name).ok_or_else(unknown)?;
-            self.ports.policies.permit(&asker.principal, &asker.groups, Action::Run, &reference, request)?;
-            let names = model.inputs.iter().map(|input| input.as_str().to_owned()).collect();
-            let as_model = model_asker(model)?;
-            let scope = decider.scope(&as_model, &names, &BTreeMap::new())?;
-            Ok((model, as_model, scope))
-        };
-        let (model, as_model, scope) = match found() {
+        let (model, as_model, scope) = match self.may_run(asker, name, request) {
             Ok(found) => found,
             Err(error) => return Err(asked.refused(error).await),
         };
         asked.decided(&scope, &as_model, true).await?;
-        let prepared = async {
-            let parsed = parse(sql)?;
-            let prepared = self.prepare(&scope, &parsed).await?;
-            let (columns, plan) = self.output(model, prepared.plan)?;
-            Ok((columns, Prepared { state: prepared.state, plan }))
-        };
-        match prepared.await {
+        match self.planned(model, &scope).await {
             Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answer(prepared, false, &as_model).await? }),
             Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
             Err(error) => Err(asked.failed(error, &as_model).await),
         }
+    }
+
+    async fn model_columns_with_room(&self, asker: &Asker, name: &TableName) -> Result<Vec<OutputColumn>, Error> {
+        let request = RequestId::random(self.ports.rng.as_ref())?;
+        let asked = Asked { door: self, asker, sql: self.model_sql(name), request };
+        let (model, as_model, scope) = match self.may_run(asker, name, request) {
+            Ok(found) => found,
+            Err(error) => return Err(asked.refused(error).await),
+        };
+        // Tables are opened for their columns, and none is before its decision is recorded.
+        asked.decided(&scope, &as_model, true).await?;
+        match self.planned(model, &scope).await {
+            Ok((columns, _)) => {
+                let kind = EventKind::ReadFinished { request, rows: 0, complete: true };
+                self.ports.recorder.record(Event::new(&as_model.principal, kind)).await?;
+                Ok(columns)
+            }
+            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error) => Err(asked.failed(error, &as_model).await),
+        }
+    }
+
+    fn model_sql(&self, name: &TableName) -> &str {
+        self.ports.models.get(name).map_or("", |model| model.sql.as_str())
+    }
+
+    /// The model, itself as one who asks, and what it may read.
+    fn may_run(&self, asker: &Asker, name: &TableName, request: RequestId) -> Result<(&Model, Asker, Scope), Error> {
+        let decider = Decider { ports: &self.ports, request, explain_to: None };
+        let unknown = || polder_policy::Denied::no_such_table(name.as_str());
+        let model = self.ports.models.get(name).ok_or_else(unknown)?;
+        let reference = decider.reference(name).ok_or_else(unknown)?;
+        self.ports.policies.permit(&asker.principal, &asker.groups, Action::Run, &reference, request)?;
+        let names = model.inputs.iter().map(|input| input.as_str().to_owned()).collect();
+        let as_model = model_asker(model)?;
+        let scope = decider.scope(&as_model, &names, &BTreeMap::new())?;
+        Ok((model, as_model, scope))
+    }
+
+    async fn planned(&self, model: &Model, scope: &Scope) -> Result<(Vec<OutputColumn>, Prepared), Error> {
+        let parsed = parse(&model.sql)?;
+        let prepared = self.prepare(scope, &parsed).await?;
+        let (columns, plan) = self.output(model, prepared.plan)?;
+        Ok((columns, Prepared { state: prepared.state, plan }))
     }
 
     /// Names and types that a table can hold, each column with its origin.

@@ -18,7 +18,7 @@ use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use super::memory::SharedMemory;
-use super::trim;
+use super::{held, recursion, trim};
 use crate::error::Error;
 
 /// With less than this for each thread, what goes into a sort is trimmed.
@@ -82,6 +82,7 @@ pub(crate) async fn start(
             physical = trim::below_sorts(physical, bytes_max).map_err(|error| Error::plan(&error))?;
         }
     }
+    let physical = held::around_windows(physical).and_then(recursion::limited).map_err(|error| Error::plan(&error))?;
     execute_stream(physical, state.task_ctx()).map_err(|error| Error::execute(&error))
 }
 

@@ -133,7 +133,7 @@ impl Pieces {
 }
 
 /// Rows as a batch that keeps nothing else in memory.
-fn copied(batch: &RecordBatch, from: usize, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn copied(batch: &RecordBatch, from: usize, rows: usize) -> Result<RecordBatch> {
     let end = from.saturating_add(rows);
     let wanted = || -> Option<UInt32Array> { Some(UInt32Array::from_iter_values(u32::try_from(from).ok()?..u32::try_from(end).ok()?)) };
     let wanted = wanted().ok_or_else(|| DataFusionError::Internal("a batch has more than 2^32 rows".to_owned()))?;

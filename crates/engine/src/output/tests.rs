@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    Array as _, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray, StringArray,
+    StructArray, TimestampMicrosecondArray,
 };
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field};
 use arrow::ipc::reader::StreamReader;
 
 use super::*;
@@ -113,4 +116,54 @@ async fn no_value_steers_the_terminal() {
     let text = String::from_utf8(out).unwrap();
     assert!(!text.chars().any(|c| c != '\n' && polder_types::printable::steers(c)), "{text:?}");
     assert_eq!(text.matches("a\\u202eb\\u009b31m\\u2028c\\u007f").count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn json_keeps_every_float_wherever_it_lies() {
+    let odd = || Float64Array::from(vec![Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY), Some(-0.5), None]);
+    let field = |name: &str, ty: &DataType| Arc::new(Field::new(name, ty.clone(), true));
+    let nested = StructArray::from(vec![(field("x", &DataType::Float64), Arc::new(odd()) as arrow::array::ArrayRef)]);
+    let offsets = OffsetBuffer::from_lengths([2, 0, 1, 1, 1]);
+    let list = ListArray::new(field("item", &DataType::Float64), offsets, Arc::new(odd()), None);
+    let single: Float32Array = [Some(f32::NAN), Some(f32::INFINITY), Some(f32::NEG_INFINITY), Some(0.1), None].into_iter().collect();
+    let batch = RecordBatch::try_from_iter([
+        ("f", Arc::new(odd()) as arrow::array::ArrayRef),
+        ("s", Arc::new(single)),
+        ("o", Arc::new(nested)),
+        ("l", Arc::new(list)),
+    ])
+    .unwrap();
+    let (out, _) = written(vec![batch], Format::Json).await;
+    let wanted = r#"[{"f":"NaN","s":"NaN","o":{"x":"NaN"},"l":["NaN","Infinity"]},
+{"f":"Infinity","s":"Infinity","o":{"x":"Infinity"},"l":[]},
+{"f":"-Infinity","s":"-Infinity","o":{"x":"-Infinity"},"l":["-Infinity"]},
+{"f":-0.5,"s":0.1,"o":{"x":-0.5},"l":[-0.5]},
+{"f":null,"s":null,"o":{"x":null},"l":[null]}]
+"#;
+    assert_eq!(String::from_utf8(out).unwrap().replace("},{", "},\n{"), wanted);
+}
+
+#[tokio::test]
+async fn json_has_each_name_once() {
+    let ones = || Arc::new(Int64Array::from(vec![1])) as arrow::array::ArrayRef;
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+    let twice = StructArray::from(vec![(field("x"), ones()), (field("x"), ones())]);
+    let item = Arc::new(Field::new("item", twice.data_type().clone(), true));
+    let list = ListArray::new(item, OffsetBuffer::from_lengths([1]), Arc::new(twice.clone()), None);
+    let flat = RecordBatch::try_from_iter([("x", ones()), ("x", ones())]).unwrap();
+    let nested = RecordBatch::try_from_iter([("o", Arc::new(twice) as arrow::array::ArrayRef)]).unwrap();
+    let listed = RecordBatch::try_from_iter([("l", Arc::new(list) as arrow::array::ArrayRef)]).unwrap();
+    for batch in [flat.clone(), nested, listed] {
+        let mut out = Vec::new();
+        let rows = futures::stream::iter([Ok(batch.clone())]);
+        let error = write_batches(batch.schema(), rows, Format::Json, &mut out).await.unwrap_err();
+        assert_eq!(error.kind(), polder_types::ErrorKind::Invalid);
+        let wanted = "write answer: two columns are called x, and an object of JSON has each name once; name them with AS";
+        assert_eq!((error.to_string().as_str(), out.len()), (wanted, 0));
+    }
+    // The controls: other formats go by place, and the same name in another object is another one.
+    assert_eq!(String::from_utf8(written(vec![flat], Format::Csv).await.0).unwrap(), "x,x\n1,1\n");
+    let outer = StructArray::from(vec![(field("x"), ones())]);
+    let batch = RecordBatch::try_from_iter([("x", Arc::new(outer) as arrow::array::ArrayRef)]).unwrap();
+    assert_eq!(String::from_utf8(written(vec![batch], Format::Json).await.0).unwrap().trim(), r#"[{"x":{"x":1}}]"#);
 }

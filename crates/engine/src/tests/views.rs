@@ -108,6 +108,29 @@ async fn a_table_model_gives_rows_types_and_origins() {
 }
 
 #[tokio::test]
+async fn the_origins_of_a_model_are_told_without_reading_a_row() {
+    let bed = flights().model("m", &format!("{TABLE}select sum(fare) as fare from flights")).build();
+    let name = TableName::new("m").unwrap();
+    let columns = bed.door.model_columns(&owner(), &name).await.unwrap();
+    let inputs: Vec<String> = columns[0].inputs.iter().map(|input| format!("{}.{}", input.table, input.column)).collect();
+    assert_eq!((columns.len(), columns[0].name.as_str(), inputs), (1, "fare", vec!["flights.fare".to_owned()]));
+    // What was allowed came to its end; a run whose rows nobody takes does not.
+    let kinds = || bed.ledger.take().into_iter().map(|event| event.kind).collect::<Vec<_>>();
+    let told = kinds();
+    assert!(
+        matches!(told[..], [EventKind::ReadDecided { allowed: true, .. }, EventKind::ReadFinished { rows: 0, complete: true, .. }]),
+        "{told:?}"
+    );
+    drop(bed.door.run_model(&owner(), &name).await.unwrap());
+    let dropped = kinds();
+    assert!(!dropped.iter().any(|kind| matches!(kind, EventKind::ReadFinished { complete: true, .. })), "{dropped:?}");
+    // It takes what running it takes, and a refusal is recorded.
+    assert!(bed.door.model_columns(&user("bob"), &name).await.is_err());
+    let refused = kinds();
+    assert!(refused.iter().any(|kind| matches!(kind, EventKind::Refused { .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_model_without_plain_columns_is_refused() {
     for (select, part) in [
         ("count(*) from flights", "no plain name"),

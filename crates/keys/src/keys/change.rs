@@ -113,6 +113,8 @@ impl Keys {
     /// # Errors
     /// When either custody refuses or is silent, or the keyring cannot be written; the old root stays in use.
     pub async fn rotate_root(&self, new: Option<Arc<dyn Custody>>) -> Result<(), Error> {
+        // A rotation whose answer was lost may have come to pass: its root, staged still, is then the only one that opens the keyring.
+        self.renew().await?;
         {
             let _change = self.0.change.lock().await;
             let old = Arc::clone(&self.0.state.read().custody);

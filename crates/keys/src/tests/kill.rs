@@ -135,4 +135,10 @@ async fn a_rotation_whose_answer_was_lost_is_taken_up() {
     assert!(!place.path("root.key.next").exists(), "its root took its place");
     assert_eq!(everything(&keys), before);
     assert_eq!(everything(&place.open().await.unwrap()), before);
+    // Tried again at once, twice: the root that is staged is the only one that opens what was written, and is not thrown away.
+    for _ in 0..2 {
+        assert_eq!(keys.rotate_root(None).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert!(place.path("root.key.next").exists());
+    }
+    assert_eq!(everything(&place.open().await.unwrap()), before);
 }

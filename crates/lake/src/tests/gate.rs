@@ -126,7 +126,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     assert_eq!(bed.rows(None).await.len(), 4);
 
     // The next run finds a key that the table has.
-    let keys = bed.lake.keys(bed.table, &["id".into()]).await.unwrap();
+    let keys = bed.lake.keys(&bed.permit(polder_policy::Action::Run), &["id".into()]).await.unwrap();
     let second = gate(Some(Box::new(keys)));
     let checked = second.check(raw(vec![Some(5), Some(3)], 0)).unwrap();
     writer.write(checked.admitted).await.unwrap();

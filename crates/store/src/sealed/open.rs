@@ -31,7 +31,11 @@ impl Inner {
         let Stat { identity, len, .. } = *file.stat();
         let head = file.read_at(0, if len <= WHOLE_MAX_BYTES { len } else { PREFIX_LEN as u64 })?;
         let opener = self.opener(path, &parsed, &head, len)?;
-        let generation = opener.header().generation;
+        let Header { generation, key_version, .. } = *opener.header();
+        let oldest = self.oldest(parsed.dataset);
+        if key_version < oldest {
+            return Err(Error::OlderKey { path: path.to_owned(), key_version, oldest });
+        }
         let seen = self.seen(path);
         if generation < seen {
             return Err(Error::RolledBack { path: path.to_owned(), found: generation, seen });

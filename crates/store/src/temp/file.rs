@@ -161,8 +161,7 @@ impl TempFile {
             let len = usize::try_from(part.sealed_end - at).unwrap_or(usize::MAX);
             let (sealed, more) = rest.split_at_checked(len).ok_or_else(|| failed(polder_crypto::Error::Length))?;
             let name = self.part_name(index);
-            let opener =
-                Opener::new(self.0.space.key.expose_secret(), Label::Temporary, &name, sealed, sealed.len() as u64).map_err(failed)?;
+            let opener = Opener::new(self.0.space.key.expose(), Label::Temporary, &name, sealed, sealed.len() as u64).map_err(failed)?;
             let body = sealed.get(PREFIX_LEN..).unwrap_or_default();
             opener.open_segments(0..opener.segment_count(), body, &mut plaintext).map_err(failed)?;
             (rest, at) = (more, part.sealed_end);
@@ -190,7 +189,7 @@ impl TempFile {
         };
         let bytes = sealed_len(plaintext.len() as u64);
         space.take(bytes)?;
-        let sealed = polder_crypto::seal(space.key.expose_secret(), &params, space.rng.as_ref(), plaintext);
+        let sealed = polder_crypto::seal(space.key.expose(), &params, space.rng.as_ref(), plaintext);
         let written =
             sealed.map_err(|source| Error::seal(&self.0.path, source)).and_then(|sealed| self.0.writing.lock().write_all(&sealed));
         if let Err(error) = written {

@@ -116,6 +116,30 @@ async fn an_older_generation_put_back_is_found() {
 }
 
 #[tokio::test]
+async fn an_older_key_than_anything_is_under_is_found() {
+    let fixture = Fixture::new().await;
+    let path = fixture.path("a");
+    fixture.store.create(&path, Bytes::from(bytes(300_000))).await.unwrap();
+    let old = std::fs::read(fixture.file(&path)).unwrap();
+    fixture.keys.rotate_dataset(fixture.table).await.unwrap();
+    assert!(fixture.store.reencrypt(&path).await.unwrap().changed);
+    // A process that never saw the newer one does not know it from the older.
+    let fresh = || SealedStore::new(fixture.store.backend().clone(), fixture.keys.clone(), std::sync::Arc::new(polder_types::SystemRng));
+    std::fs::write(fixture.file(&path), &old).unwrap();
+    let store = fresh();
+    assert_eq!(store.verify(&path).await.unwrap().header.key_version, 1);
+    store.refuse_older_keys(fixture.table, 2);
+    // What was recorded later is never taken back.
+    store.refuse_older_keys(fixture.table, 1);
+    let error = store.verify(&path).await.unwrap_err();
+    assert!(matches!(error, crate::Error::OlderKey { key_version: 1, oldest: 2, .. }), "{error}");
+    refused(&store, &path, "an older key").await;
+    fixture.store.delete(&path).await.unwrap();
+    store.create(&path, Bytes::from_static(b"new")).await.unwrap();
+    assert_eq!(store.read(&path).await.unwrap(), "new");
+}
+
+#[tokio::test]
 async fn an_object_of_another_dataset_or_installation_is_found() {
     let fixture = Fixture::new().await;
     let elsewhere = Fixture::new().await;

@@ -131,6 +131,8 @@ async fn a_changed_temporary_is_refused_and_leftovers_are_deleted() {
     let left = fixture.store_dir().join("tmp").join("f".repeat(32));
     std::fs::write(&left, "left over").unwrap();
     let _other = TempSpace::new(fixture.store.backend().clone(), rng(), 1).unwrap();
+    assert!(left.exists(), "whoever only looks deletes nothing");
+    assert_eq!(fixture.store.backend().sweep_temporaries().unwrap(), 1);
     assert!(!left.exists());
     assert!(on_disk.exists(), "a living process's file is not a leftover");
 }

@@ -30,6 +30,7 @@ fn error_texts() {
         Error::Seal { path: path(), source: polder_crypto::Error::TooLong },
         Error::Foreign { path: path() },
         Error::RolledBack { path: path(), found: 1, seen: 2 },
+        Error::OlderKey { path: path(), key_version: 1, oldest: 2 },
         Error::NoKey { path: path(), source: polder_keys::Error::UnknownDataset(dataset) },
         Error::Key { path: path(), source: polder_keys::Error::LeaseEnded },
         Error::Destroyed { path: path(), key_version: 1, source: polder_keys::Error::Destroyed { dataset, key_version: 1 } },

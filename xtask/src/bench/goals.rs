@@ -1,0 +1,204 @@
+//! Goals as data: a bound on what was measured, and whether it was kept.
+
+use super::measure::{Measured, MeasuredJob, median};
+
+/// A bound on one contender of a job. Names are those of the job's contenders.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Goal {
+    /// The median of its CPU seconds by that of another. `aim` is where it should come to one day.
+    CpuRatio { of: &'static str, to: &'static str, most: f64, aim: Option<f64> },
+    /// Its peak memory in any round.
+    PeakMegabytes { of: &'static str, most: u64 },
+    /// Its highest peak memory by that of another.
+    PeakRatio { of: &'static str, to: &'static str, most: f64 },
+    /// What is checked after each round was right.
+    Right { of: &'static str },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Met,
+    Missed,
+    /// The contender, or the one it is compared with, was not there.
+    NotMeasured,
+}
+
+/// A goal beside what was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    pub job: &'static str,
+    pub goal: String,
+    pub measured: String,
+    pub verdict: Verdict,
+}
+
+impl Verdict {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "MISSED",
+            Self::NotMeasured => "not measured",
+        }
+    }
+}
+
+/// Every goal of every job.
+pub fn judge(jobs: &[MeasuredJob]) -> Vec<Judged> {
+    jobs.iter().flat_map(|job| job.goals.iter().map(|goal| one(job, goal))).collect()
+}
+
+/// How many goals stand in the way of success. What was not measured does, unless only the peers were asked for.
+pub fn unmet(judged: &[Judged], peers_only: bool) -> usize {
+    let counts = |verdict| match verdict {
+        Verdict::Met => false,
+        Verdict::Missed => true,
+        Verdict::NotMeasured => !peers_only,
+    };
+    judged.iter().filter(|judged| counts(judged.verdict)).count()
+}
+
+fn one(job: &MeasuredJob, goal: &Goal) -> Judged {
+    let measured = |name: &str| job.contenders.iter().find(|one| one.name == name && !one.rounds.is_empty());
+    let (text, found) = match *goal {
+        Goal::CpuRatio { of, to, most, aim } => {
+            let aim = aim.map_or(String::new(), |aim| format!(" (aim {aim:.2})"));
+            let found = measured(of).zip(measured(to)).and_then(|(of, to)| cpu_ratio(of, to));
+            let found = found.map(|Spread { middle, least, most: highest }| {
+                (format!("{middle:.2} (by round {least:.2}..{highest:.2})"), middle <= most)
+            });
+            (format!("CPU of {of}, by {to}: at most {most:.2}{aim}"), found)
+        }
+        Goal::PeakMegabytes { of, most } => {
+            let found = measured(of).and_then(peak).map(|bytes| (format!("{} MB", bytes / 1_000_000), bytes <= most * 1_000_000));
+            (format!("peak memory of {of}, in any round: at most {most} MB"), found)
+        }
+        Goal::PeakRatio { of, to, most } => {
+            let found = measured(of).zip(measured(to)).and_then(|(of, to)| {
+                let ratio = megabytes(peak(of)?) / megabytes(peak(to)?).max(0.001);
+                Some((format!("{ratio:.2}"), ratio <= most))
+            });
+            (format!("peak memory of {of}, by {to}: at most {most:.2}"), found)
+        }
+        Goal::Right { of } => {
+            let found = measured(of).map(|one| match one.wrong.len() {
+                0 => (format!("right in {} of {0} rounds", one.checked), true),
+                wrong => (format!("wrong in {wrong} of {} rounds", one.checked), false),
+            });
+            (format!("answers of {of}: as expected, in each round"), found)
+        }
+    };
+    let (measured, verdict) = match found {
+        Some((measured, true)) => (measured, Verdict::Met),
+        Some((measured, false)) => (measured, Verdict::Missed),
+        None => ("nothing".to_owned(), Verdict::NotMeasured),
+    };
+    Judged { job: job.name, goal: text, measured, verdict }
+}
+
+/// The middle of some figures and their ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread<T> {
+    pub middle: T,
+    pub least: T,
+    pub most: T,
+}
+
+/// The spread of figures; none of none.
+pub fn spread<T: PartialOrd + Copy>(values: impl Iterator<Item = T> + Clone) -> Option<Spread<T>> {
+    let end = |wanted: std::cmp::Ordering| {
+        values.clone().reduce(|best, value| if value.partial_cmp(&best) == Some(wanted) { value } else { best })
+    };
+    let (least, most) = (end(std::cmp::Ordering::Less)?, end(std::cmp::Ordering::Greater)?);
+    Some(Spread { middle: median(values)?, least, most })
+}
+
+/// The ratio of the medians; its ends are those of the ratios round by round, since rounds take turns.
+fn cpu_ratio(of: &Measured, to: &Measured) -> Option<Spread<f64>> {
+    let seconds = |one: &Measured| median(one.rounds.iter().map(|round| round.cpu.as_secs_f64()));
+    let by_round = of.rounds.iter().zip(&to.rounds).map(|(of, to)| of.cpu.as_secs_f64() / to.cpu.as_secs_f64().max(0.001));
+    Some(Spread { middle: seconds(of)? / seconds(to)?.max(0.001), ..spread(by_round)? })
+}
+
+fn peak(one: &Measured) -> Option<u64> {
+    one.rounds.iter().map(|round| round.peak_bytes).max()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a ratio of sizes is shown with two digits")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::measure::Round;
+    use super::*;
+
+    fn contender(name: &'static str, rounds: &[(u64, u64)]) -> Measured {
+        let rounds: Vec<Round> = rounds
+            .iter()
+            .map(|(milliseconds, megabytes)| Round {
+                cpu: Duration::from_millis(*milliseconds),
+                wall: Duration::from_secs(1),
+                peak_bytes: megabytes * 1_000_000,
+            })
+            .collect();
+        let checked = rounds.len();
+        Measured { name, rounds, wrong: vec![], checked }
+    }
+
+    fn verdict(goal: Goal, contenders: Vec<Measured>) -> (String, Verdict) {
+        let job = MeasuredJob { name: "job", what: String::new(), rounds: 3, contenders, goals: vec![goal], missing: vec![] };
+        let judged = judge(&[job]).pop().unwrap();
+        (judged.measured, judged.verdict)
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_the_medians_and_its_bound_is_met_to_the_last() {
+        let goal = |most| Goal::CpuRatio { of: "polder", to: "peer", most, aim: Some(1.0) };
+        let contenders =
+            || vec![contender("peer", &[(1000, 1), (2000, 1), (4000, 1)]), contender("polder", &[(2000, 1), (2000, 1), (3000, 1)])];
+        // Medians 2 and 2; round by round 2, 1 and 0.75.
+        assert_eq!(verdict(goal(1.0), contenders()), ("1.00 (by round 0.75..2.00)".to_owned(), Verdict::Met));
+        assert_eq!(verdict(goal(0.99), contenders()).1, Verdict::Missed);
+    }
+
+    #[test]
+    fn peak_memory_is_the_highest_of_all_rounds() {
+        let goal = |most| Goal::PeakMegabytes { of: "polder", most };
+        let contenders = || vec![contender("polder", &[(1, 100), (1, 460), (1, 100)])];
+        assert_eq!(verdict(goal(460), contenders()), ("460 MB".to_owned(), Verdict::Met));
+        assert_eq!(verdict(goal(459), contenders()).1, Verdict::Missed);
+        let goal = |most| Goal::PeakRatio { of: "large", to: "small", most };
+        let contenders = || vec![contender("small", &[(1, 180), (1, 200)]), contender("large", &[(1, 250), (1, 100)])];
+        assert_eq!(verdict(goal(1.25), contenders()), ("1.25".to_owned(), Verdict::Met));
+        assert_eq!(verdict(goal(1.24), contenders()).1, Verdict::Missed);
+    }
+
+    #[test]
+    fn one_wrong_answer_misses_the_goal() {
+        let goal = Goal::Right { of: "polder" };
+        assert_eq!(verdict(goal, vec![contender("polder", &[(1, 1), (1, 1)])]), ("right in 2 of 2 rounds".to_owned(), Verdict::Met));
+        let mut wrong = contender("polder", &[(1, 1), (1, 1)]);
+        wrong.wrong.push("q01 differs".into());
+        assert_eq!(verdict(goal, vec![wrong]), ("wrong in 1 of 2 rounds".to_owned(), Verdict::Missed));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_no_success_but_for_peers_alone() {
+        let goal = Goal::CpuRatio { of: "polder", to: "peer", most: 1.0, aim: None };
+        for contenders in [vec![contender("peer", &[(1, 1)])], vec![contender("peer", &[(1, 1)]), contender("polder", &[])]] {
+            assert_eq!(verdict(goal, contenders).1, Verdict::NotMeasured);
+        }
+        let judged = |verdict| Judged { job: "job", goal: String::new(), measured: String::new(), verdict };
+        let all = [judged(Verdict::Met), judged(Verdict::Missed), judged(Verdict::NotMeasured)];
+        assert_eq!((unmet(&all, false), unmet(&all, true), unmet(&all[..1], false)), (2, 1, 0));
+    }
+
+    #[test]
+    fn a_spread_has_a_middle_and_two_ends() {
+        assert_eq!(spread([3, 1, 2].into_iter()), Some(Spread { middle: 2, least: 1, most: 3 }));
+        assert_eq!(spread(std::iter::empty::<u8>()), None);
+    }
+}
