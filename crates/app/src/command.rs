@@ -100,13 +100,17 @@ pub async fn run(cli: Cli) -> Outcome {
             let installation = auditor(global).await?;
             let verified = audit::verify(&installation).await?;
             drop(installation);
-            if *record {
-                let installation = writer(global).await?;
-                let recorded = audit::record(&installation, &verified).await;
-                installation.close().await?;
-                recorded?;
+            let recorded = if *record { record_verified(global, &verified).await } else { Ok(()) };
+            // What was found is said, whatever became of its record.
+            match audit::report(&verified, output) {
+                Ok(()) => recorded,
+                Err(found) => {
+                    if let Err(unrecorded) = recorded {
+                        crate::print::warn("the findings could not be recorded", &unrecorded);
+                    }
+                    Err(found)
+                }
             }
-            audit::report(&verified, output)
         }
         Command::Audit(AuditCommand::Export { to }) => audit::export(&auditor(global).await?, to, output).await,
         Command::Audit(AuditCommand::Proof { index: Some(index), .. }) => audit::inclusion(&auditor(global).await?, *index).await,
@@ -118,6 +122,12 @@ pub async fn run(cli: Cli) -> Outcome {
             installation.close_after(done).await
         }
     }
+}
+
+async fn record_verified(global: &Global, verified: &crate::verification::Verified) -> Outcome {
+    let installation = writer(global).await?;
+    let recorded = audit::record(&installation, verified).await;
+    installation.close_after(recorded).await
 }
 
 fn project(global: &Global) -> Outcome<Project> {

@@ -219,7 +219,7 @@ impl Batch<'_> {
         if append {
             sorted = before.sort(&mut list)?;
             self.report.already_loaded.clone_from(&sorted.already);
-            if sorted.new.is_empty() {
+            if sorted.new.is_empty() && !sorted.unnoted {
                 return self.unchanged().await;
             }
             list.keep(&sorted.new);

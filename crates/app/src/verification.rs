@@ -143,7 +143,13 @@ impl<'a> Walk<'a> {
     }
 
     async fn object(&mut self, path: &str, dataset: DatasetId) -> Outcome<Option<String>> {
-        let Err(error) = self.installation.store.verify(&ObjectPath::from(path)).await else {
+        let mut checked = self.installation.store.verify(&ObjectPath::from(path)).await;
+        if matches!(checked, Err(polder_store::Error::NoKey { .. })) {
+            // A writer beside us may have made the key since we read the keyring.
+            self.installation.keys.renew().await?;
+            checked = self.installation.store.verify(&ObjectPath::from(path)).await;
+        }
+        let Err(error) = checked else {
             let dropped = self.names.get(&dataset).is_some_and(|name| name.starts_with(DROPPED));
             let dropping = self.state.open_maintenance.iter().any(|open| open.operation == TableOperation::Drop);
             let what = "it belongs to a table that was dropped; find out who put it there";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use polder_types::event::{CommitResult, Event, EventKind, KeyChange, Phase, TableOperation};
 use polder_types::limit::LEAF_MAX_BYTES;
-use polder_types::{PrincipalId, Rng};
+use polder_types::{ErrorKind, PrincipalId, Rng};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -255,7 +255,8 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::AnchorBegun { .. } => class(APPLICATION_LIFECYCLE, 3, HIGH),
         EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
         EventKind::IntegrityVerified { .. } => class(DATA_SECURITY_FINDING, 3, INFORMATIONAL),
-        EventKind::Refused { .. } => class(API_ACTIVITY, 99, HIGH),
+        // What cannot be read or has no answer is nobody's attempt.
+        EventKind::Refused { error, .. } => class(API_ACTIVITY, 99, if error == ErrorKind::Denied.name() { HIGH } else { LOW }),
     }
 }
 

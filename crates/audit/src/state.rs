@@ -305,8 +305,9 @@ impl State {
                 let surplus = self.integrity_failures.len().saturating_sub(INTEGRITY_FAILURES_MAX);
                 self.integrity_failures.drain(..surplus);
             }
-            EventKind::IntegrityVerified { .. } => {
-                self.integrity_failures.clear();
+            EventKind::IntegrityVerified { entries, .. } => {
+                // What was recorded while the verification ran may lie where it had looked already.
+                self.integrity_failures.retain(|failure| failure.index >= *entries);
                 self.verified = Some(Recorded { index, time_ms });
             }
             EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),

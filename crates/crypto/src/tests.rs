@@ -311,8 +311,10 @@ proptest! {
 
 /// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
 fn cases(usual: u32) -> ProptestConfig {
-    match std::env::var_os("PROPTEST_CASES") {
+    let config = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
         None => ProptestConfig::with_cases(usual),
-    }
+    };
+    // What a property assumes, it may find wanting in proportion.
+    ProptestConfig { max_global_rejects: config.cases.saturating_mul(4), ..config }
 }

@@ -308,7 +308,7 @@ pub(crate) fn model_query(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryEr
 fn model_query_with_room(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryError> {
     let wrong = |error: Error| {
         let message = match &error {
-            Error::Refused(text) | Error::Parse(text) => text.clone(),
+            Error::Refused(text) | Error::Parse(text) | Error::Unsupported(text) => text.clone(),
             other => other.to_string(),
         };
         let line = message.split_once("at Line: ").and_then(|(_, rest)| rest.split(',').next()?.trim().parse().ok());

@@ -15,6 +15,9 @@ pub enum Error {
     /// The text asks for something that the door never lets through.
     #[error("answer query: {0}")]
     Refused(String),
+    /// The text holds a clause that would be passed over: the answer would be to another question.
+    #[error("answer query: {0}")]
+    Unsupported(String),
     /// Policies say no, or there is no such table; which of the two is not told to who may not know.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -112,7 +115,9 @@ impl Error {
         match self {
             Self::Refused(_) => ErrorKind::Denied,
             Self::Denied(denied) => denied.kind(),
-            Self::Parse(_) | Self::Plan(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } => ErrorKind::Invalid,
+            Self::Parse(_) | Self::Plan(_) | Self::Unsupported(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Format { .. } | Self::SameName { .. } => ErrorKind::Invalid,
             Self::Table { source, .. } => source.kind,
             Self::Incomplete { source, .. } => source.kind(),

@@ -131,8 +131,10 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 
 /// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
 pub(crate) fn cases(usual: u32) -> proptest::test_runner::Config {
-    match std::env::var_os("PROPTEST_CASES") {
+    let config = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => proptest::test_runner::Config::default(),
         None => proptest::test_runner::Config::with_cases(usual),
-    }
+    };
+    // What a property assumes, it may find wanting in proportion.
+    proptest::test_runner::Config { max_global_rejects: config.cases.saturating_mul(4), ..config }
 }

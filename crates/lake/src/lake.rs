@@ -452,7 +452,8 @@ impl Lake {
             cache.closed.get_or_insert((object.clone(), finding));
             fresh
         };
-        if fresh {
+        // A reader records nothing: it tells who asked.
+        if fresh && self.inner.fence.epoch() > 0 {
             let event = Event::new(&self.inner.service, EventKind::IntegrityFailed { object });
             // The finding is reported whether or not it could be recorded.
             if let Err(unrecorded) = self.record(dataset, event).await {

@@ -126,7 +126,9 @@ impl Lake {
     /// When the audit log refuses, or listing or deleting fails; a vacuum can be run again.
     pub async fn vacuum(&self, dataset: DatasetId, retention_ms: u64, actor: &PrincipalId) -> Result<Vacuumed, Error> {
         let permit = self.ready(dataset).await?;
-        let (kept, oldest_version) = self.retained(dataset, retention_ms).await?;
+        // A first load that was broken off leaves files of a table that was not made.
+        let none = (HashSet::new(), 0);
+        let (kept, oldest_version) = if self.exists(dataset) { self.retained(dataset, retention_ms).await? } else { none };
         let prefix = table_path(dataset);
         let listed: Vec<Path> = self
             .inner

@@ -237,8 +237,13 @@ impl TableWriter {
         if counts.loaded != rows || !counts.close() {
             return Err(Error::RowsLost { dataset, staged: rows, expected: counts.loaded });
         }
-        if !self.lake.exists(dataset) {
-            self.lake.create(dataset, &self.request.schema, &self.request.actor).await?;
+        if !self.lake.exists(dataset)
+            && let Err(error) = self.lake.create(dataset, &self.request.schema, &self.request.actor).await
+        {
+            // Nothing names the rows yet: they go.
+            self.staged = Some(files);
+            let _ = self.abort().await;
+            return Err(error);
         }
         let permit = self.lake.ready(dataset).await?;
         let head = self.lake.snapshot(dataset, None).await?;

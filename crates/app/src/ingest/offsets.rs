@@ -64,6 +64,8 @@ pub(super) struct Sorted {
     pub new: BTreeSet<String>,
     /// Those whose bytes were loaded under another name or date, or stand among the new ones already.
     pub already: Vec<AlreadyLoaded>,
+    /// Whether one of those has a name that no commit has noted: it is noted by the next one, so that it is missed when it changes.
+    pub unnoted: bool,
     copies: Vec<LoadedFile>,
 }
 
@@ -152,7 +154,8 @@ impl Offsets {
     pub(super) fn sort(&self, list: &mut FileList) -> Outcome<Sorted> {
         let by_path: BTreeMap<&str, &LoadedFile> = self.files.iter().map(|file| (file.path.as_str(), file)).collect();
         let hashed = self.files.iter().filter_map(|file| Some(((file.size_bytes, file.sha256.as_deref()?), file)));
-        let by_hash: BTreeMap<(u64, &str), &LoadedFile> = hashed.collect();
+        // Of several that hold the same, the first one is told.
+        let by_hash: BTreeMap<(u64, &str), &LoadedFile> = hashed.rev().collect();
         let mut by_edges: BTreeMap<(u64, [u8; 32]), Vec<usize>> = BTreeMap::new();
         let mut sorted = Sorted::default();
         let seen: Vec<LoadedFile> = list.files().map(LoadedFile::from).collect();
@@ -187,6 +190,7 @@ impl Offsets {
             match same {
                 Some(loaded_as) => {
                     let sha256 = Some(hex::encode(list.sha256(place)?));
+                    sorted.unnoted |= known.is_none();
                     sorted.already.push(AlreadyLoaded { file: file.path.clone(), loaded_as });
                     sorted.copies.push(LoadedFile { sha256, ..file.clone() });
                 }

@@ -52,15 +52,22 @@ fn a_copy_of_a_loaded_file_is_not_loaded_again() {
     project.run(&["run"]).ok();
     let data = project.dir().join("data");
     std::fs::copy(data.join("pets.csv"), data.join("pets2.csv")).unwrap();
-    assert_eq!(batch(&project)["status"], "unchanged");
-    assert!(project.run(&["run"]).ok().contains("not loaded again, since their bytes were loaded before: pets2.csv (as pets.csv)"));
+    let ran = project.run(&["run"]).ok();
+    assert!(ran.contains("not loaded again, since their bytes were loaded before: pets2.csv (as pets.csv)"), "{ran}");
+    assert_eq!(pets(&project), ["cat", "dog"]);
+    // From then on it is known by its name, and what is added to it does not bring its first rows in again.
+    let report = batch(&project);
+    assert_eq!((&report["status"], &report["already_loaded"]), (&json!("unchanged"), &json!([])));
+    project.write("data/pets2.csv", "pet\ncat\ndog\nfox\n");
+    assert!(project.run(&["run"]).fails(3).contains("append pets2.csv: it changed since it was loaded"));
+    std::fs::remove_file(data.join("pets2.csv")).unwrap();
+    std::fs::copy(data.join("pets.csv"), data.join("pets4.csv")).unwrap();
     // Beside a file that is new, and no larger or smaller.
     project.write("data/pets3.csv", "pet\ncow\nhen\n");
     let report = batch(&project);
     assert_eq!((&report["status"], &report["files"], &report["counts"]["loaded"]), (&json!("committed"), &json!(1), &json!(2)));
-    assert_eq!(report["already_loaded"], json!([{"file": "pets2.csv", "loaded_as": "pets.csv"}]));
+    assert_eq!(report["already_loaded"], json!([{"file": "pets4.csv", "loaded_as": "pets.csv"}]));
     assert_eq!(pets(&project), ["cat", "cow", "dog", "hen"]);
-    // From then on it is known by its name.
     let report = batch(&project);
     assert_eq!((&report["status"], &report["already_loaded"]), (&json!("unchanged"), &json!([])));
 }

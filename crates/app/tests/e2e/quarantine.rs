@@ -245,7 +245,9 @@ fn repeated_rows_are_gathered_in_bounded_memory() {
     assert!(ended.out.contains("1000000 read = 500000 loaded + 500000 quarantined"), "{ended}");
     assert_eq!(listed(&project), [("committed".to_owned(), 500_000), ("not committed".to_owned(), 1_000)]);
     let shown = project.run(&["quarantine", "show", "people", "--limit", "2000"]).ok();
-    assert!(shown.contains("id=1 name=\"number 2\" age=1"), "{}", shown.lines().last().unwrap());
+    // Which run comes first, and which of its batches, is chance.
+    let kept = shown.lines().filter(|line| line.contains("primaryKey") && line.contains("id=1 name=\"number ") && line.contains("age=1"));
+    assert!(kept.count() >= 1_000, "{}", shown.lines().last().unwrap());
 }
 
 #[test]

@@ -174,3 +174,13 @@ fn what_was_sealed_again_says_how_old_a_key_may_be() {
     assert_eq!(state.oldest_keys, BTreeMap::from([(DATASET, 3)]));
     assert!(state.open_key_changes.is_empty());
 }
+
+#[test]
+fn a_verification_takes_back_only_what_failed_before_it() {
+    let failed = |object: &str| EventKind::IntegrityFailed { object: object.to_owned() };
+    let state = after(&[failed("a"), failed("b"), EventKind::IntegrityVerified { entries: 1, files: 9 }]);
+    assert_eq!(state.integrity_failures.iter().map(|failure| failure.object.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(state.verified.map(|verified| verified.index), Some(2));
+    let state = after(&[failed("a"), failed("b"), EventKind::IntegrityVerified { entries: 2, files: 9 }]);
+    assert!(state.integrity_failures.is_empty());
+}

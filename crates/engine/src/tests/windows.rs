@@ -44,7 +44,8 @@ async fn a_window_keeps_to_the_memory_limit() {
         assert_eq!(tight.door.reserved_bytes(), 0, "{sql}");
     }
     let grown = peak_bytes().saturating_sub(before);
-    assert!(grown < 96 << 20, "{grown} bytes more");
+    // Where other tests run in this process, its peak is theirs too.
+    assert!(std::env::var_os("NEXTEST").is_none() || grown < 96 << 20, "{grown} bytes more");
     for (sql, wanted) in PASS {
         assert_eq!(tight.rows(&owner(), sql).await.unwrap_or_else(|error| panic!("{sql}: {error}")), [wanted], "{sql}");
     }

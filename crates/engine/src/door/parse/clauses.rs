@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use datafusion::execution::SessionStateDefaults;
 use datafusion::sql::sqlparser::ast::{
-    Cte, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition,
-    NamedWindowExpr, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, TypedString, Values,
+    ArrayElemTypeDef, Cte, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause,
+    NamedWindowDefinition, NamedWindowExpr, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor,
+    SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, TypedString, Values,
     WildcardAdditionalOptions, WindowSpec, WindowType, With,
 };
 
@@ -25,7 +25,7 @@ fn none(present: bool, clause: &str, instead: &str) -> Checked {
 }
 
 fn passed_over(clause: &str, instead: &str) -> Error {
-    Error::Refused(format!("{clause} is not supported; {instead}"))
+    Error::Unsupported(format!("{clause} is not supported; {instead}"))
 }
 
 pub(super) fn query(query: &Query) -> Checked {
@@ -300,6 +300,7 @@ fn data_type(to: &DataType) -> Checked {
         DataType::SmallIntUnsigned(width) | DataType::Int2Unsigned(width) | DataType::IntUnsigned(width) => width,
         DataType::IntegerUnsigned(width) | DataType::Int4Unsigned(width) | DataType::BigIntUnsigned(width) => width,
         DataType::Int8Unsigned(width) => width,
+        DataType::Array(ArrayElemTypeDef::AngleBracket(of) | ArrayElemTypeDef::SquareBracket(of, _)) => return data_type(of),
         DataType::Struct(fields, _) => return fields.iter().try_for_each(|field| data_type(&field.field_type)),
         _ => &None,
     };
