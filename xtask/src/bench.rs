@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+pub use jobs::build;
 pub use measure::child;
 pub use report::machine;
 

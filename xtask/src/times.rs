@@ -51,9 +51,7 @@ pub fn run(arguments: &TimesArguments) -> Result<()> {
 pub fn demo(parts: &mut Parts) -> Result<()> {
     let target = workspace::metadata()?.target_directory.into_std_path_buf();
     let folder = workspace::cache()?.join(format!("demo-{}", std::process::id()));
-    let mut build = command("cargo");
-    build.current_dir(workspace::root()).args(["build", "--release", "--locked", "--bin", "polder"]);
-    let built = announce(&mut build);
+    let built = bench::build();
     parts.run(&format!("demo (at most {DEMO_SECONDS_MAX} s)"), || {
         built?;
         let mut program = command(target.join("release/polder"));

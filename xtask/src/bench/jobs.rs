@@ -58,6 +58,12 @@ struct Polder {
     example: PathBuf,
 }
 
+/// The program and the example, built for release: together, since what each alone makes of features would build DataFusion twice.
+pub fn build() -> Result<()> {
+    let what = ["--bin", "polder", "--example", "bench"];
+    announce(command("cargo").current_dir(workspace::root()).args(["build", "--release", "--locked"]).args(what))
+}
+
 /// Data, peers, and Polder built for release.
 pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
     let tpch = tpch::prepare(work, scale)?;
@@ -68,15 +74,7 @@ pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
     if peers_only {
         return Ok(Bench { tpch, small, judged, work, polder: None, missing: Some("Polder, since only the peers were asked for".into()) });
     }
-    announce(command("cargo").current_dir(workspace::root()).args([
-        "build",
-        "--release",
-        "--locked",
-        "--bin",
-        "polder",
-        "--example",
-        "bench",
-    ]))?;
+    build()?;
     let target = workspace::metadata()?.target_directory.into_std_path_buf().join("release");
     let polder = Polder { program: target.join("polder"), example: target.join("examples/bench") };
     Ok(Bench { tpch, small, judged, work, polder: Some(polder), missing: None })
