@@ -565,7 +565,11 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
         } else {
             format!("{} rejected", counts.rejected)
         };
-        format!("{} read = {} loaded + {refused}", counts.read, counts.loaded)
+        match report.status {
+            // What the gate let through of it is in no table.
+            "failed" => format!("{} read, {} admitted, {refused}; none of them loaded", counts.read, counts.loaded),
+            _ => format!("{} read = {} loaded + {refused}", counts.read, counts.loaded),
+        }
     });
     let version = report.version.map(|version| format!(", version {version}")).unwrap_or_default();
     lines.push(format!(

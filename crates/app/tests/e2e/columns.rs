@@ -48,7 +48,10 @@ fn a_dry_run_leaves_nothing_behind() {
     assert_eq!((&batch["status"], &batch["counts"]["loaded"], &batch["counts"]["quarantined"]), (&json!("checked"), &json!(2), &json!(1)));
     assert_eq!(marks(&project), (false, [false; 3], false));
     project.people("1,Ann,200,s\n2,Bob,200,s\n");
-    project.run(&["run", "--dry-run"]).fails(3);
+    let ran = project.run(&["run", "--dry-run"]);
+    // A failed load says of no row that it was loaded.
+    assert!(ran.out.contains("failed: 2 read, 0 admitted, 2 quarantined; none of them loaded"), "{ran:?}");
+    ran.fails(3);
     assert_eq!(marks(&project), (false, [false; 3], false));
     // Nor does it stand in the way of another contract.
     contract(&project, NAME, "{name: name, physicalName: name, logicalType: string}");
