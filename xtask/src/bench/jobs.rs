@@ -179,7 +179,7 @@ fn memory(bench: &Bench) -> Result<Option<Job>> {
     Ok(Some(Job {
         name: "Load lineitem: memory",
         what: format!(
-            "`lineitem.csv` of scale factor 1 ({} MB) and of this one ({} MB), loaded by Polder as above. The keys of the first fit the 128 MiB that a load holds of them; others are spilled, sealed.",
+            "`lineitem.csv` of scale factor 1 ({} MB) and of this one ({} MB), loaded by Polder as above. The keys of both are more than the 64 MiB that a load holds of them; the rest is spilled, sealed.",
             megabytes(small)?,
             megabytes(&bench.tpch)?
         ),
