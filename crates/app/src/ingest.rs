@@ -33,7 +33,7 @@ use crate::wiring::Loss;
 /// Threads that check batches.
 const GATE_THREADS: usize = 2;
 /// Memory for unique keys, in bytes; what does not fit is spilled, sealed.
-const UNIQUE_MEMORY_BYTES: usize = 64 << 20;
+const UNIQUE_MEMORY_BYTES: usize = 128 << 20;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Serialize)]

@@ -1,20 +1,34 @@
-//! Strictly increasing keys of one batch, as differences: a sorted file of 50 million keys takes tens of megabytes.
+//! Strictly increasing keys of one batch, as differences, compressed: a sorted file of 50 million keys takes tens of megabytes.
 
 use std::ops::Range;
 
-/// One batch's keys, in seven-bit groups of their differences.
+use crate::error::Error;
+
+/// The fastest of zstd's levels that finds repetitions well: differences of keys repeat in few patterns.
+const LEVEL: i32 = 1;
+
+/// One batch's keys, in compressed seven-bit groups of their differences.
 pub(crate) struct SortedRun {
     pub first: u128,
     pub last: u128,
     pub first_ordinal: u64,
     differences: Vec<u8>,
+    /// Of the differences before they were compressed.
+    plain_bytes: usize,
     ordinals: Vec<Range<u64>>,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::Spill { step, source }
 }
 
 impl SortedRun {
     /// Encodes keys; none without a key.
-    pub fn new(keys: &[u128], ordinals: Vec<Range<u64>>, first_ordinal: u64) -> Option<Self> {
-        let (first, last) = (*keys.first()?, *keys.last()?);
+    ///
+    /// # Errors
+    /// When memory for it is short.
+    pub fn new(keys: &[u128], ordinals: Vec<Range<u64>>, first_ordinal: u64) -> Result<Option<Self>, Error> {
+        let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) else { return Ok(None) };
         let mut differences = Vec::with_capacity(keys.len());
         for (before, key) in keys.iter().zip(keys.iter().skip(1)) {
             let mut difference = key.wrapping_sub(*before);
@@ -28,8 +42,10 @@ impl SortedRun {
                 differences.push(group | 0x80);
             }
         }
+        let plain_bytes = differences.len();
+        let mut differences = zstd::bulk::compress(&differences, LEVEL).map_err(failed("compress keys for"))?;
         differences.shrink_to_fit();
-        Some(Self { first, last, first_ordinal, differences, ordinals })
+        Ok(Some(Self { first, last, first_ordinal, differences, plain_bytes, ordinals }))
     }
 
     /// Bytes that the run takes.
@@ -37,13 +53,24 @@ impl SortedRun {
         size_of::<Self>() + self.differences.capacity() + self.ordinals.capacity() * size_of::<Range<u64>>()
     }
 
-    /// The keys and their places in the run.
-    pub fn entries(&self) -> impl Iterator<Item = (u128, u64)> + '_ {
-        let keys = std::iter::once(0).chain(Differences(self.differences.iter())).scan(self.first, |key, difference| {
-            *key = key.wrapping_add(difference);
-            Some(*key)
-        });
-        keys.zip(self.ordinals.iter().cloned().flatten())
+    /// How many keys there are.
+    pub fn len(&self) -> u64 {
+        self.ordinals.iter().map(|places| places.end - places.start).sum()
+    }
+
+    /// Calls `visit` with each key and its place in the run.
+    ///
+    /// # Errors
+    /// When a visit fails, or memory is short.
+    pub fn visit(&self, mut visit: impl FnMut(u128, u64) -> Result<(), Error>) -> Result<(), Error> {
+        let differences = zstd::bulk::decompress(&self.differences, self.plain_bytes).map_err(failed("decompress keys for"))?;
+        let mut key = self.first;
+        let differences = std::iter::once(0).chain(Differences(differences.iter()));
+        for (difference, place) in differences.zip(self.ordinals.iter().cloned().flatten()) {
+            key = key.wrapping_add(difference);
+            visit(key, place)?;
+        }
+        Ok(())
     }
 }
 

@@ -51,7 +51,7 @@ impl Store {
     pub fn add(&mut self, keys: BatchKeys, first_ordinal: u64, plan: &KeyPlan) -> Result<(), Error> {
         match keys {
             BatchKeys::Sorted { keys, ordinals } if self.entries == 0 && self.partitions.is_none() => {
-                if let Some(run) = SortedRun::new(&keys, ordinals, first_ordinal) {
+                if let Some(run) = SortedRun::new(&keys, ordinals, first_ordinal)? {
                     self.runs_bytes += run.memory_bytes();
                     self.runs.push(run);
                 }
@@ -124,10 +124,15 @@ impl Store {
 
     /// Leaves the fast path: every run becomes hashes.
     fn hash_runs(&mut self, plan: &KeyPlan) -> Result<(), Error> {
-        for run in std::mem::take(&mut self.runs) {
-            for (key, ordinal) in run.entries() {
-                self.push(plan.hash_packed(key, ordinal + 1))?;
-            }
+        let runs = std::mem::take(&mut self.runs);
+        let keys = runs.iter().map(SortedRun::len).sum::<u64>();
+        let hashes = usize::try_from(keys).unwrap_or(usize::MAX).saturating_add(self.entries);
+        if self.partitions.is_none() && hashes.saturating_mul(size_of::<Entry>()) > self.keep_bytes {
+            // They would fill memory first, and leave it all the same.
+            self.partition()?;
+        }
+        for run in runs {
+            run.visit(|key, ordinal| self.push(plan.hash_packed(key, ordinal + 1)))?;
         }
         self.runs_bytes = 0;
         Ok(())

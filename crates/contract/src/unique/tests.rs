@@ -262,8 +262,14 @@ proptest! {
         keys.extend(near);
         let keys: Vec<u128> = keys.into_iter().collect();
         let ordinals: Vec<std::ops::Range<u64>> = (0..keys.len() as u64).map(|at| at * 2..at * 2 + 1).collect();
-        let run = sorted::SortedRun::new(&keys, ordinals, 0).unwrap();
-        let back: Vec<(u128, u64)> = run.entries().collect();
+        let run = sorted::SortedRun::new(&keys, ordinals, 0).unwrap().unwrap();
+        prop_assert_eq!(run.len(), keys.len() as u64);
+        let mut back: Vec<(u128, u64)> = Vec::new();
+        run.visit(|key, place| {
+            back.push((key, place));
+            Ok(())
+        })
+        .unwrap();
         let wanted: Vec<(u128, u64)> = keys.into_iter().zip((0..).map(|at| at * 2)).collect();
         prop_assert_eq!(back, wanted);
     }
