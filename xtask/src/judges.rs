@@ -24,7 +24,7 @@ pub struct Judge {
 }
 
 /// `tink` 1.16.1 has wheels up to Python 3.11 only; `aics-tlog` uses the syntax of 3.12.
-pub const JUDGES: [Judge; 2] = [
+pub const JUDGES: [Judge; 4] = [
     Judge {
         variable: "POLDER_JUDGE_TINK_PYTHON",
         package: "tink",
@@ -39,6 +39,22 @@ pub const JUDGES: [Judge; 2] = [
         version: "0.2.1",
         why: "verifies the exported audit log",
         oldest: (3, 12),
+        newest: (3, 14),
+    },
+    Judge {
+        variable: "POLDER_JUDGE_JSONSCHEMA_PYTHON",
+        package: "jsonschema",
+        version: "4.26.0",
+        why: "holds project files and reviews against their schemas",
+        oldest: (3, 10),
+        newest: (3, 14),
+    },
+    Judge {
+        variable: "POLDER_JUDGE_FIELDS_PYTHON",
+        package: "cryptography",
+        version: "48.0.0",
+        why: "computes and opens masked values",
+        oldest: (3, 11),
         newest: (3, 14),
     },
 ];

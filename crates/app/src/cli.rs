@@ -15,7 +15,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect, or a change that ci refuses; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
 check of doctor; 4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity \
 broken; 7 denied; 141 whoever read standard output closed it";
 
@@ -59,6 +59,12 @@ pub enum Output {
     Csv,
     /// An Arrow IPC stream (queries only)
     Arrow,
+    /// Markdown for a comment on a pull request (ci only)
+    Markdown,
+    /// JUnit XML (ci only)
+    Junit,
+    /// SARIF 2.1.0 (ci only)
+    Sarif,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +102,29 @@ pub enum Command {
     Audit(AuditCommand),
     /// What stands: tables, last run, log, lease
     Status,
+    /// Review a change of the project: what it newly lets in and who approved that, what breaks, the migration. Needs no key, no network
+    /// and no store
+    Ci(CiArgs),
+    /// Print the schema of a sort of project file (JSON Schema; Cedar for policies), for editors and other checkers
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CiArgs {
+    /// What the work tree is compared with: the last commit in common with this one (default: origin/HEAD, or what else there is of
+    /// origin/main, origin/master, main and master)
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The sort of file; without one, all are listed
+    #[arg(value_enum, conflicts_with = "write")]
+    pub kind: Option<crate::schema::Kind>,
+    /// Write all schemas into a directory, such as .polder/schemas
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -147,13 +176,46 @@ pub enum ContractCommand {
         /// The contract's table
         name: Option<String>,
     },
-    /// Write a first contract for a dataset from its column names: every column stands as a comment until you authorise it
-    Draft {
-        /// SOURCE.DATASET
-        dataset: String,
-        /// Authorise every column (as text where the kind is not certain)
+    /// Show what the contracts newly let in, keep out and break, and the migration, compared with a commit
+    Diff {
+        /// The contract's table
+        name: Option<String>,
+        /// The commit
+        #[arg(long, value_name = "REF", default_value = "HEAD")]
+        base: String,
+    },
+    /// Propose contracts from a sample: types, keys, joins; personal data is left out, with the reason. What a contract's file says
+    /// already stays as it is; new columns are added to it as comments. No row is stored or shown (a recorded read)
+    Propose {
+        /// SOURCE or SOURCE.DATASET
+        name: String,
+        /// Only datasets whose names match
+        #[arg(long, value_name = "GLOB")]
+        select: Option<String>,
+        /// Write contracts/TABLE.odcs.yaml; without it, print what would be written
         #[arg(long)]
-        all: bool,
+        write: bool,
+    },
+    /// Show what the columns of a source were like when contracts were last proposed (a recorded read)
+    Profile {
+        /// SOURCE, SOURCE.DATASET or a table
+        name: String,
+        /// Also write a page of its own, with the distributions
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Change one column of a contract in its file, comments kept
+    Set {
+        #[arg(value_name = "TABLE.COLUMN")]
+        column: String,
+        /// A key of the column, logicalTypeOptions.KEY or a setting polder.KEY, and its value as YAML
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
+    /// Authorise columns that a proposal left out
+    Admit {
+        #[arg(required = true, value_name = "TABLE.COLUMN")]
+        columns: Vec<String>,
     },
     /// Approve a contract: its signed approval is written beside it
     Approve {
@@ -235,6 +297,9 @@ pub enum QuarantineCommand {
         table: String,
         #[arg(long, default_value_t = 20)]
         limit: u64,
+        /// Show values in which content inspection found a risk as they are, not their shape
+        #[arg(long)]
+        unmasked: bool,
     },
     /// Load what the contract refused once and admits now; what it still refuses stays in quarantine
     Replay { table: String },
@@ -303,6 +368,12 @@ pub enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
+    /// Approve who may approve in this environment, as polder.yaml lists them now: an approver of before signs it, for `polder ci`
+    Enrol {
+        /// The approver's key file (default: the one that init made)
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
     /// Destroy an old version of a table's key: what it sealed can be read by nobody any more. Without approvals, print the request
     Destroy {
         #[command(flatten)]
@@ -327,6 +398,14 @@ pub enum KeysCommand {
         /// The object's path inside the store
         object: String,
         /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Open encrypted values of masked columns, which standard input holds one a line, and print them (privileged, recorded)
+    RevealValues {
+        /// The domain that they were encrypted under
+        domain: String,
+        /// Show them in the clear
         #[arg(long)]
         yes: bool,
     },
@@ -396,7 +475,7 @@ mod tests {
     }
 
     /// Texts in backticks that are no commands: the first lines of files.
-    const HEADINGS: [&str; 3] = ["polder approval 1", "polder contract v1", "polder recovery share 1"];
+    const HEADINGS: [&str; 4] = ["polder approval 1", "polder approvers v1", "polder contract v1", "polder recovery share 1"];
 
     /// What is wrong with a command as a text gives it: a verb that there is none of, or an option that it does not take.
     fn wrong_in(command: &str) -> Option<String> {

@@ -8,13 +8,19 @@ use crate::installation::Installation;
 use crate::project::Project;
 
 pub mod audit;
+pub mod ci;
 pub mod contract;
 pub mod demo;
+pub mod diff;
+pub mod edit;
 pub mod init;
 pub mod keys;
 pub mod model;
+pub mod profile;
+pub mod propose;
 pub mod quarantine;
 pub mod run;
+pub mod schema;
 pub mod source;
 pub mod sql;
 pub mod status;
@@ -73,12 +79,22 @@ pub async fn run(cli: Cli) -> Outcome {
             let done = source::check(&installation, name, output).await;
             installation.close_after(done).await
         }
-        Command::Contract(command @ (ContractCommand::List | ContractCommand::Check { .. })) => {
-            contract::offline(&project(global)?, command, output)
+        Command::Contract(
+            command @ (ContractCommand::List | ContractCommand::Check { .. } | ContractCommand::Set { .. } | ContractCommand::Admit { .. }),
+        ) => contract::offline(&project(global)?, command, output),
+        Command::Contract(ContractCommand::Diff { name, base }) => {
+            diff::run(&Project::directory(global.project.as_deref())?, name.as_deref(), base, output)
         }
-        Command::Contract(ContractCommand::Draft { dataset, all }) => {
+        Command::Ci(args) => ci::run(&Project::directory(global.project.as_deref())?, &global.env, args.base.as_deref(), output).await,
+        Command::Schema(args) => schema::run(args, output),
+        Command::Contract(ContractCommand::Propose { name, select, write }) => {
             let installation = writer(global).await?;
-            let done = contract::draft(&installation, dataset, *all).await;
+            let done = propose::propose(&installation, name, select.as_deref(), *write).await;
+            installation.close_after(done).await
+        }
+        Command::Contract(ContractCommand::Profile { name, html }) => {
+            let installation = writer(global).await?;
+            let done = profile::show(&installation, name, html.as_deref(), output).await;
             installation.close_after(done).await
         }
         Command::Contract(ContractCommand::Approve { name, yes, key }) => {
@@ -91,6 +107,7 @@ pub async fn run(cli: Cli) -> Outcome {
         }
         Command::Keys(KeysCommand::Approver { name, to }) => keys::approver(name, to),
         Command::Keys(KeysCommand::Approve { request, key }) => keys::approve(request, key),
+        Command::Keys(KeysCommand::Enrol { key }) => keys::enrol(&project(global)?, key.as_deref()),
         Command::Keys(command) => {
             let installation = writer(global).await?;
             let done = keys::run(&installation, command, output).await;

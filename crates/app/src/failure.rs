@@ -10,6 +10,8 @@ pub struct Failure {
     kind: ErrorKind,
     text: Said,
     causes: Vec<Said>,
+    /// Where it is not that of the kind.
+    exit: Option<u8>,
 }
 
 /// A text, which may hold names that someone else chose.
@@ -42,13 +44,13 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure with a text of one line: failed step and object, then what to do.
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: Said::line(text), causes: Vec::new() }
+        Self { kind, text: Said::line(text), causes: Vec::new(), exit: None }
     }
 
     /// A failure with a text and a list, an item a line.
     pub fn list(kind: ErrorKind, text: impl Into<String>, items: &[String]) -> Self {
         let lines: Vec<String> = items.iter().map(|item| format!("\n  {}", printable(item))).collect();
-        Self { kind, text: Said::lines(printable(&text.into()).into_owned() + &lines.concat()), causes: Vec::new() }
+        Self { kind, text: Said::lines(printable(&text.into()).into_owned() + &lines.concat()), causes: Vec::new(), exit: None }
     }
 
     /// A failure from an error of the standard library or a dependency.
@@ -56,7 +58,7 @@ impl Failure {
         let text = text.into();
         let mut causes = Vec::new();
         push_chain(&mut causes, &text, Some(source));
-        Self { kind, text: Said::line(text), causes }
+        Self { kind, text: Said::line(text), causes, exit: None }
     }
 
     /// A failure that is an error of one of our crates.
@@ -64,7 +66,7 @@ impl Failure {
         let text = error.to_string();
         let mut causes = Vec::new();
         push_chain(&mut causes, &text, error.source());
-        Self { kind, text: Said::line(text), causes }
+        Self { kind, text: Said::line(text), causes, exit: None }
     }
 
     /// Puts the failed step in front; the former text becomes a cause.
@@ -86,6 +88,17 @@ impl Failure {
         self.kind
     }
 
+    /// The same with another exit code than that of its kind.
+    pub fn exiting(mut self, code: u8) -> Self {
+        self.exit = Some(code);
+        self
+    }
+
+    /// The code that the program ends with.
+    pub fn exit_code(&self) -> u8 {
+        self.exit.unwrap_or_else(|| self.kind.exit_code())
+    }
+
     /// The text without causes.
     pub fn text(&self) -> &str {
         &self.text.text
@@ -95,7 +108,7 @@ impl Failure {
     pub fn to_json(&self) -> serde_json::Value {
         let causes: Vec<&str> = self.causes.iter().map(|cause| cause.text.as_str()).collect();
         serde_json::json!({
-            "error": { "kind": self.kind.name(), "exit_code": self.kind.exit_code(), "message": self.text.text, "causes": causes }
+            "error": { "kind": self.kind.name(), "exit_code": self.exit_code(), "message": self.text.text, "causes": causes }
         })
     }
 }
@@ -143,7 +156,16 @@ impl From<polder_contract::Problems> for Failure {
     fn from(problems: polder_contract::Problems) -> Self {
         let kind = problems.kind();
         let lines: Vec<String> = problems.0.iter().map(|problem| printable(&problem.to_string()).into_owned()).collect();
-        Self { kind, text: Said::lines(lines.join("\n")), causes: Vec::new() }
+        Self { kind, text: Said::lines(lines.join("\n")), causes: Vec::new(), exit: None }
+    }
+}
+
+impl From<polder_contract::edit::EditError> for Failure {
+    fn from(error: polder_contract::edit::EditError) -> Self {
+        match error {
+            polder_contract::edit::EditError::Problems(problems) => problems.into(),
+            error => Self::of(ErrorKind::Invalid, &error),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One batch of one source into one table: read, checked, staged, counted, committed. Law 5 lives here: whatever does not close
 //! leaves nothing visible.
 
+mod inspected;
 mod offsets;
 mod sink;
 
@@ -9,9 +10,10 @@ use std::sync::Arc;
 
 use polder_connect::{Committed, FileList, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
 use polder_contract::{
-    Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection, Rule,
+    Anomaly, Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection, Rule,
+    Statistics,
 };
-use polder_lake::{Lake, WriteMode, WriteRequest};
+use polder_lake::{Lake, Planned, WriteMode, WriteRequest};
 use polder_policy::{Action, Permit};
 use polder_types::event::Counts;
 use polder_types::{DatasetId, ErrorKind, EventKind, RunId};
@@ -21,6 +23,8 @@ use serde_json::json;
 use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::inspected::Findings;
+pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 use crate::ingest::offsets::{LoadedFile, Sorted};
 use crate::ingest::sink::{Counter, LakeSink};
@@ -40,20 +44,30 @@ const UNIQUE_MEMORY_BYTES: usize = 128 << 20;
 pub struct BatchReport {
     /// The table.
     pub table: String,
-    /// `committed`, `unchanged`, `checked` (a dry run) or `failed`.
+    /// `committed`, `migrated` (the columns changed and nothing was to be loaded), `unchanged`, `checked` (a dry run) or `failed`.
     pub status: &'static str,
     /// The table's new version.
     pub version: Option<u64>,
+    /// What was done to rows that are there because the contract's columns changed, or in a dry run would be.
+    pub migrated: Vec<String>,
     /// The counts, as far as they are known.
     pub counts: Option<Counts>,
     /// Of the quarantined rows, those of which nothing but the reason is kept: records that could not be split into cells.
     pub not_kept: u64,
     /// Rows refused, by column and rule.
     pub refused: Vec<RefusedBy>,
+    /// What content inspection found and the contract waives.
+    pub waived: Vec<WaivedBy>,
+    /// Columns with personal data that their classification does not allow.
+    pub personal: Vec<PersonalIn>,
     /// Columns of the source that no contract authorises: not decoded, not stored.
     pub left_out: Vec<String>,
+    /// Of them, those that were not there when the table was last loaded.
+    pub new_outside: Vec<String>,
     /// Authorised columns that no record held.
     pub never_seen: Vec<String>,
+    /// What is unusual about the load, beside those before it.
+    pub anomalies: Vec<Anomaly>,
     /// Files read.
     pub files: usize,
     /// Files that hold what was loaded before under another name or date, and were not loaded again.
@@ -75,6 +89,18 @@ pub struct RefusedBy {
     pub rows: u64,
     /// Where the first one is: file and record.
     pub first: String,
+    /// The shape of the first value in which content inspection found a risk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<String>,
+    /// The rules of YARA that were found, and in how many rows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub patterns: BTreeMap<String, u64>,
+}
+
+impl RefusedBy {
+    fn new(column: Option<String>, rule: Rule, rows: u64, first: String) -> Self {
+        Self { column, rule: rule.name().to_owned(), rows, first, masked: None, patterns: BTreeMap::new() }
+    }
 }
 
 /// How a load is asked for.
@@ -102,8 +128,8 @@ pub async fn load(installation: &Installation, lake: &Lake, approved: Approved, 
         true => installation.keys.find(&name).unwrap_or(permit.table_id()),
         false => installation.dataset(&name).await?,
     };
-    let report = BatchReport::new(table.clone());
-    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit, dataset, run, options, report };
+    let (report, statistics) = (BatchReport::new(table.clone()), Statistics::of(&approved));
+    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit, dataset, run, options, report, statistics };
     let loaded = batch.load().await;
     let step = format!("load table {table}");
     Ok(if options.dry_run { batch.looked(loaded, step) } else { batch.ended(loaded, &step).await })
@@ -121,8 +147,9 @@ pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved
     let (request, policies) = (permit.request(), permit.policies().to_vec());
     installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
     let (dataset, options) = (permit.table_id(), LoadOptions::default());
-    let report = BatchReport::new(table.clone());
-    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit: run_permit, dataset, run, options, report };
+    let (report, statistics) = (BatchReport::new(table.clone()), Statistics::of(&approved));
+    let approved = Arc::new(approved);
+    let mut batch = Batch { installation, lake, approved, permit: run_permit, dataset, run, options, report, statistics };
     let replayed = batch.replay().await;
     let mut report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await;
     let rows = report.counts.map_or(0, |counts| counts.read);
@@ -147,6 +174,8 @@ struct Batch<'a> {
     run: RunId,
     options: LoadOptions,
     report: BatchReport,
+    /// What the admitted rows are like.
+    statistics: Statistics,
 }
 
 /// What a batch reads, and what its table holds afterwards.
@@ -154,6 +183,7 @@ struct Input {
     reader: Box<dyn SourceReader>,
     null_tokens: Vec<String>,
     append: bool,
+    replay: bool,
     offsets: Offsets,
 }
 
@@ -175,7 +205,11 @@ impl Batch<'_> {
     /// There is nothing to load, provided that the table is still what the log says it is.
     async fn unchanged(&mut self) -> Outcome {
         self.lake.rows(self.dataset, None).await?;
-        self.report.status = "unchanged";
+        self.report.status = match self.report.migrated.is_empty() {
+            true => "unchanged",
+            false if self.options.dry_run => "checked",
+            false => "migrated",
+        };
         Ok(())
     }
 
@@ -211,6 +245,9 @@ impl Batch<'_> {
             // What cannot be read cannot be loaded into: said before anything else is tried.
             lake.rows(dataset, None).await?;
         }
+        if append && head > 0 {
+            self.migrate().await?;
+        }
         let before = Offsets::of_head(installation, dataset, head).await?;
         let options = ReadOptions::new(project.dir());
         let options = if append { options.hashing() } else { options };
@@ -235,13 +272,15 @@ impl Batch<'_> {
             contract_hash,
             source_identity: reader.source_identity().to_owned(),
             files: reader.files().iter().map(LoadedFile::from).collect(),
-            replayed: Vec::new(),
+            outside: before.outside.clone(),
+            history: before.history.clone(),
+            ..Offsets::default()
         };
         if append {
             offsets.extend(before, sorted);
         }
         let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
-        self.write(Input { reader, null_tokens, append, offsets }).await
+        self.write(Input { reader, null_tokens, append, replay: false, offsets }).await
     }
 
     async fn replay(&mut self) -> Outcome {
@@ -257,23 +296,25 @@ impl Batch<'_> {
             return Ok(());
         }
         self.report.files = waiting.objects.len();
-        let mut offsets = Offsets { run: self.run.to_string(), ..before };
+        // What was refused once is like no other load: it is not compared, and nothing is compared with it.
+        let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), ..before };
         offsets.replayed.extend(waiting.objects.iter().map(ToString::to_string));
         let reader: Box<dyn SourceReader> = Box::new(waiting.into_reader(installation, &approved));
-        self.write(Input { reader, null_tokens, append: true, offsets }).await
+        self.write(Input { reader, null_tokens, append: true, replay: true, offsets }).await
     }
 
     /// Reads, checks, counts and commits.
     async fn write(&mut self, input: Input) -> Outcome {
-        let Input { reader, null_tokens, append, offsets } = input;
+        let Input { reader, null_tokens, append, replay, offsets } = input;
         let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
         if append {
-            self.columns_agree().await?;
+            self.migrate().await?;
         }
         if self.options.dry_run {
-            let gate = Arc::new(self.gate(append, null_tokens).await?);
+            let gate = Arc::new(self.gate(append, replay, null_tokens).await?);
             let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, 0);
             self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
+            self.compare(&offsets);
             self.report.status = "checked";
             return Ok(());
         }
@@ -282,7 +323,7 @@ impl Batch<'_> {
         let contract_hash = hex::encode(self.approved.semantic_hash());
         installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
         failpoint::hit("batch-started");
-        let gate = Arc::new(self.gate(append, null_tokens).await?);
+        let gate = Arc::new(self.gate(append, replay, null_tokens).await?);
         let request = WriteRequest {
             dataset,
             source: self.approved.source.clone(),
@@ -293,7 +334,13 @@ impl Batch<'_> {
         let source_identity = offsets.source_identity.clone();
         let mut sink = LakeSink::new(lake.writer(request).await?, &installation.store, dataset, offsets);
         let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, sequence);
-        let (reconciled, files) = match self.stage(&gate, reader, &mut sink, &mut quarantine).await {
+        let staged = self.stage(&gate, reader, &mut sink, &mut quarantine).await;
+        let recorded = match inspected::event(run, dataset, &self.report) {
+            Some(event) => installation.record(event).await.map(drop),
+            None => Ok(()),
+        };
+        // Where the batch failed, that it did is what must be told.
+        let (reconciled, files) = match staged.and_then(|staged| recorded.map(|()| staged)) {
             Ok(staged) => staged,
             Err(failure) => {
                 // The first refused rows show why; where they cannot be kept, the report still does.
@@ -303,6 +350,10 @@ impl Batch<'_> {
                 return Err(failure);
             }
         };
+        if !replay {
+            self.compare(sink.record());
+            sink.record().learn(self.report.counts.map_or(0, |counts| counts.read), &self.statistics, &self.report);
+        }
         match sink.commit(polder_connect::Offsets { sequence, source_identity, files }, reconciled).await? {
             Committed::Now { version } => {
                 self.report.version = Some(version);
@@ -313,10 +364,35 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Rows that stay have the contract's columns.
-    async fn columns_agree(&self) -> Outcome {
+    /// Reports what is unusual beside the loads before.
+    fn compare(&mut self, before: &Offsets) {
+        let report = &mut self.report;
+        report.anomalies = before.history.judge(report.counts.map_or(0, |counts| counts.read), &self.statistics);
+        if let Some(known) = &before.outside {
+            report.new_outside = report.left_out.iter().filter(|column| !known.contains(column)).cloned().collect();
+        }
+    }
+
+    /// Rows that stay get the contract's columns, where that neither loses nor invents a value.
+    async fn migrate(&mut self) -> Outcome {
         let schema = self.approved.arrow_schema();
-        let Some(difference) = self.lake.differing_column(self.dataset, schema.as_ref()).await? else { return Ok(()) };
+        let difference = match self.lake.planned_migration(self.dataset, schema.as_ref()).await? {
+            Planned::Nothing => return Ok(()),
+            Planned::Steps(steps) if self.options.dry_run => {
+                self.report.migrated = steps.iter().map(ToString::to_string).collect();
+                return Ok(());
+            }
+            Planned::Steps(_) => {
+                failpoint::hit("migration-before");
+                if let Some(done) = self.lake.migrate(&self.permit, schema.as_ref(), &self.installation.actor).await? {
+                    self.report.version = Some(done.version);
+                    self.report.migrated.extend(done.steps.iter().map(ToString::to_string));
+                }
+                failpoint::hit("migration-after");
+                return Ok(());
+            }
+            Planned::Refused(difference) => difference,
+        };
         let table = &self.report.table;
         Err(Failure::new(
             ErrorKind::Invalid,
@@ -326,12 +402,15 @@ impl Batch<'_> {
         ))
     }
 
-    async fn gate(&self, append: bool, null_tokens: Vec<String>) -> Outcome<Gate> {
+    async fn gate(&self, append: bool, replay: bool, null_tokens: Vec<String>) -> Outcome<Gate> {
         let (installation, approved) = (self.installation, &self.approved);
         let mut options = GateOptions::new(installation.keys.derive("unique keys")?, installation.spill());
         options.null_tokens = null_tokens;
+        options.whole_load = !replay;
         options.unique_memory_bytes = UNIQUE_MEMORY_BYTES;
+        options.masking = installation.masking(approved, self.options.dry_run).await?;
         options.faults = self.options.loss.and_then(Loss::in_gate);
+        options.patterns = Some(installation.project.patterns()?);
         let keys: Vec<String> =
             approved.key_columns().into_iter().filter_map(|at| approved.columns.get(at)).map(|column| column.name.clone()).collect();
         if append && !keys.is_empty() && self.lake.exists(self.dataset) && self.lake.rows(self.dataset, None).await? > 0 {
@@ -354,13 +433,15 @@ impl Batch<'_> {
         let quarantines = approved.on_violation == OnViolation::Quarantine;
         let keep = quarantines && !self.options.dry_run;
         let (mut checked, ended) = check_in_threads(gate, reader);
-        let (mut refusals, mut decoded) = (Refusals::default(), 0u64);
+        let (mut refusals, mut findings, mut decoded) = (Refusals::default(), Findings::default(), 0u64);
         let passed = async {
             while let Some(batch) = checked.recv().await {
-                let (rows, Checked { admitted, rejections }) = batch?;
+                let (rows, Checked { admitted, rejections, waived }) = batch?;
                 decoded += rows;
+                findings.waive(&waived);
                 for rejection in &rejections {
                     refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
+                    refusals.show(rejection);
                     if approved.on_violation == OnViolation::Fail {
                         return Err(violation(rejection));
                     }
@@ -369,6 +450,7 @@ impl Batch<'_> {
                     }
                 }
                 if admitted.rows() > 0 {
+                    self.statistics.take(admitted.batch());
                     sink.write(admitted).await?;
                 }
                 progress.at(decoded, format!("rows read, {} refused", refusals.total));
@@ -383,6 +465,7 @@ impl Batch<'_> {
         self.report.left_out = reader.left_out().to_vec();
         self.report.never_seen = reader.never_seen().to_vec();
         self.report.refused = refusals.report();
+        self.report.waived = findings.waived();
         let so_far = |quarantined: u64| if quarantines { (0, quarantined) } else { (quarantined, 0) };
         let (rejected, quarantined) = so_far(refusals.total);
         let loaded = decoded.saturating_sub(refusals.total);
@@ -399,6 +482,7 @@ impl Batch<'_> {
             refusals.add(count.rows, Some(&first.columns), first.rule, &first.file, first.record);
         }
         self.report.refused = refusals.report();
+        self.report.personal = duplicates.personal().iter().map(PersonalIn::from).collect();
         self.report.not_kept = if quarantines { refusals.malformed } else { 0 };
         let (rejected, quarantined) = so_far(refusals.total);
         let (read, independent) = (counted.unwrap_or(decoded), counted.is_some());
@@ -464,7 +548,7 @@ fn quarantined_text(rows: u64, not_kept: u64) -> String {
 #[derive(Default)]
 struct Refusals {
     /// By the rule's number and the column: how many, and where the first one is.
-    by_rule: BTreeMap<u8, BTreeMap<String, (u64, String)>>,
+    by_rule: BTreeMap<u8, BTreeMap<String, RefusedBy>>,
     total: u64,
     malformed: u64,
 }
@@ -477,22 +561,27 @@ impl Refusals {
         let columns = self.by_rule.entry(rule.code()).or_default();
         let column = column.unwrap_or_default();
         match columns.get_mut(column) {
-            Some((known, _)) => *known += rows,
-            None => drop(columns.insert(column.to_owned(), (rows, format!("{file}:{record}")))),
+            Some(known) => known.rows += rows,
+            None => {
+                let named = Some(column.to_owned()).filter(|column| !column.is_empty());
+                drop(columns.insert(column.to_owned(), RefusedBy::new(named, rule, rows, format!("{file}:{record}"))));
+            }
+        }
+    }
+
+    /// Notes what a finding of content inspection shows.
+    fn show(&mut self, rejection: &Rejection) {
+        let Some(finding) = &rejection.finding else { return };
+        let columns = self.by_rule.get_mut(&rejection.rule.code());
+        let Some(known) = columns.and_then(|columns| columns.get_mut(rejection.column.as_deref().unwrap_or_default())) else { return };
+        known.masked = known.masked.take().or_else(|| finding.masked.clone());
+        if let Some(pattern) = finding.pattern {
+            *known.patterns.entry(pattern.to_owned()).or_default() += 1;
         }
     }
 
     fn report(&self) -> Vec<RefusedBy> {
-        let mut report = Vec::new();
-        for (code, columns) in &self.by_rule {
-            let rule = Rule::from_code(*code).map(Rule::name).unwrap_or_default();
-            report.extend(columns.iter().map(|(column, (rows, first))| RefusedBy {
-                column: Some(column.clone()).filter(|column| !column.is_empty()),
-                rule: rule.to_owned(),
-                rows: *rows,
-                first: first.clone(),
-            }));
-        }
+        let mut report: Vec<RefusedBy> = self.by_rule.values().flat_map(BTreeMap::values).cloned().collect();
         report.sort_by(|a, b| (&a.column, &a.rule).cmp(&(&b.column, &b.rule)));
         report
     }
@@ -571,24 +660,37 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
             _ => format!("{} read = {} loaded + {refused}", counts.read, counts.loaded),
         }
     });
-    let version = report.version.map(|version| format!(", version {version}")).unwrap_or_default();
+    // One that a migration made before the load failed is told with it.
+    let version = report.version.filter(|_| report.status != "failed").map(|version| format!(", version {version}")).unwrap_or_default();
     lines.push(format!(
         "{:<12} {}{version}{}",
         report.table,
         report.status,
         counts.map(|counts| format!(": {counts}")).unwrap_or_default()
     ));
+    if !report.migrated.is_empty() {
+        let word = if report.status == "checked" { "would be migrated" } else { "migrated" };
+        lines.push(format!("{:<12}   {word}: {}", "", report.migrated.join("; ")));
+    }
     if let Some(failure) = &report.failure {
         lines.extend(failure.to_string().lines().map(|line| format!("{:<12}   {}", "", line.trim_start())));
     }
     for refused in &report.refused {
         let column = refused.column.as_deref().unwrap_or("the record");
         let rows = if refused.rows == 1 { "1 row breaks".to_owned() } else { format!("{} rows break", refused.rows) };
-        lines.push(format!("{:<12}   {rows} {} of {column}, first {}", "", refused.rule, refused.first));
+        let shown = refused.masked.as_ref().map(|masked| format!(", shaped {masked}")).unwrap_or_default();
+        let patterns: Vec<&str> = refused.patterns.keys().map(String::as_str).collect();
+        let found = if patterns.is_empty() { String::new() } else { format!(" ({})", patterns.join(", ")) };
+        lines.push(format!("{:<12}   {rows} {}{found} of {column}, first {}{shown}", "", refused.rule, refused.first));
     }
+    lines.extend(inspected::lines(report));
     if !report.left_out.is_empty() {
         lines.push(format!("{:<12}   left outside, since no contract authorises them: {}", "", report.left_out.join(", ")));
     }
+    if !report.new_outside.is_empty() {
+        lines.push(format!("{:<12}   new in the source since the last load, and outside: {}", "", report.new_outside.join(", ")));
+    }
+    lines.extend(report.anomalies.iter().map(|anomaly| format!("{:<12}   unusual {anomaly}", "")));
     if !report.already_loaded.is_empty() {
         let known = report.already_loaded.iter().map(|known| match known.file == known.loaded_as {
             true => format!("{} (touched since)", known.file),
@@ -615,11 +717,16 @@ impl BatchReport {
             table,
             status: "failed",
             version: None,
+            migrated: Vec::new(),
             counts: None,
             not_kept: 0,
             refused: Vec::new(),
+            waived: Vec::new(),
+            personal: Vec::new(),
             left_out: Vec::new(),
+            new_outside: Vec::new(),
             never_seen: Vec::new(),
+            anomalies: Vec::new(),
             files: 0,
             already_loaded: Vec::new(),
             error: None,

@@ -20,17 +20,23 @@ pub mod described;
 mod diagnostics;
 pub mod failpoint;
 pub mod failure;
+pub mod field_keys;
+pub mod git;
 pub mod harden;
 pub mod ingest;
 pub mod installation;
 pub mod key_changes;
 pub mod print;
+pub mod profiles;
 pub mod progress;
 pub mod project;
+pub mod project_file;
 pub mod quarantine;
 pub mod removal;
 pub mod replay;
+pub mod review;
 pub mod sampling;
+pub mod schema;
 pub mod search;
 pub mod secret_ref;
 pub mod settings;
@@ -67,7 +73,7 @@ pub fn main() -> ExitCode {
             } else {
                 print::note(&format!("error: {failure}"));
             }
-            ExitCode::from(failure.kind().exit_code())
+            ExitCode::from(failure.exit_code())
         }
     }
 }

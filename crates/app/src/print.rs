@@ -54,6 +54,9 @@ impl Listing {
             }
             Output::Csv => self.print_csv(),
             Output::Arrow => Err(Failure::new(ErrorKind::Invalid, "print this result as Arrow; only queries have that format: take json")),
+            Output::Markdown | Output::Junit | Output::Sarif => {
+                Err(Failure::new(ErrorKind::Invalid, "print this result in a format of reviews; only `polder ci` has those: take json"))
+            }
         }
     }
 
@@ -127,6 +130,14 @@ pub fn text(text: &str) -> Outcome {
 pub fn json(value: &Value) -> Outcome {
     let document = serde_json::to_string_pretty(value).map_err(|error| Failure::because(ErrorKind::Internal, "write JSON", &error))?;
     emit(&printable_json(&document))
+}
+
+/// Prints a document that is what it is in a format of its own, which has escaped all that someone else wrote.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn document(text: &str) -> Outcome {
+    emit(text.trim_end_matches('\n'))
 }
 
 fn emit(text: &str) -> Outcome {

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use polder_connect::Connection;
 use polder_contract::yaml::{self, Key, Node, Value};
-use polder_contract::{Approved, ApproverPublic, Contract, Problem, Problems};
+use polder_contract::{Approved, ApproverPublic, Contract, Patterns, Problem, Problems, RuleFile};
 use polder_policy::Policies;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{Failure, Outcome};
-use crate::settings::{Environment, Settings};
+use crate::settings::{self, Approvals, Environment, Settings};
 
 /// The file that makes a directory a project.
 pub const FILE: &str = "polder.yaml";
@@ -22,6 +22,7 @@ pub const CONTRACT_SUFFIX: &str = ".odcs.yaml";
 #[derive(Debug, Clone)]
 pub struct Project {
     dir: PathBuf,
+    name: String,
     environment: Environment,
 }
 
@@ -31,7 +32,29 @@ impl Project {
     /// # Errors
     /// When there is none, or its file or environment is wrong.
     pub fn find(dir: Option<&Path>, environment: &str) -> Outcome<Self> {
-        let dir = match dir {
+        let dir = Self::directory(dir)?;
+        let settings = Settings::parse(&read(&dir.join(FILE))?, FILE)?;
+        let Some(chosen) = settings.environments.get(environment) else {
+            let known: Vec<&str> = settings.environments.keys().map(String::as_str).collect();
+            return Err(Failure::new(
+                ErrorKind::Invalid,
+                format!("take environment {environment}: polder.yaml does not hold it; {}", yaml::suggest(environment, &known)),
+            ));
+        };
+        let project = Self { dir, name: environment.to_owned(), environment: chosen.clone() };
+        let anchor = project.environment.anchor.as_ref().map(|anchor| project.path(anchor));
+        match anchor.filter(|anchor| project.holds(anchor)) {
+            Some(anchor) => Err(anchor_inside(&anchor)),
+            None => Ok(project),
+        }
+    }
+
+    /// `dir`, or the nearest directory upwards from the working directory that is a project.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn directory(dir: Option<&Path>) -> Outcome<PathBuf> {
+        Ok(match dir {
             Some(dir) => dir.to_path_buf(),
             None => {
                 let here = std::env::current_dir()
@@ -46,26 +69,29 @@ impl Project {
                     })?
                     .to_path_buf()
             }
-        };
-        let settings = Settings::parse(&read(&dir.join(FILE))?, FILE)?;
-        let Some(chosen) = settings.environments.get(environment) else {
-            let known: Vec<&str> = settings.environments.keys().map(String::as_str).collect();
-            return Err(Failure::new(
-                ErrorKind::Invalid,
-                format!("take environment {environment}: polder.yaml does not hold it; {}", yaml::suggest(environment, &known)),
-            ));
-        };
-        let project = Self { dir, environment: chosen.clone() };
-        let anchor = project.environment.anchor.as_ref().map(|anchor| project.path(anchor));
-        match anchor.filter(|anchor| project.holds(anchor)) {
-            Some(anchor) => Err(anchor_inside(&anchor)),
-            None => Ok(project),
-        }
+        })
     }
 
     /// The project's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The chosen environment's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The approver's key file: the one that is named, or that of the environment.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn approver_key(&self, named: Option<&Path>) -> Outcome<PathBuf> {
+        let chosen = named.map(Path::to_path_buf).or_else(|| self.environment.approver_key.as_ref().map(|path| self.path(path)));
+        chosen.ok_or_else(|| {
+            let text = "approve: no approver key is named; give --key FILE, or set approver_key in polder.yaml";
+            Failure::new(ErrorKind::Invalid, text)
+        })
     }
 
     /// The chosen environment.
@@ -86,28 +112,13 @@ impl Project {
         real.starts_with(self.dir.canonicalize().unwrap_or_else(|_| plain(&self.dir)))
     }
 
-    /// Files of a directory whose names have this ending, sorted; nothing when the directory is not there.
+    /// Files of a directory of the project.
     fn files(&self, directory: &str, ending: &str) -> Outcome<Vec<PathBuf>> {
-        let dir = self.dir.join(directory);
-        let failed = |error: &std::io::Error| Failure::because(ErrorKind::Unavailable, format!("list {}", dir.display()), error);
-        let entries = match std::fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(&error)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| failed(&error))?.path();
-            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending) && !name.starts_with('.')) {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+        files(&self.dir.join(directory), ending)
     }
 
     /// How a file is named in errors: relative to the project.
-    fn shown(&self, path: &Path) -> String {
+    pub fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.dir).unwrap_or(path).display().to_string()
     }
 
@@ -156,6 +167,14 @@ impl Project {
             }
         }
         if problems.is_empty() { Ok(contracts) } else { Err(Problems(problems).into()) }
+    }
+
+    /// The texts of all contracts' files, each with its path, whether or not they can be used as contracts yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn contract_texts(&self) -> Outcome<Vec<(PathBuf, String)>> {
+        self.files("contracts", CONTRACT_SUFFIX)?.into_iter().map(|path| read(&path).map(|text| (path, text))).collect()
     }
 
     /// The contract for a table.
@@ -207,6 +226,16 @@ impl Project {
         Ok(Policies::load(&files)?)
     }
 
+    /// The rules of YARA that texts are held to: Polder's own, and those of rules/.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is wrong.
+    pub fn patterns(&self) -> Outcome<Patterns> {
+        let files = self.files("rules", ".yar")?;
+        let files = files.iter().map(|path| Ok(RuleFile { name: self.shown(path), text: read(path)? })).collect::<Outcome<Vec<_>>>()?;
+        Ok(Patterns::compile(&files)?)
+    }
+
     /// The models' texts: name and SQL.
     ///
     /// # Errors
@@ -248,8 +277,27 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
     plain
 }
 
+/// Files of a directory whose names have this ending, sorted; nothing when the directory is not there.
+pub(crate) fn files(dir: &Path, ending: &str) -> Outcome<Vec<PathBuf>> {
+    let failed = |error: &std::io::Error| Failure::because(ErrorKind::Unavailable, format!("list {}", dir.display()), error);
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(&error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| failed(&error))?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending) && !name.starts_with('.')) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Reads a project file, which is small.
-fn read(path: &Path) -> Outcome<String> {
+pub(crate) fn read(path: &Path) -> Outcome<String> {
     use std::io::Read;
     let failed = |error: &std::io::Error| {
         let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::Invalid } else { ErrorKind::Unavailable };
@@ -356,7 +404,7 @@ impl SettingsReader {
 
     fn settings(&mut self, document: &Node) -> Settings {
         let mut settings = Settings::default();
-        let top = self.map(document, "polder.yaml", Some(&["environments"]));
+        let top = self.map(document, "polder.yaml", Some(&settings::KEYS));
         let Some((_, environments)) = top.iter().find(|(key, _)| key.name == "environments") else {
             self.wrong(document.line, "polder.yaml has no `environments`", "declare at least `default`");
             return settings;
@@ -371,8 +419,7 @@ impl SettingsReader {
 
     fn environment(&mut self, name: &str, node: &Node) -> Option<Environment> {
         let what = format!("environment {name}");
-        let known = ["store", "keys", "anchor", "approver_key", "approvers", "groups", "temporary_mib"];
-        let map = self.map(node, &what, Some(&known));
+        let map = self.map(node, &what, Some(&settings::ENVIRONMENT_KEYS));
         let store = self.text(&map, "store", &what, node.line);
         let keys = match map.iter().find(|(key, _)| key.name == "keys") {
             Some((_, keys)) => self.custody(keys),
@@ -389,6 +436,7 @@ impl SettingsReader {
             anchor,
             approver_key,
             approvers: Vec::new(),
+            approvals: Approvals::of(name),
             groups: Default::default(),
             temporary_mib: 20_480,
         };
@@ -402,6 +450,7 @@ impl SettingsReader {
                         }
                     }
                 }
+                "approvals" => self.approvals(value, &mut environment.approvals),
                 "temporary_mib" => match value.value {
                     Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
                     _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),
@@ -423,8 +472,34 @@ impl SettingsReader {
         Some(environment)
     }
 
+    fn approvals(&mut self, node: &Node, approvals: &mut Approvals) {
+        for (key, value) in self.map(node, "approvals", Some(&settings::APPROVALS_KEYS)) {
+            match (key.name.as_str(), &value.value) {
+                ("other_than_author", Value::Bool(flag)) => approvals.other_than_author = *flag,
+                ("other_than_author", other) => {
+                    self.wrong(value.line, format!("`other_than_author` is {}", other.kind()), "write true or false");
+                }
+                ("git", _) => {
+                    for (approver, addresses) in self.map(value, "git", None) {
+                        let line = addresses.line;
+                        let addresses = self.texts(addresses, &approver.name);
+                        for address in addresses.iter().filter(|address| !address.contains('@')) {
+                            self.wrong(
+                                line,
+                                format!("`{address}` of approver {} is no address", approver.name),
+                                "write that of their commits",
+                            );
+                        }
+                        approvals.git.insert(approver.name.clone(), addresses);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn custody(&mut self, node: &Node) -> Option<crate::settings::Custody> {
-        let map = self.map(node, "keys", Some(&["custody", "path", "passphrase"]));
+        let map = self.map(node, "keys", Some(&settings::CUSTODY_KEYS));
         let custody = self.text(&map, "custody", "keys", node.line)?;
         let path = self.text(&map, "path", "keys", node.line);
         match custody.as_str() {
@@ -439,7 +514,7 @@ impl SettingsReader {
                 Some(crate::settings::Custody::Passphrase { path: path?, passphrase: passphrase? })
             }
             other => {
-                self.wrong(node.line, format!("`{other}` is not a custody"), yaml::suggest(other, &["key-file", "passphrase"]));
+                self.wrong(node.line, format!("`{other}` is not a custody"), yaml::suggest(other, &settings::CUSTODIES));
                 None
             }
         }

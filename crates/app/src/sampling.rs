@@ -1,6 +1,6 @@
 //! A look at a source before or beside a contract: decided per table, and recorded as a read, since it passes the gate by.
 
-use polder_connect::{Connection, ReadOptions, Sample};
+use polder_connect::{Connection, ReadOptions, Sample, SampleKey};
 use polder_policy::Action;
 use polder_types::{DatasetId, ErrorKind, Event, EventKind, Recorder as _, RequestId, TableName};
 
@@ -18,12 +18,22 @@ pub fn table_for(dataset: &str) -> Outcome<TableName> {
 }
 
 impl Installation {
-    /// Looks at a dataset of a source, for the tables that it is or would be loaded into: whoever may not sample one of them
+    /// A key for samples that are compared with each other, and with no others.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn sample_key(&self) -> Outcome<SampleKey> {
+        let mut bytes = [0; 16];
+        self.rng.fill(&mut bytes)?;
+        Ok(SampleKey::new(bytes))
+    }
+
+    /// Looks at a dataset of a source, and compares it with others under one key, for the tables that it is or would be loaded into: whoever may not sample one of them
     /// may not look.
     ///
     /// # Errors
     /// When it is not permitted, cannot be recorded, or the source cannot be read.
-    pub async fn sample(&self, source: &Connection, dataset: &str, tables: &[TableName]) -> Outcome<Sample> {
+    pub async fn sample(&self, source: &Connection, dataset: &str, tables: &[TableName], key: Option<SampleKey>) -> Outcome<Sample> {
         let mut datasets: Vec<DatasetId> = Vec::new();
         let mut policies: Vec<String> = Vec::new();
         for table in tables {
@@ -38,7 +48,10 @@ impl Installation {
         let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies };
         let name = format!("{}.{dataset}", source.name);
         self.journal.record(Event::new(&self.actor, decided).with("sample", name)).await?;
-        let sample = polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir()));
+        let sample = match key {
+            Some(key) => polder_connect::sample_compared(source, dataset, ReadOptions::new(self.project.dir()), key),
+            None => polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir())),
+        };
         let rows = sample.as_ref().map_or(0, |sample| sample.records);
         self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;
         Ok(sample?)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use polder_contract::enrolment::Enrolment;
+
 /// The file as it is written.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -22,14 +24,25 @@ pub struct Environment {
     pub approver_key: Option<String>,
     /// Public keys of those who may approve, as signed-note verifier keys.
     pub approvers: Vec<String>,
+    /// What is asked of approvals.
+    pub approvals: Approvals,
     /// Groups of people: a member is `user:NAME`, where NAME is the operating system's name of the account.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Sealed temporary files may take this much of the disk, in MiB.
     pub temporary_mib: u64,
 }
 
+/// What `polder ci` asks of who approves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Approvals {
+    /// An author of a change cannot approve it. On in the environments `prod` and `production` unless the file says otherwise.
+    pub other_than_author: bool,
+    /// The addresses that approvers commit under, by the approver's name.
+    pub git: BTreeMap<String, Vec<String>>,
+}
+
 /// Where the root key lies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Custody {
     /// A file of mode 0600.
     KeyFile {
@@ -45,7 +58,38 @@ pub enum Custody {
     },
 }
 
+/// The keys of `polder.yaml`.
+pub const KEYS: [&str; 1] = ["environments"];
+/// The keys of an environment.
+pub const ENVIRONMENT_KEYS: [&str; 8] = ["store", "keys", "anchor", "approver_key", "approvers", "approvals", "groups", "temporary_mib"];
+/// The keys of `keys`.
+pub const CUSTODY_KEYS: [&str; 3] = ["custody", "path", "passphrase"];
+/// The words of `custody`.
+pub const CUSTODIES: [&str; 2] = ["key-file", "passphrase"];
+/// The keys of `approvals`.
+pub const APPROVALS_KEYS: [&str; 2] = ["other_than_author", "git"];
+/// The environments in which an author cannot approve unless the file says so.
+const REVIEWED: [&str; 2] = ["prod", "production"];
+
+impl Approvals {
+    /// What is asked in an environment of this name when the file does not say.
+    pub fn of(environment: &str) -> Self {
+        Self { other_than_author: REVIEWED.contains(&environment), git: BTreeMap::new() }
+    }
+}
+
 impl Environment {
+    /// Who may approve, as one who approves that signs it.
+    pub fn enrolment(&self, name: &str) -> Enrolment {
+        let git = &self.approvals.git;
+        Enrolment {
+            environment: name.to_owned(),
+            approvers: self.approvers.clone(),
+            other_than_author: self.approvals.other_than_author,
+            git: git.iter().flat_map(|(name, addresses)| addresses.iter().map(|address| (name.clone(), address.clone()))).collect(),
+        }
+    }
+
     /// The groups that an account is a member of.
     pub fn groups_of(&self, principal: &str) -> Vec<String> {
         let member = |members: &Vec<String>| members.iter().any(|member| member == principal);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use polder_contract::Contract;
+use polder_contract::domains::never_equal;
 use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
@@ -44,6 +46,7 @@ struct LakeTables {
     tables: BTreeMap<TableName, TableRef>,
     /// Of the columns of tables that a contract is for.
     classifications: BTreeMap<TableName, BTreeMap<String, String>>,
+    contracts: BTreeMap<TableName, Contract>,
 }
 
 #[async_trait]
@@ -69,6 +72,12 @@ impl Tables for LakeTables {
             None => self.tables.get(table)?.classification.clone(),
         }
     }
+
+    fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String> {
+        let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.columns.iter().find(|column| column.name == name);
+        let (left, right) = never_equal(column(left)?, column(right)?)?;
+        Some(format!("one is masked by {left}, the other by {right}"))
+    }
 }
 
 impl Installation {
@@ -80,13 +89,14 @@ impl Installation {
         let state = self.journal.state();
         let committed = |table: &TableRef| state.tables.get(&table.id).is_some_and(|head| head.sequence > 0);
         let tables = self.tables().into_iter().filter(committed).map(|table| (table.name.clone(), table)).collect();
-        let mut classifications = BTreeMap::new();
+        let (mut classifications, mut contracts) = (BTreeMap::new(), BTreeMap::new());
         for (_, contract) in self.project.contracts()? {
             let columns = contract.columns.iter().filter_map(|column| Some((column.name.clone(), column.classification.clone()?)));
             classifications.insert(contract.table.clone(), columns.collect());
+            contracts.insert(contract.table.clone(), contract);
         }
         let ports = DoorPorts {
-            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications }),
+            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts }),
             policies: Arc::clone(&self.policies),
             recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
             rng: Arc::clone(&self.rng),

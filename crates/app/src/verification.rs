@@ -75,7 +75,7 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
         }
     }
     drop(progress);
-    let Walk { state, newest_epoch, quarantine, destroyed, names, .. } = walk;
+    let Walk { state, newest_epoch, named, destroyed, names, .. } = walk;
     verified.destroyed = destroyed
         .into_iter()
         .map(|((dataset, key_version), (objects, recorded))| {
@@ -87,7 +87,8 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
         let what = format!("it was rolled back: its newest epoch is {newest_epoch}, and the log knows of epoch {}", state.epoch);
         verified.failures.push(("lease".to_owned(), what));
     }
-    verified.failures.extend(missing_quarantine(installation, &state, &quarantine).await?);
+    verified.failures.extend(missing_quarantine(installation, &state, &named).await?);
+    verified.failures.extend(missing_profiles(installation, &state, &named).await?);
     for dataset in state.tables.keys() {
         let found = verify_table(installation, *dataset).await?;
         // A file that does not open was named when it was opened.
@@ -105,7 +106,8 @@ struct Walk<'a> {
     state: Arc<State>,
     names: BTreeMap<DatasetId, String>,
     newest_epoch: u64,
-    quarantine: BTreeSet<String>,
+    /// Objects that the log may name one by one.
+    named: BTreeSet<String>,
     /// By dataset and key version: how many objects, and where the log says that they went.
     destroyed: BTreeMap<(DatasetId, u32), (u64, Recorded)>,
 }
@@ -118,7 +120,7 @@ impl<'a> Walk<'a> {
             state: installation.journal.state(),
             names: installation.keys.datasets().into_iter().map(|info| (info.id, info.name)).collect(),
             newest_epoch: 0,
-            quarantine: BTreeSet::new(),
+            named: BTreeSet::new(),
             destroyed: BTreeMap::new(),
         })
     }
@@ -127,8 +129,8 @@ impl<'a> Walk<'a> {
     async fn file(&mut self, file: &PhysicalFile) -> Outcome<Option<String>> {
         match file.kind {
             FileKind::Object(area, dataset) => {
-                if area == Area::Quarantine {
-                    self.quarantine.insert(file.path.clone());
+                if matches!(area, Area::Quarantine | Area::Profiles) {
+                    self.named.insert(file.path.clone());
                 }
                 self.object(&file.path, dataset).await
             }
@@ -215,6 +217,20 @@ async fn missing_quarantine(installation: &Installation, state: &State, seen: &B
                 let what = format!("entry {} of the log names it, with {} refused rows, and it is gone", kept.index, kept.rows);
                 missing.push((object.clone(), what));
             }
+        }
+    }
+    Ok(missing)
+}
+
+/// Profiles that the log names and the store does not hold.
+async fn missing_profiles(installation: &Installation, state: &State, seen: &BTreeSet<String>) -> Outcome<Vec<(String, String)>> {
+    let mut missing = Vec::new();
+    for (dataset, profile) in state.profiles.iter().filter(|(_, profile)| !seen.contains(&profile.object)) {
+        // A writer beside us may have put a newer one in its place.
+        installation.journal.refresh().await?;
+        if installation.journal.state().profiles.get(dataset) == Some(profile) {
+            let what = format!("entry {} of the log names it, a profile of a source, and it is gone", profile.index);
+            missing.push((profile.object.clone(), what));
         }
     }
     Ok(missing)

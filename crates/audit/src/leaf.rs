@@ -168,8 +168,9 @@ impl Prepared {
                 *phase != Phase::Intent || matches!(operation, TableOperation::Vacuum | TableOperation::Drop)
             }
             EventKind::KeysChanged { phase, change, .. } => {
-                // The key of an object is shown after its record, which is the only one.
-                (*phase != Phase::Intent && *change != KeyChange::ObjectKeyRevealed) || *change == KeyChange::DatasetDropped
+                // What is revealed is shown after its record, which is the only one.
+                let reveals = matches!(change, KeyChange::ObjectKeyRevealed | KeyChange::ValuesRevealed);
+                (*phase != Phase::Intent && !reveals) || *change == KeyChange::DatasetDropped
             }
             kind => matches!(
                 kind,
@@ -248,6 +249,8 @@ fn classify(kind: &EventKind) -> Class {
             class(DATASTORE_ACTIVITY, table_activity(*operation), severity)
         }
         EventKind::QuarantineWritten { .. } => class(DATASTORE_ACTIVITY, 5, LOW),
+        EventKind::ProfileWritten { .. } => class(DATASTORE_ACTIVITY, 5, INFORMATIONAL),
+        EventKind::ContentInspected { found, .. } => class(DATA_SECURITY_FINDING, 1, if found.is_empty() { LOW } else { MEDIUM }),
         EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
         EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
         EventKind::KeysChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
@@ -265,7 +268,7 @@ fn table_activity(operation: TableOperation) -> u32 {
     match operation {
         TableOperation::Create => 6,
         TableOperation::Append | TableOperation::Replace | TableOperation::Model => 5,
-        TableOperation::Optimize | TableOperation::Fence => 2,
+        TableOperation::Migrate | TableOperation::Optimize | TableOperation::Fence => 2,
         TableOperation::Vacuum | TableOperation::Drop => 7,
     }
 }

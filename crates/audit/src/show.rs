@@ -140,6 +140,8 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::CommitOutcome { dataset, .. }
         | EventKind::BatchFailed { dataset, .. }
         | EventKind::QuarantineWritten { dataset, .. }
+        | EventKind::ProfileWritten { dataset, .. }
+        | EventKind::ContentInspected { dataset, .. }
         | EventKind::TableMaintained { dataset, .. } => vec![*dataset],
         EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } => dataset.iter().copied().collect(),
         EventKind::DestructionPrepared { dataset, .. } => vec![*dataset],
@@ -162,6 +164,7 @@ fn run(event: &EventKind) -> Option<RunId> {
         | EventKind::BatchStarted { run, .. }
         | EventKind::BatchFailed { run, .. }
         | EventKind::QuarantineWritten { run, .. }
+        | EventKind::ContentInspected { run, .. }
         | EventKind::RunFinished { run, .. } => Some(*run),
         _ => None,
     }

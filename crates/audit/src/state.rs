@@ -36,6 +36,9 @@ pub struct State {
     pub runs: BTreeMap<RunId, RunInfo>,
     /// Decisions about reads.
     pub reads: ReadCounters,
+    /// What content inspection found.
+    #[serde(default)]
+    pub inspected: InspectedCounters,
     /// Refusals that were recorded.
     pub refused: u64,
     /// Objects whose integrity failed since everything was last verified, with the entry that says so; the newest 1,000.
@@ -49,6 +52,9 @@ pub struct State {
     /// The quarantine objects of each table, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: BTreeMap<DatasetId, BTreeMap<String, QuarantineObject>>,
+    /// The newest profile of each dataset that was looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<DatasetId, ProfileObject>,
     /// The version of a dataset's key under which everything of it was sealed again: nothing may be under an older one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub oldest_keys: BTreeMap<DatasetId, u32>,
@@ -128,6 +134,14 @@ pub struct QuarantineObject {
     pub index: u64,
 }
 
+/// A profile that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileObject {
+    pub object: String,
+    pub index: u64,
+}
+
 /// Maintenance that was announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +188,17 @@ pub struct ReadCounters {
     pub rows: u64,
 }
 
+/// What content inspection found, in batches of which it found something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InspectedCounters {
+    pub batches: u64,
+    /// Rows and columns that were refused for it.
+    pub found: u64,
+    /// Those that a waiver let through.
+    pub waived: u64,
+}
+
 /// An object that did not authenticate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,6 +242,15 @@ impl State {
                     let kept = QuarantineObject { sequence: *sequence, rows: *rows, index };
                     self.quarantine.entry(*dataset).or_default().insert(object.clone(), kept);
                 }
+            }
+            EventKind::ProfileWritten { dataset, object, .. } => {
+                // It takes the place of the one before.
+                self.profiles.insert(*dataset, ProfileObject { object: object.clone(), index });
+            }
+            EventKind::ContentInspected { found, waived, .. } => {
+                self.inspected.batches += 1;
+                self.inspected.found += found.values().sum::<u64>();
+                self.inspected.waived += waived.values().sum::<u64>();
             }
             EventKind::RunFinished { run, committed, failed } => {
                 self.in_run(run, |info| info.finished = Some(RunEnd { time_ms, committed: *committed, failed: *failed }));

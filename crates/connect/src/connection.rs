@@ -82,7 +82,7 @@ pub struct Dataset {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ConnectionFile {
+pub(crate) struct ConnectionFile {
     #[serde(rename = "type")]
     source_type: SourceType,
     path: String,
@@ -90,7 +90,7 @@ struct ConnectionFile {
 }
 
 #[derive(Default)]
-struct DatasetFile {
+pub(crate) struct DatasetFile {
     file: Option<OneOrMany>,
     null_tokens: Option<Vec<String>>,
     delimiter: Option<String>,
@@ -100,7 +100,7 @@ struct DatasetFile {
     compression: Option<Compression>,
 }
 
-const DATASET_KEYS: &[&str] = &["file", "null", "delimiter", "quote", "header", "encoding", "compression"];
+pub(crate) const DATASET_KEYS: &[&str] = &["file", "null", "delimiter", "quote", "header", "encoding", "compression"];
 
 /// A key of a mapping. YAML takes the plain word `null` for no value, where here it is a key.
 struct Key(String);
@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for DatasetFile {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
+pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }

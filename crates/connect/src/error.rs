@@ -11,6 +11,8 @@ pub enum Error {
     Connection { file: String, line: u64, problem: String, advice: String },
     #[error("find dataset {dataset} in source {connection}: it is not declared there; {advice}")]
     UnknownDataset { connection: String, dataset: String, advice: String },
+    #[error("select datasets of source {connection}: {pattern} is not a glob; use *, ?, [..] and {{a,b}} as in file names")]
+    Selection { connection: String, pattern: String },
     #[error("list the files of dataset {dataset}: nothing matches {pattern} in {path}; deliver the files, or correct `file` in the source")]
     NoFiles { dataset: String, pattern: String, path: PathBuf },
     #[error("list the files of dataset {dataset}: there is no directory {path}; correct `path` in the source, or mount it")]
@@ -90,7 +92,7 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Connection { .. } => ErrorKind::Invalid,
+            Self::Connection { .. } | Self::Selection { .. } => ErrorKind::Invalid,
             Self::UnknownDataset { .. } => ErrorKind::NotFound,
             Self::NoFiles { .. }
             | Self::NoDirectory { .. }

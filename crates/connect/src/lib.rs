@@ -17,23 +17,26 @@ mod block;
 mod cells;
 mod connection;
 mod csv;
-mod draft;
 mod error;
 mod files;
 mod input;
+pub mod keys;
 mod ndjson;
 mod output;
 mod parquet_file;
+mod proposal;
 mod reader;
+mod relations;
 mod sample;
 mod sink;
 
 pub use connection::{Compression, Connection, Dataset, Encoding, SourceType};
-pub use draft::Draft;
 pub use error::Error;
 pub use input::FileSeen;
+pub use proposal::{Found, Proposals, Proposed, ProposedColumn, Stand, Target};
 pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
-pub use sample::{InferredKind, Sample, SampledColumn, sample};
+pub use relations::{Join, KeyRole, SampleKey};
+pub use sample::{InferredKind, Sample, SampledColumn, sample, sample_compared};
 pub use sink::{Committed, Offsets, Removed, SinkError, Staged, TableSink};
 
 #[cfg(test)]

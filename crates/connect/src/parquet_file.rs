@@ -178,8 +178,16 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
     }
 }
 
-/// The fields of a file, for a sample.
-pub(crate) fn fields(file: &KnownFile) -> Result<Vec<(String, DataType)>, Error> {
+/// A field of a file, for a sample.
+pub(crate) struct ParquetField {
+    pub name: String,
+    pub data_type: DataType,
+    /// Whether it holds INT96 timestamps, which are not read.
+    pub int96: bool,
+}
+
+/// The fields of a file.
+pub(crate) fn fields(file: &KnownFile) -> Result<Vec<ParquetField>, Error> {
     let opened: File = file.open()?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let load = || ArrowReaderMetadata::load(&opened, options);
@@ -187,6 +195,13 @@ pub(crate) fn fields(file: &KnownFile) -> Result<Vec<(String, DataType)>, Error>
         Ok(loaded) => loaded.map_err(|source| Error::Parquet { path: file.path.clone(), step: "read the footer", source })?,
         Err(_) => return Err(Error::ParquetPanic { path: file.path.clone() }),
     };
+    let leaves = metadata.parquet_schema().columns();
+    let int96 = |name: &str| {
+        let own = |path: &[String]| path.first().is_some_and(|first| first == name);
+        leaves.iter().any(|leaf| leaf.physical_type() == parquet::basic::Type::INT96 && own(leaf.path().parts()))
+    };
     let fields = metadata.schema().fields().iter();
-    Ok(fields.map(|field| (field.name().clone(), field.data_type().clone())).collect())
+    Ok(fields
+        .map(|field| ParquetField { name: field.name().clone(), data_type: field.data_type().clone(), int96: int96(field.name()) })
+        .collect())
 }

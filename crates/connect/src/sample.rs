@@ -1,23 +1,28 @@
-//! A look at a source for `source show` and for a contract's draft: names and kinds, never rows. Its type cannot become a raw batch.
+//! A look at a source for `source check` and for what a contract may say of it: what columns hold, never rows. Values are seen one by
+//! one and kept in memory only, as far as a profile keeps them. Its type cannot become a raw batch.
+
+mod look;
 
 use std::collections::BTreeSet;
 
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
-use polder_contract::{CellKind, Cells, ColumnType};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use polder_contract::discover::{Profile, Profiler};
+use polder_contract::{CellKind, Cells, ColumnType, RawBatch};
 
 use crate::connection::{Connection, SourceType};
 use crate::error::Error;
 use crate::files;
 use crate::input::KnownFile;
 use crate::ndjson;
-use crate::parquet_file;
+use crate::parquet_file::{self, ParquetField};
 use crate::reader::{FileReader, ReadOptions, SourceReader};
+use crate::relations::{Distinct, SampleKey, unique_pairs};
+use crate::sample::look::{Look, kind_of, of_type};
 
 /// Records looked at, at most.
-const RECORDS_MAX: u64 = 10_000;
-
-/// Words that usually stand for "no value".
-const USUAL_NULLS: [&str; 11] = ["", "NA", "N/A", "n/a", "NULL", "null", "None", "nan", "NaN", "-", "\\N"];
+pub const RECORDS_MAX: u64 = 10_000;
 
 /// What the values of a column look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +34,7 @@ pub enum InferredKind {
     Number,
     Date,
     Timestamp,
+    Time,
     Text,
     /// An object, a list or another type that is not read.
     Nested,
@@ -43,6 +49,7 @@ impl InferredKind {
             Self::Number => "number",
             Self::Date => "date",
             Self::Timestamp => "timestamp",
+            Self::Time => "time",
             Self::Nested => "object",
             Self::Unknown | Self::Text => "string",
         }
@@ -50,7 +57,7 @@ impl InferredKind {
 }
 
 /// One column of a sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SampledColumn {
     pub name: String,
     pub kind: InferredKind,
@@ -60,16 +67,28 @@ pub struct SampledColumn {
     pub null_tokens: Vec<&'static str>,
     /// Whether each record of the sample held a value.
     pub always_present: bool,
+    /// What its values are like.
+    pub profile: Profile,
+    /// Its different values, each as a number that says nothing without the sample's key.
+    pub(crate) distinct: Distinct,
+    /// Why it was not looked at.
+    pub(crate) unread: Option<&'static str>,
 }
 
 /// What a look at a dataset's first file showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     pub columns: Vec<SampledColumn>,
     /// Records looked at.
     pub records: u64,
     /// Files that the dataset consists of.
     pub files: usize,
+    /// Whether these are all records of the dataset.
+    pub whole: bool,
+    /// Whether the columns' names come from the first record of a file, which may be a row of values.
+    pub(crate) named_by_record: bool,
+    /// Two columns, by their places, of which each record holds another pair.
+    pub(crate) pairs: Vec<(usize, usize)>,
 }
 
 /// Looks at the first records of a dataset's first file. Reading columns that no contract authorises needs a privilege and a
@@ -78,149 +97,166 @@ pub struct Sample {
 /// # Errors
 /// As when the dataset is read.
 pub fn sample(connection: &Connection, dataset: &str, options: ReadOptions<'_>) -> Result<Sample, Error> {
+    look(connection, dataset, options, None)
+}
+
+/// The same, and keeps hashes of the values under a key: keys are found in the sample, and joins with others under the same key.
+///
+/// # Errors
+/// As when the dataset is read.
+pub fn sample_compared(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: SampleKey) -> Result<Sample, Error> {
+    look(connection, dataset, options, Some(key))
+}
+
+fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: Option<SampleKey>) -> Result<Sample, Error> {
     let declared = connection.dataset(dataset)?;
     let found = files::find(connection, dataset, declared, options.root)?;
     let Some(first) = found.first() else { return Err(Error::Internal { step: "find the first file" }) };
     let known = KnownFile::look(first)?;
-    if connection.source_type == SourceType::Parquet {
-        let fields = parquet_file::fields(&known)?;
-        let column = |(name, data_type): (String, DataType)| {
-            let ty = of_type(&data_type);
-            let nested = if data_type.is_nested() { InferredKind::Nested } else { InferredKind::Text };
-            SampledColumn { name, kind: ty.map_or(nested, kind_of), ty, null_tokens: Vec::new(), always_present: false }
-        };
-        return Ok(Sample { columns: fields.into_iter().map(column).collect(), records: 0, files: found.len() });
-    }
-    let names = match connection.source_type {
-        SourceType::Ndjson => Some(ndjson::first_keys(&known, declared, RECORDS_MAX)?),
+    let fields = match connection.source_type {
+        SourceType::Parquet => Some(parquet_file::fields(&known)?),
         _ => None,
     };
-    let mut reader = FileReader::open_files(connection, dataset, names.clone(), vec![known], options)?;
-    let mut looks: Vec<Look> = Vec::new();
-    let mut records = 0u64;
-    while records < RECORDS_MAX
-        && let Some(batch) = reader.next()?
-    {
-        looks.resize_with(batch.columns.len(), Look::default);
+    let wanted = match (&fields, connection.source_type) {
+        (Some(fields), _) => Some(fields.iter().filter(|field| field.unread().is_none()).map(|field| field.name.clone()).collect()),
+        (None, SourceType::Ndjson) => Some(ndjson::first_keys(&known, declared, RECORDS_MAX)?),
+        (None, _) => None,
+    };
+    let mut reader = FileReader::open_files(connection, dataset, wanted.clone(), vec![known], options)?;
+    let mut taken = Taken { looks: Vec::new(), records: 0, cut: false, null_tokens: &declared.null_tokens, key };
+    let mut ended = false;
+    while taken.records < RECORDS_MAX && !ended {
+        match reader.next()? {
+            Some(batch) => taken.take(&batch, wanted.as_deref().unwrap_or(reader.column_names())),
+            None => ended = true,
+        }
+    }
+    // The last record may be the last of the file, too. What is wrong behind it is not looked at.
+    let ended = ended || (!taken.cut && matches!(reader.next(), Ok(None)));
+    let names = wanted.unwrap_or_else(|| reader.column_names().to_vec());
+    taken.widen(&names);
+    let pairs = unique_pairs(&names, taken.looks.iter().map(|look| &look.rows));
+    let read = taken.looks.into_iter().map(Look::finish).collect();
+    let (columns, pairs) = match fields {
+        Some(fields) => in_order(fields, read, &pairs),
+        None => (read, pairs),
+    };
+    Ok(Sample {
+        columns,
+        records: taken.records,
+        files: found.len(),
+        whole: ended && found.len() == 1,
+        named_by_record: connection.source_type == SourceType::Csv && declared.header,
+        pairs,
+    })
+}
+
+/// What of a sample was seen so far.
+struct Taken<'a> {
+    looks: Vec<Look>,
+    records: u64,
+    /// Whether a batch held more records than were taken.
+    cut: bool,
+    null_tokens: &'a [String],
+    key: Option<SampleKey>,
+}
+
+impl Taken<'_> {
+    /// A look for each column.
+    fn widen(&mut self, names: &[String]) {
+        let known = self.looks.len();
+        self.looks.extend(names.iter().enumerate().skip(known).map(|(place, name)| Look::new(name, place, self.key)));
+    }
+
+    fn take(&mut self, batch: &RawBatch, names: &[String]) {
+        self.widen(names);
         let refused: BTreeSet<usize> = batch.malformed.iter().filter_map(|(row, _)| usize::try_from(*row).ok()).collect();
-        let rows = batch.rows.min(usize::try_from(RECORDS_MAX - records).unwrap_or(usize::MAX));
-        for (look, cells) in looks.iter_mut().zip(&batch.columns) {
-            let Cells::Text(texts) = cells else { continue };
-            for row in (0..rows).filter(|row| !refused.contains(row)) {
-                match texts.get(row) {
-                    Some(cell) => look.take(cell.bytes, cell.kind, &declared.null_tokens),
-                    None => look.absent = true,
+        let rows = batch.rows.min(usize::try_from(RECORDS_MAX - self.records).unwrap_or(usize::MAX));
+        self.cut = rows < batch.rows;
+        for (look, cells) in self.looks.iter_mut().zip(&batch.columns) {
+            match cells {
+                Cells::Text(texts) => {
+                    for row in (0..rows).filter(|row| !refused.contains(row)) {
+                        match texts.get(row) {
+                            Some(cell) => look.take(cell.bytes, cell.kind, self.null_tokens),
+                            None => look.take(b"", CellKind::Null, self.null_tokens),
+                        }
+                    }
                 }
+                Cells::Typed(array) => typed(look, array, rows),
             }
         }
-        records += u64::try_from(rows).unwrap_or(0);
-    }
-    let names = names.unwrap_or_else(|| reader.column_names().to_vec());
-    looks.resize_with(names.len(), Look::default);
-    let columns = names.into_iter().zip(looks).map(|(name, look)| look.finish(name)).collect();
-    Ok(Sample { columns, records, files: found.len() })
-}
-
-/// The types that a column of texts may have, the narrowest first.
-const CANDIDATES: [ColumnType; 8] = [
-    ColumnType::Boolean,
-    ColumnType::Int32,
-    ColumnType::Int64,
-    ColumnType::Float64,
-    ColumnType::Date,
-    ColumnType::Timestamp { zone: true },
-    ColumnType::Timestamp { zone: false },
-    ColumnType::String,
-];
-
-/// Which types hold every value so far.
-#[derive(Debug)]
-struct Look {
-    held: [bool; CANDIDATES.len()],
-    seen: bool,
-    nested: bool,
-    nulls: BTreeSet<&'static str>,
-    absent: bool,
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self { held: [true; CANDIDATES.len()], seen: false, nested: false, nulls: BTreeSet::new(), absent: false }
+        self.records += u64::try_from(rows).unwrap_or(0);
     }
 }
 
-impl Look {
-    /// Takes a cell; `declared` are the dataset's words for "no value".
-    fn take(&mut self, bytes: &[u8], kind: CellKind, declared: &[String]) {
-        if kind == CellKind::Null || (kind == CellKind::Text && declared.iter().any(|word| word.as_bytes() == bytes)) {
-            self.absent = true;
-            return;
+/// Values of a typed source, as texts.
+fn typed(look: &mut Look, array: &ArrayRef, rows: usize) {
+    look.is_typed(array.data_type());
+    let options = FormatOptions::new().with_display_error(true);
+    let formatter = ArrayFormatter::try_new(array, &options).ok();
+    let nulls = array.logical_nulls();
+    for row in 0..rows.min(array.len()) {
+        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            look.take(b"", CellKind::Null, &[]);
+            continue;
         }
-        if kind == CellKind::Text
-            && let Some(word) = USUAL_NULLS.iter().find(|word| word.as_bytes() == bytes)
-        {
-            self.nulls.insert(word);
-            self.absent = true;
-            return;
-        }
-        self.seen = true;
-        self.nested |= kind == CellKind::Nested;
-        for (held, ty) in self.held.iter_mut().zip(CANDIDATES) {
-            *held = *held && comes_as(kind, ty) && ty.holds(bytes);
+        let bytes = array.as_binary_opt::<i32>().map(|bytes| bytes.value(row));
+        match (bytes, &formatter) {
+            (Some(bytes), _) => look.take(bytes, CellKind::String, &[]),
+            (None, Some(formatter)) => look.take(formatter.value(row).to_string().as_bytes(), CellKind::String, &[]),
+            (None, None) => look.take(b"", CellKind::TooLong, &[]),
         }
     }
+}
 
-    fn finish(self, name: String) -> SampledColumn {
-        let ty = CANDIDATES.into_iter().zip(self.held).find(|(_, held)| *held).map(|(ty, _)| ty);
-        let (kind, ty) = match (self.seen, self.nested) {
-            (false, _) => (InferredKind::Unknown, Some(ColumnType::String)),
-            (true, true) => (InferredKind::Nested, None),
-            (true, false) => (ty.map_or(InferredKind::Text, kind_of), ty),
-        };
-        SampledColumn { name, kind, ty, null_tokens: self.nulls.into_iter().collect(), always_present: self.seen && !self.absent }
+/// Columns that were read among those that were not, in the order of the file.
+fn in_order(fields: Vec<ParquetField>, read: Vec<SampledColumn>, pairs: &[(usize, usize)]) -> (Vec<SampledColumn>, Vec<(usize, usize)>) {
+    let mut read = read.into_iter();
+    let mut places = Vec::new();
+    let mut columns = Vec::new();
+    for (place, field) in fields.into_iter().enumerate() {
+        columns.push(match field.unread() {
+            Some(why) => unread(&field, why),
+            None => {
+                places.push(place);
+                match read.next() {
+                    Some(column) => column,
+                    None => unread(&field, "it was not read"),
+                }
+            }
+        });
+    }
+    let place = |at: usize| places.get(at).copied();
+    let pairs = pairs.iter().filter_map(|(one, other)| Some((place(*one)?, place(*other)?))).collect();
+    (columns, pairs)
+}
+
+fn unread(field: &ParquetField, why: &'static str) -> SampledColumn {
+    let kind =
+        if field.data_type.is_nested() { InferredKind::Nested } else { of_type(&field.data_type).map_or(InferredKind::Text, kind_of) };
+    SampledColumn {
+        kind,
+        ty: None,
+        null_tokens: Vec::new(),
+        always_present: false,
+        profile: Profiler::new(&field.name).finish(),
+        distinct: Distinct::default(),
+        unread: Some(why),
+        name: field.name.clone(),
     }
 }
 
-/// Whether the gate reads values of the type from such cells.
-fn comes_as(kind: CellKind, ty: ColumnType) -> bool {
-    match kind {
-        CellKind::Text | CellKind::Quoted => true,
-        CellKind::Bool => ty == ColumnType::Boolean,
-        CellKind::Number => matches!(ty, ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float64),
-        // A JSON string that looks like a number was meant as text.
-        CellKind::String => matches!(ty, ColumnType::Date | ColumnType::Timestamp { .. } | ColumnType::String),
-        CellKind::Null | CellKind::Nested | CellKind::TooLong => false,
-    }
-}
-
-fn kind_of(ty: ColumnType) -> InferredKind {
-    match ty {
-        ColumnType::Boolean => InferredKind::Boolean,
-        ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => InferredKind::Integer,
-        ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal { .. } => InferredKind::Number,
-        ColumnType::Date => InferredKind::Date,
-        ColumnType::Timestamp { .. } => InferredKind::Timestamp,
-        ColumnType::Time | ColumnType::String => InferredKind::Text,
-    }
-}
-
-/// The type of a Parquet column; none for what the gate does not read.
-fn of_type(data_type: &DataType) -> Option<ColumnType> {
-    Some(match data_type {
-        DataType::Boolean => ColumnType::Boolean,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => ColumnType::Int32,
-        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => ColumnType::Int64,
-        DataType::Float32 | DataType::Float64 => ColumnType::Float64,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) => {
-            ColumnType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
+impl ParquetField {
+    /// Why its values are not read, where they are not.
+    fn unread(&self) -> Option<&'static str> {
+        match &self.data_type {
+            data_type if data_type.is_nested() => Some("it is nested; flatten it at the source"),
+            DataType::Timestamp(..) if self.int96 => {
+                Some("it holds INT96 timestamps, which wrap round outside the years 1678 to 2261; write it as TIMESTAMP_MICROS")
+            }
+            data_type if of_type(data_type).is_none() => Some("no type holds all of its values; correct it at the source"),
+            _ => None,
         }
-        DataType::Date32 | DataType::Date64 => ColumnType::Date,
-        DataType::Timestamp(_, zone) => ColumnType::Timestamp { zone: zone.is_some() },
-        DataType::Time32(_) | DataType::Time64(_) => ColumnType::Time,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
-            ColumnType::String
-        }
-        DataType::Dictionary(_, values) => return of_type(values),
-        _ => return None,
-    })
+    }
 }

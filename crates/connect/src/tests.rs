@@ -4,11 +4,12 @@ mod approval;
 mod connection;
 mod csv_cases;
 mod csv_judge;
-mod draft_cases;
+mod discovery;
 mod error_texts;
 mod files_and_streams;
 mod ndjson_cases;
 mod parquet_cases;
+mod proposal_cases;
 mod sink_cases;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 
+use crate::inspect::{Kind, Waived};
 use crate::raw::Malformed;
 
 /// Rows that hold every rule that can be judged row by row. Only the gate makes one; a sink takes nothing else.
@@ -94,11 +95,17 @@ pub enum Rule {
     UniqueInTable,
     /// `primaryKey`: the table has the key already.
     PrimaryKeyInTable,
+    /// Content inspection found a risk.
+    Content(Kind),
+    /// `polder.mask`: nothing is left of the value after its normalisation.
+    Normalise,
+    /// `polder.mask`: in a replay, a value that broke a rule of its masked column and was not kept.
+    Withheld,
 }
 
 impl Rule {
     /// Every rule, in a fixed order: the place is the rule's number in a quarantine record, so only append.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 38] = [
         Self::Malformed(Malformed::Ragged),
         Self::Malformed(Malformed::TooLong),
         Self::Malformed(Malformed::BadQuote),
@@ -128,6 +135,15 @@ impl Rule {
         Self::PrimaryKey,
         Self::UniqueInTable,
         Self::PrimaryKeyInTable,
+        Self::Content(Kind::Pattern),
+        Self::Content(Kind::Markup),
+        Self::Content(Kind::Formula),
+        Self::Content(Kind::Control),
+        Self::Content(Kind::Bidi),
+        Self::Content(Kind::Homoglyph),
+        Self::Content(Kind::Oversized),
+        Self::Normalise,
+        Self::Withheld,
     ];
 
     /// The rule's name in reports, which is the contract's key where there is one.
@@ -155,6 +171,16 @@ impl Rule {
             Self::PrimaryKey => "primaryKey",
             Self::UniqueInTable => "unique:in_table",
             Self::PrimaryKeyInTable => "primaryKey:in_table",
+            Self::Content(Kind::Pattern) => "content:pattern",
+            Self::Content(Kind::Markup) => "content:markup",
+            Self::Content(Kind::Formula) => "content:formula",
+            Self::Content(Kind::Control) => "content:control",
+            Self::Content(Kind::Bidi) => "content:bidi",
+            Self::Content(Kind::Homoglyph) => "content:homoglyph",
+            Self::Content(Kind::Oversized) => "content:oversized",
+            Self::Content(Kind::Personal) => "content:personal",
+            Self::Normalise => "mask:normalise",
+            Self::Withheld => "mask:not_kept",
         }
     }
 
@@ -188,12 +214,28 @@ pub struct Rejection {
     pub column: Option<String>,
     /// The rule.
     pub rule: Rule,
+    /// What content inspection shows of the value.
+    pub finding: Option<Finding>,
     row: Vec<u8>,
+}
+
+/// What a finding of content inspection shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule of YARA that was found, for a finding of that kind.
+    pub pattern: Option<&'static str>,
+    /// The value's shape, for the first row of its kind and column in a batch: never the value.
+    pub masked: Option<String>,
 }
 
 impl Rejection {
     pub(crate) fn new(file: Arc<str>, record: u64, ordinal: u64, column: Option<String>, rule: Rule, row: Vec<u8>) -> Self {
-        Self { file, record, ordinal, column, rule, row }
+        Self { file, record, ordinal, column, rule, finding: None, row }
+    }
+
+    pub(crate) fn with_finding(mut self, finding: Option<Finding>) -> Self {
+        self.finding = finding;
+        self
     }
 
     /// The row's cells in the authorised columns, in the encoding of `docs/format/quarantine.md`, for the sealed quarantine and
@@ -222,6 +264,8 @@ pub struct Checked {
     pub admitted: Admitted,
     /// What may not, by place in the batch.
     pub rejections: Vec<Rejection>,
+    /// What content inspection found and the contract waives.
+    pub waived: Vec<Waived>,
 }
 
 #[cfg(test)]

@@ -111,9 +111,76 @@ pub fn approval_text(contract: &Contract) -> String {
 /// # Errors
 /// When the verifier key is not one, or the signature is not by it.
 pub fn approval_file(contract: &Contract, vkey: &str, signature: &[u8; 64]) -> Result<String, ApprovalError> {
+    signed_note(&approval_text(contract), vkey, signature)
+}
+
+/// Every enrolled approver who signed a contract as it stands, in the order of the file: at least one.
+///
+/// # Errors
+/// When there is no approval, it is for another text, or no enrolled approver signed it.
+pub fn signers<'a>(
+    contract: &Contract,
+    approval: Option<&str>,
+    enrolled: &'a [ApproverPublic],
+) -> Result<Vec<&'a ApproverPublic>, ApprovalError> {
+    let table = || contract.table.to_string();
+    let Some(approval) = approval else { return Err(ApprovalError::Missing { table: table() }) };
+    note_signers("polder contract approval v1", &approval_text(contract), approval, enrolled).map_err(|unsigned| match unsigned {
+        Unsigned::Damaged(problem) => ApprovalError::Damaged { table: table(), problem },
+        Unsigned::NotEnrolled => ApprovalError::NotEnrolled { table: table() },
+        Unsigned::Changed => ApprovalError::Changed { table: table() },
+    })
+}
+
+/// Why a signed note approves nothing.
+pub(crate) enum Unsigned {
+    /// It is no such note, or a signature by an enrolled key does not verify.
+    Damaged(&'static str),
+    /// Nobody who is enrolled signed it.
+    NotEnrolled,
+    /// It is a note of another text.
+    Changed,
+}
+
+/// Every enrolled approver who signed a text, by a signed note that begins with a heading.
+pub(crate) fn note_signers<'a>(
+    heading: &str,
+    wanted: &str,
+    note: &str,
+    enrolled: &'a [ApproverPublic],
+) -> Result<Vec<&'a ApproverPublic>, Unsigned> {
+    let (text, signatures) = note.split_once("\n\n").ok_or(Unsigned::Damaged("it has no signature"))?;
+    let text = format!("{text}\n");
+    if text.lines().next() != Some(heading) {
+        return Err(Unsigned::Damaged("it is not an approval of version 1"));
+    }
+    let mut signers = Vec::new();
+    for line in signatures.lines().take(SIGNATURES_MAX) {
+        let no_signature = || Unsigned::Damaged("a line is not a signature");
+        let mut parts = line.strip_prefix("\u{2014} ").ok_or_else(no_signature)?.split(' ');
+        let (Some(name), Some(signed), None) = (parts.next(), parts.next(), parts.next()) else { return Err(no_signature()) };
+        let signed = STANDARD.decode(signed).map_err(|_| Unsigned::Damaged("a signature is not base64"))?;
+        let (id, signature) = signed.split_first_chunk::<4>().ok_or(Unsigned::Damaged("a signature is too short"))?;
+        if let Some(approver) = enrolled.iter().find(|approver| approver.name == name && approver.id() == *id) {
+            if !approver.verifies(&text, signature) {
+                return Err(Unsigned::Damaged("a signature does not verify"));
+            }
+            signers.push(approver);
+        }
+    }
+    if signers.is_empty() {
+        return Err(Unsigned::NotEnrolled);
+    }
+    if text == wanted { Ok(signers) } else { Err(Unsigned::Changed) }
+}
+
+/// A text with a signature of it by the key of `vkey`, as a signed note.
+///
+/// # Errors
+/// When the verifier key is not one, or the signature is not by it.
+pub(crate) fn signed_note(text: &str, vkey: &str, signature: &[u8; 64]) -> Result<String, ApprovalError> {
     let approver = ApproverPublic::parse(vkey)?;
-    let text = approval_text(contract);
-    if !approver.verifies(&text, signature) {
+    if !approver.verifies(text, signature) {
         return Err(ApprovalError::Enrolment { problem: "the signature is not by this key" });
     }
     let mut signed = approver.id().to_vec();
@@ -134,33 +201,9 @@ impl Approved {
     /// # Errors
     /// When there is no approval, it is for another text, or no enrolled approver signed it.
     pub fn verify(contract: Contract, approval: Option<&str>, enrolled: &[ApproverPublic]) -> Result<Self, ApprovalError> {
-        let table = || contract.table.as_str().to_owned();
-        let Some(approval) = approval else { return Err(ApprovalError::Missing { table: table() }) };
-        let damaged = |problem| ApprovalError::Damaged { table: contract.table.as_str().to_owned(), problem };
-        let (text, signatures) = approval.split_once("\n\n").ok_or_else(|| damaged("it has no signature"))?;
-        let text = format!("{text}\n");
-        if !text.starts_with("polder contract approval v1\n") {
-            return Err(damaged("it is not an approval of version 1"));
-        }
-        let mut signer = None;
-        for line in signatures.lines().take(SIGNATURES_MAX) {
-            let mut parts = line.strip_prefix("\u{2014} ").ok_or_else(|| damaged("a line is not a signature"))?.split(' ');
-            let (Some(name), Some(signed), None) = (parts.next(), parts.next(), parts.next()) else {
-                return Err(damaged("a line is not a signature"));
-            };
-            let signed = STANDARD.decode(signed).map_err(|_| damaged("a signature is not base64"))?;
-            let Some((id, signature)) = signed.split_first_chunk::<4>() else { return Err(damaged("a signature is too short")) };
-            if let Some(approver) = enrolled.iter().find(|approver| approver.name == name && approver.id() == *id) {
-                if !approver.verifies(&text, signature) {
-                    return Err(damaged("a signature does not verify"));
-                }
-                signer = signer.or(Some(approver.name.clone()));
-            }
-        }
-        let Some(approver) = signer else { return Err(ApprovalError::NotEnrolled { table: table() }) };
-        if text != approval_text(&contract) {
-            return Err(ApprovalError::Changed { table: table() });
-        }
+        let signed = signers(&contract, approval, enrolled)?;
+        let first = signed.first().ok_or_else(|| ApprovalError::NotEnrolled { table: contract.table.to_string() })?;
+        let approver = first.name.clone();
         Ok(Self { contract: Arc::new(contract), approver })
     }
 
@@ -193,12 +236,15 @@ impl Approved {
             source: format!("model:{table}"),
             table,
             columns,
+            quality: Vec::new(),
             on_violation: OnViolation::Fail,
             disposition: Disposition::Replace,
             reject_limit: 0.0,
+            max_row_bytes: usize::MAX,
             null_tokens: Vec::new(),
             notes: Vec::new(),
             semantic: sha256(meaning.as_bytes()),
+            derived: true,
         };
         Ok(Self { contract: Arc::new(contract), approver: "derived".to_owned() })
     }

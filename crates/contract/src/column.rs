@@ -3,7 +3,11 @@
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use polder_types::limit::FIELD_MAX_BYTES;
 
+use crate::discover::PersonalKind;
+use crate::inspect::waiver::Waiver;
+use crate::mask::Mask;
 use crate::parse::{self, number};
+use crate::quality::Measure;
 use crate::time::TimeReader;
 
 /// The type of a column. Every one has a place in a Delta table; nothing wider is invented and nothing is rounded.
@@ -128,7 +132,12 @@ pub struct Column {
     pub name: String,
     /// Name in the source.
     pub physical_name: String,
+    /// The type of the values as they come, to which all rules hold; the table's is [`Column::stored`].
     pub ty: ColumnType,
+    /// What is made of a value before it is stored.
+    pub mask: Option<Mask>,
+    /// Domains under which columns of this name may stand elsewhere.
+    pub accepted_domains: Vec<String>,
     pub required: bool,
     pub unique: bool,
     /// Place in the primary key, from 1.
@@ -149,6 +158,8 @@ pub struct Column {
     pub default_zone: Option<String>,
     /// The only values that are valid.
     pub valid_values: Option<Vec<String>>,
+    /// Rules over a whole load.
+    pub quality: Vec<Measure>,
     /// Unquoted texts that mean null, beside those of the dataset.
     pub null_tokens: Vec<String>,
     /// Whether NaN and infinity are values.
@@ -157,6 +168,10 @@ pub struct Column {
     pub from_text: bool,
     /// As the contract says, for policies.
     pub classification: Option<String>,
+    /// What content inspection may find in it.
+    pub waivers: Vec<Waiver>,
+    /// Kinds of personal data that it may hold whatever its classification.
+    pub personal: Vec<PersonalKind>,
     /// Line of the contract file, from 1.
     pub line: u64,
 }
@@ -168,6 +183,8 @@ impl Column {
             name: name.to_owned(),
             physical_name: name.to_owned(),
             ty,
+            mask: None,
+            accepted_domains: Vec::new(),
             required: false,
             unique: false,
             primary_key: None,
@@ -180,12 +197,25 @@ impl Column {
             format: None,
             default_zone: None,
             valid_values: None,
+            quality: Vec::new(),
             null_tokens: Vec::new(),
             allow_nan: false,
             from_text: false,
             classification: None,
+            waivers: Vec::new(),
+            personal: Vec::new(),
             line: 0,
         }
+    }
+
+    /// SHA-256 of the rules that a single value is held to.
+    pub(crate) fn rules_hash(&self) -> [u8; 32] {
+        let Self { ty, bounds, multiple_of, min_length, max_length, pattern, .. } = self;
+        let Self { text_format, format, default_zone, valid_values, allow_nan, .. } = self;
+        let rules = format!(
+            "{ty}\n{bounds:?}\n{multiple_of:?}\n{min_length:?}\n{max_length:?}\n{pattern:?}\n{text_format:?}\n{format:?}\n{default_zone:?}\n{valid_values:?}\n{allow_nan}"
+        );
+        polder_crypto::sha256(rules.as_bytes())
     }
 
     /// Whether null is a value of the column.
@@ -193,8 +223,13 @@ impl Column {
         !self.required && self.primary_key.is_none()
     }
 
-    /// The Arrow field.
-    pub fn field(&self) -> Field {
-        Field::new(&self.name, self.ty.arrow(), self.nullable())
+    /// The type in the table; none when nothing of the column is stored.
+    pub fn stored(&self) -> Option<ColumnType> {
+        self.mask.as_ref().map_or(Some(self.ty), |mask| mask.stored(self.ty))
+    }
+
+    /// The Arrow field in the table; none when nothing of the column is stored.
+    pub fn field(&self) -> Option<Field> {
+        Some(Field::new(&self.name, self.stored()?.arrow(), self.nullable()))
     }
 }

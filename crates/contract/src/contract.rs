@@ -1,11 +1,13 @@
 //! A contract, read and checked: one table, its source, its columns and what happens to rows that break it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use polder_types::TableName;
 
 use crate::column::Column;
+use crate::quality::Measure;
 
 /// What happens when a row breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +43,7 @@ pub struct Note {
 }
 
 /// A contract that was read without an error. It lets nothing in until it is approved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Contract {
     /// `id`
     pub id: String,
@@ -61,17 +63,23 @@ pub struct Contract {
     pub source: String,
     /// In the order of the file.
     pub columns: Vec<Column>,
+    /// Rules over the number of rows of a load.
+    pub quality: Vec<Measure>,
     /// `polder.onViolation`
     pub on_violation: OnViolation,
     /// `polder.disposition`
     pub disposition: Disposition,
     /// `polder.rejectLimit`: share of the rows read, 0 to 1.
     pub reject_limit: f64,
+    /// `polder.maxRowBytes`: what the texts of one row may hold together.
+    pub max_row_bytes: usize,
     /// `polder.nullTokens`
     pub null_tokens: Vec<String>,
     /// What the contract says and Polder does not enforce.
     pub notes: Vec<Note>,
     pub(crate) semantic: [u8; 32],
+    /// Whether it is a model's, whose rows other contracts let in.
+    pub(crate) derived: bool,
 }
 
 impl Contract {
@@ -82,7 +90,18 @@ impl Contract {
 
     /// The schema of the table and of every admitted batch.
     pub fn arrow_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().map(Column::field).collect::<Vec<_>>()))
+        Arc::new(Schema::new(self.columns.iter().filter_map(Column::field).collect::<Vec<_>>()))
+    }
+
+    /// The place in the table of a column of the contract; none when nothing of it is stored.
+    pub(crate) fn stored_place(&self, place: usize) -> Option<usize> {
+        self.columns.get(place)?.stored()?;
+        Some(self.columns.iter().take(place).filter(|column| column.stored().is_some()).count())
+    }
+
+    /// The domains under which columns are masked, each once.
+    pub fn domains(&self) -> BTreeSet<&str> {
+        self.columns.iter().filter_map(|column| column.mask.as_ref()?.domain()).collect()
     }
 
     /// Places of the primary key's columns, in the key's order. Empty without a primary key.

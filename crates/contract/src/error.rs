@@ -40,12 +40,28 @@ pub enum Error {
     /// A pattern or format that the contract's reader had accepted no longer compiles.
     #[error("open gate: column {column:?}: its {what} does not compile; run `polder contract check`")]
     Rule { column: String, what: &'static str },
+    /// The program gave no key of a domain.
+    #[error("open gate: column {column:?}: there is no key of domain {domain}; report this as a defect")]
+    FieldKey { column: String, domain: String },
+    /// A column cannot be masked.
+    #[error("check batch of {file:?}: mask column {column:?}")]
+    Mask {
+        file: String,
+        column: String,
+        #[source]
+        source: polder_crypto::Error,
+    },
     /// A quarantine object does not read.
     #[error("read quarantined rows: {what}; restore the object from a backup, or open it with the version of Polder that wrote it")]
     Quarantine { what: &'static str },
     /// The contract wants what the quarantine has not kept.
     #[error("replay quarantined rows: column {column:?} was not authorised when they were kept; load them from the source again")]
     NotKept { column: String },
+    /// The contract masks a column otherwise than when its rows were kept.
+    #[error(
+        "replay quarantined rows: column {column:?} was masked otherwise, or held to other rules, when they were kept; load them from the source again"
+    )]
+    MaskedOtherwise { column: String },
     /// The counts of a load do not close.
     #[error(
         "close the counts: {read} rows read are not {loaded} loaded + {rejected} rejected + {quarantined} quarantined; nothing was committed: run the load again, and report this if it recurs"
@@ -66,12 +82,25 @@ pub enum Error {
         "close the counts: {refused} of {read} rows broke the contract, more than its polder.rejectLimit of {limit}; nothing was committed: correct the source or the contract"
     )]
     RejectLimit { refused: u64, read: u64, limit: f64 },
+    /// A rule over the whole load does not hold.
+    #[error(
+        "close the counts: {metric}{of} is {count} of {rows} rows, and must be {wanted}; nothing was committed: correct the source or the contract"
+    )]
+    Quality { metric: &'static str, of: String, count: u64, rows: u64, wanted: String },
     /// All rows were refused.
     #[error("close the counts: none of {read} rows was loaded; nothing was committed: correct the source or the contract")]
     NothingLoaded { read: u64 },
     /// Rows went where the contract sends none.
     #[error("close the counts: the contract says {says}, but {rows} rows were {went}; nothing was committed: report this as a defect")]
     Disposal { says: &'static str, rows: u64, went: &'static str },
+    /// Content inspection failed, which lets nothing through.
+    #[error("inspect the content: {what}; nothing was committed: run the load again, and report this if it recurs")]
+    Patterns { what: &'static str },
+    /// A column holds personal data that it must not hold.
+    #[error(
+        "inspect the content: column {column:?} holds personal data ({kind}, because of {because}, in {percent}% of the values looked at), which its classification does not allow; nothing was committed: classify it as personal, name the kind in its polder.personal, or leave the column out"
+    )]
+    Personal { column: String, kind: &'static str, because: &'static str, percent: u64 },
     /// `finish` was called before.
     #[error("check batch: the gate is closed; report this as a defect")]
     Closed,
@@ -81,16 +110,21 @@ impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Shape { .. } | Self::Build { .. } | Self::Key | Self::Closed => ErrorKind::Internal,
+            Self::Shape { .. } | Self::Build { .. } | Self::Key | Self::FieldKey { .. } | Self::Closed | Self::Patterns { .. } => {
+                ErrorKind::Internal
+            }
+            Self::Mask { source, .. } => source.kind(),
             Self::Spill { .. } => ErrorKind::Unavailable,
             Self::Lookup { kind, .. } => *kind,
-            Self::LookupSchema { .. } | Self::Rule { .. } | Self::NotKept { .. } => ErrorKind::Invalid,
+            Self::LookupSchema { .. } | Self::Rule { .. } | Self::NotKept { .. } | Self::MaskedOtherwise { .. } => ErrorKind::Invalid,
             Self::Quarantine { .. } => ErrorKind::Corrupt,
             Self::Counts { .. }
             | Self::GateCount { .. }
             | Self::Violation { .. }
             | Self::RejectLimit { .. }
             | Self::NothingLoaded { .. }
+            | Self::Personal { .. }
+            | Self::Quality { .. }
             | Self::Disposal { .. } => ErrorKind::Rejected,
         }
     }
@@ -113,6 +147,11 @@ mod tests {
             Error::Rule { column: "c".into(), what: "pattern" },
             Error::Quarantine { what: "a row is cut" },
             Error::NotKept { column: "c".into() },
+            Error::Personal { column: "c".into(), kind: "e-mail address", because: "its values", percent: 97 },
+            Error::Patterns { what: "the search for patterns failed" },
+            Error::FieldKey { column: "c".into(), domain: "people".into() },
+            Error::Mask { file: "a.csv".into(), column: "c".into(), source: polder_crypto::Error::Cipher },
+            Error::MaskedOtherwise { column: "c".into() },
             Error::Closed,
         ];
         let texts: Vec<String> = errors.iter().map(|error| format!("{} | {error}", error.kind().name())).collect();

@@ -2,24 +2,28 @@
 
 pub(crate) mod faults;
 pub(crate) mod plan;
-mod text;
+pub(crate) mod text;
 mod typed;
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use parking_lot::Mutex;
 use polder_types::Secret;
 
-use crate::admitted::{Admitted, Checked, Rejection};
+use crate::admitted::{Admitted, Checked, Finding, Rejection, Rule};
 use crate::approval::Approved;
 use crate::error::Error;
 use crate::gate::faults::{Fault, Faults};
 use crate::gate::plan::Plan;
+use crate::inspect::{Inspection, Kind, Patterns, Waived, masked as shape_of};
+use crate::mask::apply::{Failed, MaskedColumn, Masker, Masking};
+use crate::quality::{Measured, Tally};
 use crate::quarantine;
 use crate::raw::{Cells, RawBatch};
 use crate::spill::{KeyLookup, SpillFiles};
@@ -41,8 +45,15 @@ pub struct GateOptions {
     pub existing: Option<Box<dyn KeyLookup>>,
     /// Memory for unique keys, in bytes.
     pub unique_memory_bytes: usize,
+    /// The rules of YARA that texts are held to; those that every gate has, unless the project has more.
+    pub patterns: Option<Patterns>,
+    /// Whether this is a whole load of a source, whose number of rows a rule may bound; a replay of some rows is none.
+    pub whole_load: bool,
+    /// What masked columns need; none for a contract that masks nothing, or without a domain.
+    pub masking: Option<Masking>,
     /// What a test makes the gate do wrong.
     pub faults: Option<Arc<dyn GateFaults>>,
+    uninspected: bool,
 }
 
 /// Faults that a seeded test injects into the gate, to see that the counts find them.
@@ -54,7 +65,26 @@ pub trait GateFaults: Send + Sync {
 impl GateOptions {
     /// Without null tokens and existing keys, with the default memory.
     pub fn new(key: Secret<Vec<u8>>, spill: Arc<dyn SpillFiles>) -> Self {
-        Self { null_tokens: Vec::new(), key, spill, existing: None, unique_memory_bytes: UNIQUE_MEMORY_DEFAULT_BYTES, faults: None }
+        Self {
+            null_tokens: Vec::new(),
+            key,
+            spill,
+            existing: None,
+            unique_memory_bytes: UNIQUE_MEMORY_DEFAULT_BYTES,
+            whole_load: true,
+            masking: None,
+            patterns: None,
+            faults: None,
+            uninspected: false,
+        }
+    }
+
+    /// Without content inspection, to measure what it costs: for examples of this crate only, which a test sees to.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn uninspected_for_measurement(mut self) -> Self {
+        self.uninspected = true;
+        self
     }
 }
 
@@ -63,7 +93,12 @@ pub struct Gate {
     contract: Arc<Approved>,
     schema: SchemaRef,
     plans: Vec<Plan>,
+    inspection: Option<Inspection>,
+    /// Beside the plans; none where a column is stored as it came.
+    maskers: Vec<Option<Masker>>,
     unique: Unique,
+    tally: Tally,
+    whole_load: bool,
     seen: Mutex<Seen>,
     faults: Option<Arc<dyn GateFaults>>,
     checked: AtomicU64,
@@ -88,11 +123,28 @@ impl Gate {
         let tokens: Vec<String> = options.null_tokens.iter().chain(&contract.null_tokens).cloned().collect();
         let plans =
             contract.columns.iter().enumerate().map(|(place, column)| Plan::new(place, column, &tokens)).collect::<Result<Vec<_>, _>>()?;
+        let masking = options.masking.as_ref();
+        let maskers = contract
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| Masker::new(place, column, masking))
+            .collect::<Result<Vec<_>, _>>()?;
         let unique =
             Unique::new(&contract, UniqueOptions { key: &options.key, spill: options.spill, memory_bytes: options.unique_memory_bytes })?;
+        // Rows of a model were inspected where they came in.
+        let inspection = match (options.uninspected || contract.derived, options.patterns) {
+            (true, _) => None,
+            (false, Some(patterns)) => Some(Inspection::new(&contract, patterns)),
+            (false, None) => Some(Inspection::new(&contract, Patterns::builtin()?)),
+        };
         Ok(Self {
             schema: contract.arrow_schema(),
             plans,
+            inspection,
+            maskers,
+            tally: Tally::of(&contract),
+            whole_load: options.whole_load,
             unique,
             seen: Mutex::new(Seen { existing: options.existing, ..Seen::default() }),
             contract,
@@ -119,26 +171,55 @@ impl Gate {
         self.check_shape(&raw)?;
         let mut faults = Faults::new(raw.rows);
         for (row, malformed) in &raw.malformed {
-            faults.add(usize::try_from(*row).unwrap_or(usize::MAX), None, crate::admitted::Rule::Malformed(*malformed));
+            faults.add(usize::try_from(*row).unwrap_or(usize::MAX), None, Rule::Malformed(*malformed));
         }
         let mut arrays = Vec::with_capacity(self.plans.len());
-        for (plan, cells) in self.plans.iter().zip(&raw.columns) {
-            let array = match cells {
-                Cells::Text(cells) => text::check(plan, cells, &mut faults),
-                Cells::Typed(array) => typed::check(plan, array, &mut faults),
-            };
-            arrays.push(array.map_err(|source| self.build_error(&raw, plan, source))?);
+        // Beside the plans: what would be stored.
+        let mut inspected = Vec::with_capacity(self.plans.len());
+        let mut masked: Vec<Option<MaskedColumn>> = Vec::with_capacity(self.plans.len());
+        for ((plan, masker), cells) in self.plans.iter().zip(&self.maskers).zip(&raw.columns) {
+            match masker {
+                None => {
+                    let array = check_cells(plan, cells, &mut faults).map_err(|source| self.build_error(&raw, plan, source))?;
+                    inspected.push(Arc::clone(&array));
+                    arrays.push(array);
+                    masked.push(None);
+                }
+                Some(masker) => {
+                    let column = masker.apply(plan, cells, &mut faults).map_err(|failed| self.mask_error(&raw, plan, failed))?;
+                    inspected.push(column.array.clone().unwrap_or_else(|| Arc::new(NullArray::new(raw.rows))));
+                    arrays.extend(column.array.clone());
+                    masked.push(Some(column));
+                }
+            }
         }
+        let waived = match &self.inspection {
+            Some(inspection) => inspection.check(&inspected, raw.first_ordinal, &mut faults)?,
+            None => Vec::new(),
+        };
         let (mut batch, mut ordinals) = self.admit(&raw, arrays, &faults)?;
         let number = self.checked.fetch_add(1, Ordering::Relaxed);
         if self.faults.as_ref().is_some_and(|faults| faults.lose_batch(number)) {
             (batch, ordinals) = (batch.slice(0, 0), Vec::new());
         }
         self.unique.add(&batch, &ordinals, raw.first_ordinal)?;
+        self.tally.add(&self.contract, &batch);
         let admitted = Admitted::new(batch, raw.first_ordinal, ordinals);
         self.note(&raw, &admitted)?;
-        let rejections = faults.sorted().into_iter().map(|fault| self.rejection(&raw, fault)).collect();
-        Ok(Checked { admitted, rejections })
+        // Of each column and kind one value's shape is shown.
+        let mut shown: Vec<(Option<u32>, Rule)> = Vec::new();
+        let rejections = faults.sorted().into_iter().map(|fault| {
+            let first = matches!(fault.rule, Rule::Content(_)) && !shown.contains(&(fault.column, fault.rule));
+            if first {
+                shown.push((fault.column, fault.rule));
+            }
+            self.rejection(&raw, &masked, fault, first)
+        });
+        let waived = waived.into_iter().filter_map(|(place, kind, rows)| {
+            let column = self.plans.get(place)?.column.name.clone();
+            Some(Waived { column, kind, rows })
+        });
+        Ok(Checked { admitted, rejections: rejections.collect(), waived: waived.collect() })
     }
 
     /// Ends the load: which admitted rows are duplicates, of each other or of the table's. Afterwards the gate takes nothing.
@@ -156,7 +237,10 @@ impl Gate {
         };
         origins.sort_unstable_by_key(|origin| origin.first_ordinal);
         let found = self.unique.finish(existing)?;
-        Ok(Duplicates::new(found, origins, rows, admitted))
+        let personal = self.inspection.as_ref().map(Inspection::finish).unwrap_or_default();
+        let measured = Measured { counts: self.tally.counts(), whole_load: self.whole_load };
+        let layout = quarantine::row::staged_as(&self.contract);
+        Ok(Duplicates::new(found, origins, rows, admitted, measured, layout).with_personal(personal))
     }
 
     fn check_shape(&self, raw: &RawBatch) -> Result<(), Error> {
@@ -176,6 +260,14 @@ impl Gate {
     #[cold]
     fn build_error(&self, raw: &RawBatch, plan: &Plan, source: arrow::error::ArrowError) -> Error {
         Error::Build { file: raw.file.to_string(), column: plan.column.name.clone(), source }
+    }
+
+    #[cold]
+    fn mask_error(&self, raw: &RawBatch, plan: &Plan, failed: Failed) -> Error {
+        match failed {
+            Failed::Build(source) => self.build_error(raw, plan, source),
+            Failed::Mask(source) => Error::Mask { file: raw.file.to_string(), column: plan.column.name.clone(), source },
+        }
     }
 
     /// Drops the faulty rows and puts the columns together.
@@ -215,16 +307,42 @@ impl Gate {
         Ok(())
     }
 
-    fn rejection(&self, raw: &RawBatch, fault: Fault) -> Rejection {
+    fn rejection(&self, raw: &RawBatch, masked: &[Option<MaskedColumn>], fault: Fault, shown: bool) -> Rejection {
         let row = u64::from(fault.row);
+        let finding = matches!(fault.rule, Rule::Content(_)).then(|| Finding {
+            pattern: fault.pattern,
+            masked: (shown && fault.rule != Rule::Content(Kind::Oversized)).then(|| shape(raw, &fault)),
+        });
         let column = fault.column.and_then(|place| self.plans.get(usize::try_from(place).ok()?)).map(|plan| plan.column.name.clone());
         let cells = if fault.column.is_none() {
             Vec::new()
         } else {
-            quarantine::row::encode(&raw.columns, usize::try_from(fault.row).unwrap_or(usize::MAX))
+            let row = usize::try_from(fault.row).unwrap_or(usize::MAX);
+            let cells = self.plans.iter().zip(&raw.columns).zip(masked);
+            let cells = cells.map(|((plan, cells), masked)| match masked {
+                // Nothing of the plain value of a masked column is kept anywhere.
+                Some(masked) => masked.kept(plan, cells, row),
+                None => quarantine::row::cell(cells, row),
+            });
+            quarantine::row::encode(raw.columns.len(), cells)
         };
         let (record, ordinal) = (raw.first_record.saturating_add(row), raw.first_ordinal.saturating_add(row));
-        Rejection::new(Arc::clone(&raw.file), record, ordinal, column, fault.rule, cells)
+        Rejection::new(Arc::clone(&raw.file), record, ordinal, column, fault.rule, cells).with_finding(finding)
+    }
+}
+
+/// The shape of the value in which a risk was found.
+fn shape(raw: &RawBatch, fault: &Fault) -> String {
+    let cells = fault.column.and_then(|place| raw.columns.get(usize::try_from(place).ok()?));
+    let value = cells.map(|cells| quarantine::row::cell(cells, usize::try_from(fault.row).unwrap_or(usize::MAX)));
+    shape_of(&String::from_utf8_lossy(&value.map(|(_, bytes)| bytes).unwrap_or_default()))
+}
+
+/// Checks a column, whatever it comes as.
+pub(crate) fn check_cells(plan: &Plan, cells: &Cells, faults: &mut Faults) -> Result<ArrayRef, ArrowError> {
+    match cells {
+        Cells::Text(cells) => text::check(plan, cells, faults),
+        Cells::Typed(array) => typed::check(plan, array, faults),
     }
 }
 

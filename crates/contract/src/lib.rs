@@ -1,4 +1,4 @@
-//! Duty: contracts (ODCS 3.1) and their approvals; the gate that turns raw batches into admitted ones; unique keys; closing the counts.
+//! Duty: contracts (ODCS 3.1) and their approvals; the gate that turns raw batches into admitted ones; content inspection; unique keys; closing the counts.
 //! Never: reads a file, a network or a clock, lets a column in that no contract authorises, changes a value in silence, or puts a row
 //! value into an error.
 //! Enter at: [`Contract`] (what may come in), [`RawBatch`] (what a decoder gives), [`Admitted`] (what a sink takes).
@@ -16,31 +16,48 @@
 
 pub mod admitted;
 pub mod approval;
+pub mod change;
 pub mod column;
 pub mod contract;
+pub mod discover;
+pub mod domains;
+pub mod drift;
+pub mod edit;
+pub mod enrolment;
 pub mod error;
 pub mod gate;
+pub mod inspect;
+pub mod mask;
 pub mod odcs;
 mod parse;
+pub mod quality;
 pub mod quarantine;
 pub mod raw;
 mod read;
 pub mod reconcile;
 pub mod spill;
+pub mod statistics;
 #[cfg(test)]
 mod testing;
 mod time;
 mod unique;
 pub mod yaml;
 
-pub use admitted::{Admitted, Checked, Rejection, Rule};
+pub use admitted::{Admitted, Checked, Finding, Rejection, Rule};
 pub use approval::{ApprovalError, Approved, ApproverPublic};
+pub use change::{Change, ChangeKind};
 pub use column::{Bounds, Column, ColumnType, TextFormat};
 pub use contract::{Contract, Disposition, Note, OnViolation};
+pub use drift::{Anomaly, History};
 pub use error::Error;
 pub use gate::{Gate, GateFaults, GateOptions};
+pub use inspect::waiver::Waiver;
+pub use inspect::{Kind, Patterns, RuleFile, Waived};
+pub use mask::Mask;
+pub use mask::apply::{FieldKeys, Masking};
 pub use raw::{Cell, CellKind, Cells, Malformed, RawBatch, TextColumn, TextColumnBuilder};
 pub use reconcile::{Reconciled, Reconciliation};
 pub use spill::{KeyAccess, KeyLookup, SpillFiles, SpillSink, SpillSource};
+pub use statistics::Statistics;
 pub use unique::duplicates::{Duplicate, DuplicateCount, Duplicates};
 pub use yaml::{Problem, Problems};

@@ -25,6 +25,9 @@ pub struct Head {
     pub contract: String,
     /// The source's names of the columns, in the order of the cells.
     pub columns: Vec<String>,
+    /// The masks of those that have one, and a hash of the rules that the value held before, by the source's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masks: BTreeMap<String, String>,
 }
 
 /// Writes a quarantine object: plain bytes, which only a sealed store may take.
@@ -40,6 +43,7 @@ impl Writer {
             table: contract.table.as_str().to_owned(),
             contract: hex::encode(contract.semantic_hash()),
             columns: contract.columns.iter().map(|column| column.physical_name.clone()).collect(),
+            masks: masks(contract),
         };
         // A struct of texts is always written as JSON.
         let head = serde_json::to_vec(&head).unwrap_or_default();
@@ -175,6 +179,15 @@ impl Iterator for Reader<'_> {
     }
 }
 
+/// The masks of a contract's columns, in words, with a hash of the rules that the plain value held, by the source's names.
+fn masks(contract: &Contract) -> BTreeMap<String, String> {
+    let masked = contract.columns.iter().filter_map(|column| {
+        let rules = hex::encode(column.rules_hash());
+        Some((column.physical_name.clone(), format!("{}; rules {rules}", column.mask.as_ref()?)))
+    });
+    masked.collect()
+}
+
 /// Rows put together for another pass through a gate.
 #[derive(Debug)]
 pub struct Replay {
@@ -189,6 +202,14 @@ pub struct Replay {
 /// When the object does not read, or the contract wants a column that was not kept: what a source once held there is not known.
 pub fn replay(bytes: &[u8], contract: &Contract, file: Arc<str>, first_ordinal: u64) -> Result<Replay, Error> {
     let reader = Reader::open(bytes)?;
+    let now = masks(contract);
+    for column in &contract.columns {
+        // What was kept as it came is masked by the gate; what was masked cannot be masked otherwise, nor held to other rules.
+        let then = reader.head.masks.get(&column.physical_name);
+        if then.is_some() && then != now.get(&column.physical_name) {
+            return Err(Error::MaskedOtherwise { column: column.name.clone() });
+        }
+    }
     let places: BTreeMap<String, usize> = reader.head.columns.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
     let wanted = contract
         .columns

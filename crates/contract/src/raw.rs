@@ -76,6 +76,10 @@ pub enum CellKind {
     Nested = 6,
     /// A cell too long to keep; it has no bytes and is rejected.
     TooLong = 7,
+    /// A value of a masked column as it was masked before it was kept. No decoder makes one, only `quarantine::replay`.
+    Masked = 8,
+    /// A value of a masked column that broke a rule and was not kept; it has no bytes and is rejected.
+    Withheld = 9,
 }
 
 impl CellKind {
@@ -90,6 +94,8 @@ impl CellKind {
             5 => Self::Null,
             6 => Self::Nested,
             7 => Self::TooLong,
+            8 => Self::Masked,
+            9 => Self::Withheld,
             _ => return None,
         })
     }
@@ -355,9 +361,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_code() {
-        for code in 0..8 {
+        for code in 0..10 {
             assert_eq!(u32::from(CellKind::from_code(code).unwrap().code()), code);
         }
-        assert_eq!(CellKind::from_code(8), None);
+        assert_eq!(CellKind::from_code(10), None);
     }
 }

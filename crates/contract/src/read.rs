@@ -2,16 +2,19 @@
 
 use polder_crypto::sha256;
 use polder_types::TableName;
-use polder_types::limit::COLUMNS_MAX;
+use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
 
 use crate::column::Column;
 use crate::contract::{Contract, Disposition, Note, OnViolation};
 use crate::odcs::{self, Place, Use};
+use crate::quality::Measure;
 use crate::read::column::read_column;
 use crate::yaml::{Key, Node, Problem, Problems, Value, suggest};
 
 mod column;
 mod limits;
+mod mask;
+mod quality;
 
 const LIMIT_DEFAULT: f64 = 0.01;
 
@@ -204,6 +207,7 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
     let mut source = None;
     let (mut on_violation, mut disposition, mut reject_limit, mut null_tokens) =
         (OnViolation::Fail, Disposition::Append, LIMIT_DEFAULT, Vec::new());
+    let mut max_row_bytes = RECORD_MAX_BYTES;
     for (setting, node) in &settings {
         match (*setting, &node.value) {
             ("polder.source", Value::Text(text)) if !text.is_empty() => source = Some(text.clone()),
@@ -214,6 +218,11 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
             ("polder.disposition", Value::Text(text)) if text == "replace" => disposition = Disposition::Replace,
             ("polder.rejectLimit", Value::Float(limit)) if (0.0..=1.0).contains(limit) => reject_limit = *limit,
             ("polder.rejectLimit", Value::Int(limit @ (0 | 1))) => reject_limit = if *limit == 0 { 0.0 } else { 1.0 },
+            ("polder.maxRowBytes", Value::Int(bytes))
+                if usize::try_from(*bytes).is_ok_and(|bytes| (1..=RECORD_MAX_BYTES).contains(&bytes)) =>
+            {
+                max_row_bytes = usize::try_from(*bytes).unwrap_or(RECORD_MAX_BYTES);
+            }
             ("polder.nullTokens", _) => null_tokens = reader.texts(node, "polder.nullTokens"),
             (setting, _) => {
                 let allowed = odcs::CONTRACT_SETTINGS.iter().find(|(name, _)| *name == setting).map_or("", |(_, note)| *note);
@@ -224,7 +233,7 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
     if source.is_none() && !settings.iter().any(|(name, _)| *name == "polder.source") {
         reader.wrong(fields.line, "`polder.source` is missing", "add {property: polder.source, value: NAME} to customProperties");
     }
-    let (table, dataset, columns) = read_schema(reader, &fields)?;
+    let TableRead { table, dataset, columns, quality } = read_schema(reader, &fields)?;
     Some(Contract {
         id: id?,
         name: name.unwrap_or_else(|| table.as_str().to_owned()),
@@ -235,16 +244,26 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
         dataset,
         source: source?,
         columns,
+        quality,
         on_violation,
         disposition,
         reject_limit,
+        max_row_bytes,
         null_tokens,
         notes: Vec::new(),
         semantic: semantic_hash(document),
+        derived: false,
     })
 }
 
-fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<(TableName, String, Vec<Column>)> {
+struct TableRead {
+    table: TableName,
+    dataset: String,
+    columns: Vec<Column>,
+    quality: Vec<Measure>,
+}
+
+fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
     let Some(node) = fields.get("schema") else {
         reader.wrong(fields.line, "`schema` is missing", "declare the table and its columns");
         return None;
@@ -297,9 +316,13 @@ fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<(TableName, S
         columns.push(column);
     }
     check_primary_key(reader, properties.line, &columns);
+    if !columns.is_empty() && columns.iter().all(|column| column.stored().is_none()) {
+        reader.wrong(properties.line, "every column is dropped, so the table has none", "keep one");
+    }
+    let quality = table.get("quality").map(|node| quality::of_table(reader, node)).unwrap_or_default();
     let name = name?;
     let dataset = dataset.unwrap_or_else(|| name.as_str().to_owned());
-    Some((name, dataset, columns))
+    Some(TableRead { table: name, dataset, columns, quality })
 }
 
 fn check_primary_key(reader: &mut Reader, line: u64, columns: &[Column]) {
@@ -357,6 +380,7 @@ fn inner(place: Option<Place>, key: &str) -> Option<Place> {
     match (place?, key) {
         (Place::Contract, "schema") => Some(Place::Schema),
         (Place::Schema, "properties") => Some(Place::Property),
+        (Place::Schema, "quality") => Some(Place::Quality),
         (Place::Property, "logicalTypeOptions") => Some(Place::Options),
         (Place::Property, "quality") => Some(Place::Quality),
         (Place::Quality, "arguments") => Some(Place::QualityArguments),

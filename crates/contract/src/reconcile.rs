@@ -5,6 +5,7 @@ use polder_types::event::Counts;
 use crate::approval::Approved;
 use crate::contract::OnViolation;
 use crate::error::Error;
+use crate::quality::judge;
 use crate::unique::duplicates::Duplicates;
 
 /// The counts of one load of one source into one table, before they are judged.
@@ -36,7 +37,7 @@ impl Reconciled {
 }
 
 impl Reconciliation {
-    /// Closes the counts: nothing lost, nothing doubled, no more refused than the contract lets. The gate's own counts, which
+    /// Closes the counts: nothing lost, nothing doubled, no more refused than the contract lets, no personal data where none may be. The gate's own counts, which
     /// `duplicates` carries, must say the same.
     ///
     /// # Errors
@@ -49,6 +50,10 @@ impl Reconciliation {
         }
         if duplicates.rows_checked() != read {
             return Err(Error::GateCount { what: "checked", gate: duplicates.rows_checked(), counted: read, by: "read" });
+        }
+        if let Some(found) = duplicates.personal().iter().find(|found| !found.waived) {
+            let (kind, because, percent) = (found.kind.label(), found.because.label(), found.percent());
+            return Err(Error::Personal { column: found.column.clone(), kind, because, percent });
         }
         let repeated = u64::try_from(duplicates.len()).unwrap_or(u64::MAX);
         let admitted = duplicates.rows_admitted().saturating_sub(repeated);
@@ -69,6 +74,7 @@ impl Reconciliation {
         if exceeds(refused, read, contract.reject_limit) {
             return Err(Error::RejectLimit { refused, read, limit: contract.reject_limit });
         }
+        judge(contract, duplicates.measured(), duplicates.rows_admitted(), loaded)?;
         Ok(Reconciled { counts })
     }
 }

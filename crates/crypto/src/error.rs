@@ -34,6 +34,9 @@ pub enum Error {
     /// The cipher refused to work, which it never does for lengths that it was given.
     #[error("seal object: the cipher failed; report this as a defect")]
     Cipher,
+    /// A masked value does not open.
+    #[error("open encrypted value: it was encrypted under another domain, changed or cut; name the domain of its column")]
+    Field,
     /// No randomness.
     #[error("seal object: no randomness for its key")]
     Random(#[from] RandomError),
@@ -47,7 +50,7 @@ impl Error {
                 ErrorKind::Corrupt
             }
             Self::LengthNotAuthenticated | Self::Cipher => ErrorKind::Internal,
-            Self::TooLong => ErrorKind::Invalid,
+            Self::TooLong | Self::Field => ErrorKind::Invalid,
             Self::Random(_) => ErrorKind::Unavailable,
         }
     }

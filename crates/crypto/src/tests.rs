@@ -157,6 +157,7 @@ fn error_texts() {
         Error::LengthNotAuthenticated,
         Error::TooLong,
         Error::Cipher,
+        Error::Field,
     ];
     let texts: Vec<String> = errors.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();
     insta::assert_snapshot!(texts.join("\n"));

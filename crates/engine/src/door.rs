@@ -8,6 +8,7 @@ mod growth;
 mod held;
 mod memory;
 mod open;
+mod outline;
 mod parse;
 mod plan_check;
 mod projections;
@@ -47,6 +48,7 @@ use plan_check::PlanRules;
 use spill::SealedSpill;
 use stack::polled_with_room;
 
+pub use outline::{Outline, Unfit, outline};
 pub use run_model::ModelRun;
 pub(crate) use stack::with_room;
 pub(crate) use thrift::{Thrift, start, until_idle};
@@ -127,7 +129,7 @@ impl Door {
         stack::give_tasks_room();
         let allowed = Allowed::new();
         let spill = SealedSpill::new(ports.temp.clone());
-        let session = session::session(options, spill.clone(), &allowed).map_err(|error| Error::SetUp(error.strip_backtrace()))?;
+        let session = session::session(options, Some(spill.clone()), &allowed).map_err(|error| Error::SetUp(error.strip_backtrace()))?;
         Ok(Self { ports, allowed: Arc::new(allowed), session, spill })
     }
 
@@ -185,17 +187,22 @@ impl Door {
 
     /// Plans one query over opened tables; what comes back passed the door.
     async fn plan(&self, statement: &SqlStatement, opened: &Opened) -> Result<Prepared, Error> {
-        let state = session::with_tables(&self.session, &opened.by_name).map_err(|error| Error::plan(&error))?;
-        let rules = PlanRules { functions: &self.allowed, tables: &opened.permitted };
-        let plan = state
-            .statement_to_plan(Statement::Statement(Box::new(statement.clone())))
-            .await
-            .map_err(|error| unknown_function(&error).unwrap_or_else(|| Error::plan(&error)))?;
-        rules.check(&plan)?;
-        let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| Error::plan(&error))?;
-        rules.check(&analysed)?;
-        Ok(Prepared { state, plan: analysed })
+        plan(&self.session, &self.allowed, statement, opened).await
     }
+}
+
+/// Plans one query over opened tables; what comes back passed the door.
+async fn plan(session: &SessionState, allowed: &Allowed, statement: &SqlStatement, opened: &Opened) -> Result<Prepared, Error> {
+    let state = session::with_tables(session, &opened.by_name).map_err(|error| Error::plan(&error))?;
+    let rules = PlanRules { functions: allowed, tables: &opened.permitted };
+    let plan = state
+        .statement_to_plan(Statement::Statement(Box::new(statement.clone())))
+        .await
+        .map_err(|error| unknown_function(&error).unwrap_or_else(|| Error::plan(&error)))?;
+    rules.check(&plan)?;
+    let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| Error::plan(&error))?;
+    rules.check(&analysed)?;
+    Ok(Prepared { state, plan: analysed })
 }
 
 /// A plan that passed the door, with the session that it runs in.

@@ -15,6 +15,10 @@ use serde::Serialize;
 
 use crate::error::Error;
 
+mod compared;
+
+pub(crate) use compared::compared;
+
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ColumnRef {
@@ -165,10 +169,16 @@ impl Walk {
     }
 
     fn subquery(&mut self, plan: &LogicalPlan, schema: &DFSchema, origins: &Origins) -> Result2<BTreeSet<ColumnRef>> {
-        self.outer.push(Outer { schema: schema.clone(), origins: origins.clone() });
-        let inner = self.plan(plan);
-        self.outer.pop();
+        let inner = self.within(schema, origins, |walk| walk.plan(plan));
         Ok(inner?.into_iter().flatten().collect())
+    }
+
+    /// Follows something inside a query, whose columns it may use.
+    fn within<T>(&mut self, schema: &DFSchema, origins: &Origins, follow: impl FnOnce(&mut Self) -> T) -> T {
+        self.outer.push(Outer { schema: schema.clone(), origins: origins.clone() });
+        let followed = follow(self);
+        self.outer.pop();
+        followed
     }
 }
 

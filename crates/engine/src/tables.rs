@@ -20,6 +20,10 @@ pub trait Tables: Send + Sync {
 
     /// The classification that a contract gives a column, if any.
     fn classification(&self, table: &TableName, column: &str) -> Option<String>;
+
+    /// Why no value of a column ever equals one of the other, both as `table` and `column`: their contracts mask them under different
+    /// domains. `None` where they may be equal.
+    fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String>;
 }
 
 /// Why a table cannot be opened: the error of whoever keeps it, with what it means.

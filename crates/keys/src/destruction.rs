@@ -3,10 +3,14 @@
 use polder_types::{DatasetId, PrincipalId};
 
 use crate::approver::TwoPersons;
-use crate::document::{COPIES_MAX, Document, NAME_MAX_BYTES, Tombstone, Version, valid_name};
+use crate::document::{COPIES_MAX, Document, ENTRIES_MAX, NAME_MAX_BYTES, Tombstone, Version, valid_name};
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::keys::change::Older;
+use crate::locked::DatasetKey;
+
+/// What the name of a dataset begins with whose key masks values and seals nothing.
+const DOMAIN: &str = "domain:";
 
 /// What a destruction would do. Its hash is what two persons approve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +103,12 @@ impl Keys {
         self.change(Older::DeleteAll, |document, at| {
             check(document, dataset, key_version)?;
             let entry = document.datasets.get_mut(&dataset).ok_or(Error::UnknownDataset(dataset))?;
+            if entry.current == key_version {
+                // The last version of a dataset lives: the one that takes this one's place masks nothing.
+                let next = key_version.checked_add(1).ok_or(Error::Limit { what: "key versions of a dataset", most: ENTRIES_MAX })?;
+                entry.versions.insert(next, Version::Live { created_ms: at.now_ms, key: DatasetKey::random(at.rng)? });
+                entry.current = next;
+            }
             if let Some(version) = entry.versions.get_mut(&key_version) {
                 let created_ms = version.created_ms();
                 *version = Version::Gone(Tombstone { created_ms, complete: false, gone_in: at.version, root: at.root });
@@ -189,7 +199,10 @@ fn check(document: &Document, dataset: DatasetId, key_version: u32) -> Result<()
     match entry.versions.get(&key_version) {
         None => Err(Error::UnknownKeyVersion { dataset, key_version }),
         Some(Version::Gone(_)) => Err(Error::Destroyed { dataset, key_version }),
-        Some(Version::Live { .. }) if entry.current == key_version => Err(Error::StillCurrent { dataset, key_version }),
+        // Nothing is sealed under a domain's key, so there is nothing to bring along first.
+        Some(Version::Live { .. }) if entry.current == key_version && !entry.name.starts_with(DOMAIN) => {
+            Err(Error::StillCurrent { dataset, key_version })
+        }
         Some(Version::Live { .. }) => Ok(()),
     }
 }

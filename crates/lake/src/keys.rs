@@ -13,6 +13,7 @@ use polder_types::DatasetId;
 use crate::error::Error;
 use crate::file_reader::FileReader;
 use crate::lake::Lake;
+use crate::migrate::fitted;
 use crate::snapshot::TableSnapshot;
 
 /// Batches that wait for the gate.
@@ -56,12 +57,14 @@ impl Lake {
 
     async fn send_keys(&self, snapshot: &Arc<TableSnapshot>, columns: &[String], sender: &mpsc::SyncSender<Sent>) -> Result<(), Error> {
         let internal = |_| Error::Internal { step: "read the keys", dataset: snapshot.dataset };
+        let order: Vec<usize> =
+            columns.iter().map(|column| snapshot.stored.index_of(column)).collect::<Result<_, _>>().map_err(internal)?;
+        let stored = Arc::new(snapshot.stored.project(&order).map_err(internal)?);
         for file in &snapshot.files {
             let mut batches = FileReader::new(&self.inner.store, &file.path, file.size).batches(Some(columns)).await?;
             while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
-                let order: Vec<usize> =
-                    columns.iter().map(|column| batch.schema_ref().index_of(column)).collect::<Result<_, _>>().map_err(internal)?;
-                let batch = batch.project(&order).map_err(internal)?;
+                // A file that was written before a column came holds NULL in it.
+                let batch = fitted(batch, &stored, snapshot.dataset)?;
                 if sender.send(Ok(Some(batch))).is_err() {
                     return Ok(());
                 }

@@ -24,6 +24,7 @@ mod lake;
 mod log;
 mod log_store;
 mod maintain;
+mod migrate;
 pub mod ports;
 mod recover;
 mod scan;
@@ -38,6 +39,7 @@ pub use error::Error;
 pub use keys::TableKeys;
 pub use lake::{Lake, LakeOptions, LakePorts, Version};
 pub use maintain::{Optimized, SMALL_FILE_BYTES, Vacuumed};
+pub use migrate::{Migrated, MigrationStep, Planned};
 pub use recover::Recovery;
 pub use scan::Closed;
 // What the doors take, so that callers need not name their crates.

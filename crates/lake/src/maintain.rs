@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::file_reader::FileReader;
 use crate::lake::Lake;
 use crate::log::table_path;
-use crate::schema::to_stored;
+use crate::migrate::fitted;
 use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::Stage;
 use crate::writer::{add, remove};
@@ -87,7 +87,7 @@ impl Lake {
         for file in small {
             let mut batches = FileReader::new(&self.inner.store, &file.path, file.size).batches(None).await?;
             while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
-                let batch = to_stored(batch, &head.stored, dataset)?;
+                let batch = fitted(batch, &head.stored, dataset)?;
                 let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
                 let first = stage.rows();
                 stage.write(batch, std::slice::from_ref(&(first..first.saturating_add(rows)))).await?;

@@ -6,6 +6,7 @@ mod crash;
 mod gate;
 mod integrity;
 mod maintain;
+mod migrations;
 mod scans;
 mod texts;
 mod writes;

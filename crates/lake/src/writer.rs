@@ -19,7 +19,7 @@ use crate::commit::Commit;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::log_store::{SealedLogStore, relative};
-use crate::schema::{difference, stored_schema, table_actions, to_stored};
+use crate::schema::{stored_schema, table_actions, to_stored};
 use crate::snapshot::TableSnapshot;
 use crate::stage::{Removed, Stage, StageContext, StagedFile, remove_rows};
 
@@ -126,20 +126,6 @@ impl Lake {
         Ok(TableWriter { lake: self.clone(), request, stored, stage: None, staged: None, claimed: Arc::default() })
     }
 
-    /// The first column in which a schema is not that of a table's rows, in words; none where rows can be appended, as they can be to
-    /// a table without any.
-    ///
-    /// # Errors
-    /// When the table does not verify, or a type is not held by the format.
-    pub async fn differing_column(&self, dataset: DatasetId, schema: &Schema) -> Result<Option<String>, Error> {
-        let wanted = stored_schema(schema)?;
-        if !self.exists(dataset) {
-            return Ok(None);
-        }
-        let head = self.snapshot(dataset, None).await?;
-        Ok(if appends_to(&head, &wanted) { None } else { difference(&head.stored, &wanted) })
-    }
-
     pub(crate) async fn sequence_in(&self, snapshot: &TableSnapshot, source: &str) -> Result<Option<u64>, Error> {
         let dataset = snapshot.dataset;
         let reading = SealedLogStore::new(dataset, &self.log(dataset).await?, None)?;
@@ -150,7 +136,7 @@ impl Lake {
 }
 
 /// Whether rows of these columns can stand beside those that are there: columns may change while there are none.
-fn appends_to(head: &TableSnapshot, stored: &Schema) -> bool {
+pub(crate) fn appends_to(head: &TableSnapshot, stored: &Schema) -> bool {
     head.stored.fields() == stored.fields() || head.rows() == 0
 }
 

@@ -27,11 +27,13 @@ pub enum Area {
     Quarantine,
     /// How far a source was read.
     Offsets,
+    /// What the columns of a source's dataset are like.
+    Profiles,
 }
 
 impl Area {
     /// All of them, sorted by name.
-    pub const ALL: [Self; 6] = [Self::Journal, Self::Offsets, Self::Private, Self::Quarantine, Self::State, Self::Tables];
+    pub const ALL: [Self; 7] = [Self::Journal, Self::Offsets, Self::Private, Self::Profiles, Self::Quarantine, Self::State, Self::Tables];
 
     /// The area's directory.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Area {
             Self::Tables => "tables",
             Self::Quarantine => "quarantine",
             Self::Offsets => "offsets",
+            Self::Profiles => "profiles",
         }
     }
 

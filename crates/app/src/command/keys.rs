@@ -18,12 +18,15 @@ use serde_json::json;
 use crate::cli::{KeysCommand, OneDataset, Output};
 use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
+use crate::field_keys::DOMAIN;
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
 use crate::progress::Progress;
 use crate::project::Project;
+use crate::review::snapshot::{enrolment_file, plain};
 
 pub(crate) mod destruction;
+mod values;
 
 /// Runs a verb on an open installation.
 ///
@@ -48,7 +51,9 @@ pub async fn run(installation: &Installation, command: &KeysCommand, output: Out
         }
         KeysCommand::Approver { name, to } => approver(name, to),
         KeysCommand::Approve { request, key } => approve(request, key),
+        KeysCommand::Enrol { key } => enrol(&installation.project, key.as_deref()),
         KeysCommand::RevealObjectKey { object, yes } => reveal(installation, object, *yes).await,
+        KeysCommand::RevealValues { domain, yes } => values::reveal_values(installation, domain, *yes, output).await,
     }
 }
 
@@ -102,6 +107,12 @@ fn spoken(name: &str) -> String {
 }
 
 async fn rotate_dataset(installation: &Installation, dataset: DatasetId, name: &str) -> Outcome {
+    if let Some(domain) = name.strip_prefix(DOMAIN) {
+        let text = format!(
+            "rotate the key of domain {domain}: it is never rotated, since pseudonyms of before and after would not join; name another domain in the contracts"
+        );
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
     let version =
         installation.change_keys(KeyChange::DatasetRotated, Some(dataset), async |keys| keys.rotate_dataset(dataset).await).await?;
     let option = name.strip_prefix("table:").map_or_else(|| format!("--dataset {name}"), |table| format!("--table {table}"));
@@ -266,6 +277,28 @@ pub fn approve(request: &str, key: &Path) -> Outcome {
     let request: [u8; 32] = hex::decode(request).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)?;
     let approval = ApproverKey::open(key)?.approve(&request)?;
     text(&format!("{}:{}", approval.name, hex::encode(approval.signature)))
+}
+
+/// `keys enrol`: needs no installation.
+///
+/// # Errors
+/// When the environment's name cannot stand in a file's name, the key cannot be used, or the file cannot be written.
+pub fn enrol(project: &Project, key: Option<&Path>) -> Outcome {
+    let name = project.name();
+    if !plain(name) {
+        let text =
+            format!("approve the approvers of environment {name}: its name cannot stand in a file's name; use letters, digits, - and _");
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
+    let key = ApproverKey::open(&project.approver_key(key)?)?;
+    let enrolment = project.environment().enrolment(name);
+    let file = enrolment.file(&key.vkey(), &key.sign(enrolment.text().as_bytes())?)?;
+    let path = project.path(&enrolment_file(name));
+    std::fs::write(&path, file).map_err(|error| Failure::because(ErrorKind::Unavailable, format!("write {}", path.display()), &error))?;
+    for vkey in &enrolment.approvers {
+        text(&format!("  {vkey}"))?;
+    }
+    text(&format!("approved these {} approvers of environment {name} as {}: {}", enrolment.approvers.len(), key.name(), path.display()))
 }
 
 async fn reveal(installation: &Installation, object: &str, yes: bool) -> Outcome {

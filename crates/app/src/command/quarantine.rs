@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use polder_contract::quarantine::{Kept, Reader};
-use polder_contract::{CellKind, Rule};
+use polder_contract::{CellKind, Patterns, Rule, inspect};
 use polder_policy::Action;
 use polder_types::printable::steers;
 use polder_types::{EventKind, RequestId, RunId};
@@ -23,7 +23,7 @@ use crate::quarantine::{Object, committed_runs, gone, objects};
 pub async fn run(installation: &Installation, command: &QuarantineCommand, output: Output) -> Outcome {
     match command {
         QuarantineCommand::List { table } => list(installation, table.as_deref(), output).await,
-        QuarantineCommand::Show { table, limit } => show(installation, table, *limit, output).await,
+        QuarantineCommand::Show { table, limit, unmasked } => show(installation, table, *limit, *unmasked, output).await,
         QuarantineCommand::Replay { table } => replay(installation, table, output).await,
     }
 }
@@ -85,13 +85,18 @@ async fn list(installation: &Installation, only: Option<&str>, output: Output) -
     listing.print(output)
 }
 
-async fn show(installation: &Installation, table: &str, limit: u64, output: Output) -> Outcome {
+async fn show(installation: &Installation, table: &str, limit: u64, unmasked: bool, output: Output) -> Outcome {
     let permit = installation.permit(Action::Quarantine, table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
     let (request, policies): (RequestId, Vec<String>) = (permit.request(), permit.policies().to_vec());
     installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
     let mut listing = Listing::new(&["file", "record", "rule", "column", "row"]);
     let mut shown = 0;
+    // A rule that does not compile must not keep anyone from looking: Polder's own do.
+    let patterns = match installation.project.patterns() {
+        Ok(patterns) => patterns,
+        Err(_) => Patterns::builtin()?,
+    };
     'objects: for object in objects(installation, table).await?.into_iter().filter(|object| !object.gone) {
         let bytes = read(installation, &object).await?;
         let reader = Reader::open(&bytes)?;
@@ -102,7 +107,10 @@ async fn show(installation: &Installation, table: &str, limit: u64, output: Outp
             }
             let kept = kept?;
             shown += 1;
-            let row = if output == Output::Json { row_json(&columns, &kept) } else { json!(row_text(&columns, &kept)) };
+            // Whatever it was refused for: what is shown may be opened by a spreadsheet or a browser.
+            let masks = kept.cells.iter().map(|(_, bytes)| if unmasked { Ok(None) } else { inspect::mask_of_risk(patterns, bytes) });
+            let masks: Vec<Option<String>> = masks.collect::<Result<_, _>>()?;
+            let row = if output == Output::Json { row_json(&columns, &kept, &masks) } else { json!(row_text(&columns, &kept, &masks)) };
             listing.row([json!(kept.file), json!(kept.record), json!(kept.rule.name()), json!(kept.column), row]);
         }
     }
@@ -129,32 +137,37 @@ async fn replay(installation: &Installation, table: &str, output: Output) -> Out
     }
 }
 
-/// A row for machines: null is null, a text is as the source wrote it.
-fn row_json(columns: &[String], kept: &Kept) -> Value {
-    let cell = |(kind, bytes): &(CellKind, Vec<u8>)| match (kind, std::str::from_utf8(bytes)) {
+/// A row for machines: null is null, a text is as the source wrote it, and of a value that is a risk the shape is told.
+fn row_json(columns: &[String], kept: &Kept, masks: &[Option<String>]) -> Value {
+    let cell = |((kind, bytes), mask): (&(CellKind, Vec<u8>), &Option<String>)| match (kind, std::str::from_utf8(bytes)) {
         (CellKind::Null, _) => Value::Null,
+        _ if mask.is_some() => json!({ "masked": mask }),
         (CellKind::TooLong, _) => json!({ "not_kept": "too_long" }),
+        (CellKind::Withheld, _) | (CellKind::Masked, Ok("")) => json!({ "not_kept": "masked" }),
         (_, Ok(text)) => json!(text),
         (_, Err(_)) => json!({ "not_utf8": escaped(bytes) }),
     };
-    Value::Object(columns.iter().zip(&kept.cells).map(|(column, held)| (column.clone(), cell(held))).collect())
+    Value::Object(columns.iter().zip(kept.cells.iter().zip(masks)).map(|(column, held)| (column.clone(), cell(held))).collect())
 }
 
 /// A row for people: null is NULL; a text that would not be clear as it stands is in quotes.
-fn row_text(columns: &[String], kept: &Kept) -> String {
+fn row_text(columns: &[String], kept: &Kept, masks: &[Option<String>]) -> String {
     if kept.cells.is_empty() {
         return match kept.rule {
             Rule::Malformed(_) => "(not kept: the record could not be split)".to_owned(),
             _ => "(not kept: the batch failed before its repeated rows were gathered)".to_owned(),
         };
     }
-    let cell = |(kind, bytes): &(CellKind, Vec<u8>)| match (kind, std::str::from_utf8(bytes)) {
+    let cell = |((kind, bytes), mask): (&(CellKind, Vec<u8>), &Option<String>)| match (kind, std::str::from_utf8(bytes)) {
         (CellKind::Null, _) => "NULL".to_owned(),
+        _ if mask.is_some() => format!("(masked: {})", mask.as_deref().unwrap_or_default()),
         (CellKind::TooLong, _) => "(too long to keep)".to_owned(),
+        (CellKind::Withheld, _) | (CellKind::Masked, Ok("")) => "(masked: not kept)".to_owned(),
         (_, Ok(text)) if !text.is_empty() && text != "NULL" && !text.starts_with('(') && text.chars().all(plain) => text.to_owned(),
         _ => format!("\"{}\"", escaped(bytes)),
     };
-    columns.iter().zip(&kept.cells).map(|(column, held)| format!("{column}={}", cell(held))).collect::<Vec<_>>().join(" ")
+    let cells = columns.iter().zip(kept.cells.iter().zip(masks));
+    cells.map(|(column, held)| format!("{column}={}", cell(held))).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a character needs no quotes around its text.

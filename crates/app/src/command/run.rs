@@ -40,7 +40,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
     if contracts.is_empty() && models.is_empty() {
         return Err(Failure::new(
             ErrorKind::Invalid,
-            "run: contracts/ holds nothing that lets rows in; declare a source, then `polder contract draft SOURCE.DATASET`",
+            "run: contracts/ holds nothing that lets rows in; declare a source, then `polder contract propose SOURCE --write`",
         ));
     }
     let run = RunId::random(installation.rng.as_ref())?;
@@ -77,7 +77,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
 /// Ends a run: its report is printed first, whatever can be recorded then.
 pub(super) async fn end(installation: &Installation, run: RunId, reports: Vec<BatchReport>, output: Output) -> Outcome {
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
-    let committed = reports.iter().filter(|report| report.status == "committed").count();
+    let committed = reports.iter().filter(|report| matches!(report.status, "committed" | "migrated")).count();
     let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
     // First, and whatever the log says: what was committed stands.
     let shown = show(&reports, run, output);

@@ -58,7 +58,7 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
         if tables.is_empty() {
             tables.push(table_for(dataset)?);
         }
-        let sample = installation.sample(&source, dataset, &tables).await;
+        let sample = installation.sample(&source, dataset, &tables, None).await;
         let sample = sample.map_err(|failure| failure.during(format!("look at dataset {dataset} of source {source_name}")))?;
         for column in &sample.columns {
             let by: Vec<_> = contracts

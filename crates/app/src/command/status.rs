@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use polder_contract::{Anomaly, drift};
 use polder_types::ErrorKind;
+use polder_types::event::TableOperation;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Output;
 use crate::command::keys::destruction::standing;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::Offsets;
 use crate::installation::Installation;
 use crate::print::{self, Listing, text, time};
 use crate::project::Project;
@@ -31,6 +35,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             Some((name.to_owned(), head.version, newest.map(|version| version.time_ms), newest.and_then(|version| version.counts)))
         })
         .collect();
+    let unusual = unusual(installation).await?;
     if output == Output::Json {
         let tables: Vec<_> = tables
             .iter()
@@ -40,9 +45,10 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
             "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
+            "inspected": {"batches": state.inspected.batches, "found": state.inspected.found, "waived": state.inspected.waived},
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
                 "state": if one.pending.is_empty() { "destroyed" } else { "pending" }, "pending": one.pending})).collect::<Vec<_>>(),
-            "integrity_failures": state.integrity_failures.len(),
+            "integrity_failures": state.integrity_failures.len(), "unusual": unusual,
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
                 "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
         }));
@@ -55,6 +61,9 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         None => text("anchor       none: a rollback of the whole installation cannot be detected")?,
     }
     text(&format!("reads        {} allowed, {} denied, {} rows", state.reads.allowed, state.reads.denied, state.reads.rows))?;
+    if state.inspected.batches > 0 {
+        text(&format!("inspected    {} findings refused, {} waived", state.inspected.found, state.inspected.waived))?;
+    }
     match last {
         None => text("last run     none yet")?,
         Some(run) => match run.finished {
@@ -73,11 +82,61 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     for failure in &state.integrity_failures {
         text(&format!("integrity    {} failed at {}", failure.object, time(failure.time_ms)))?;
     }
+    for one in &unusual {
+        text(&format!("unusual      {}: {}", one.table, one.says))?;
+    }
     let mut listing = Listing::new(&["table", "version", "time", "rows_loaded"]);
     for (name, version, at, counts) in tables {
         listing.row([json!(name), json!(version), json!(at.map(time)), json!(counts.map(|counts| counts.loaded))]);
     }
     listing.print(output)
+}
+
+/// Something unusual about a table: its last load beside those before, or that there was none for long.
+#[derive(Serialize)]
+struct Unusual {
+    table: String,
+    says: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anomaly: Option<Anomaly>,
+}
+
+/// What is unusual about the tables, by name.
+async fn unusual(installation: &Installation) -> Outcome<Vec<Unusual>> {
+    let state = installation.journal.state();
+    let now_ms = installation.clock.now_ms();
+    let mut found = Vec::new();
+    for dataset in installation.keys.datasets() {
+        let Some(table) = dataset.name.strip_prefix("table:") else { continue };
+        let Some(head) = state.tables.get(&dataset.id) else { continue };
+        let loads = head.versions.iter().filter(|version| matches!(version.operation, TableOperation::Append | TableOperation::Replace));
+        let loads: Vec<i64> = loads.map(|version| version.time_ms).collect();
+        if let Some((since, usual)) = drift::stale(&loads, now_ms) {
+            let says = format!("freshness: no load for {}, usually one every {}", span(since), span(usual));
+            found.push(Unusual { table: table.to_owned(), says, anomaly: None });
+        }
+        let of = |says: String, anomaly| Unusual { table: table.to_owned(), says, anomaly };
+        match Offsets::read(installation, dataset.id, head.sequence).await {
+            Ok(Some(offsets)) => found.extend(offsets.anomalies.into_iter().map(|anomaly| of(anomaly.to_string(), Some(anomaly)))),
+            // A model's table has no offsets.
+            Ok(None) => {}
+            // All else still has its status.
+            Err(_) => found.push(of("its last load cannot be read; `polder audit verify` says more".to_owned(), None)),
+        }
+    }
+    found.sort_by(|a, b| (&a.table, &a.says).cmp(&(&b.table, &b.says)));
+    Ok(found)
+}
+
+/// A length of time for people.
+fn span(ms: i64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// One thing that `doctor` looked at.

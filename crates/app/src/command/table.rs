@@ -49,7 +49,8 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
             let mut listing = Listing::new(&["column", "type", "required", "classification"]);
             for field in schema.fields() {
                 let declared = contract.as_ref().and_then(|contract| contract.columns.iter().find(|column| column.name == *field.name()));
-                let shown = declared.map_or_else(|| field.data_type().to_string(), |column| column.ty.to_string());
+                let shown =
+                    declared.map_or_else(|| field.data_type().to_string(), |column| column.stored().unwrap_or(column.ty).to_string());
                 let classification = declared.and_then(|column| column.classification.clone());
                 listing.row([json!(field.name()), json!(shown), json!(!field.is_nullable()), json!(classification)]);
             }

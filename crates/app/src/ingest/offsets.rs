@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polder_connect::{FileList, FileSeen};
+use polder_contract::{Anomaly, History, Statistics};
 use polder_store::{Area, SealedStore};
 use polder_types::{DatasetId, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::store_failure;
+use super::{BatchReport, store_failure};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 
@@ -27,6 +28,15 @@ pub struct Offsets {
     /// Quarantine objects that were replayed into it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replayed: Vec<String>,
+    /// Columns of the source that stayed outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<String>>,
+    /// What the loads were like.
+    #[serde(default)]
+    pub history: History,
+    /// What was unusual about this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// A file that was loaded.
@@ -145,6 +155,13 @@ impl Offsets {
         self.note(new);
         self.note(sorted.copies);
         self.replayed = before.replayed;
+    }
+
+    /// Remembers what a load was like, for those after it.
+    pub(super) fn learn(&mut self, read: u64, statistics: &Statistics, report: &BatchReport) {
+        self.history.follow(read, statistics, &report.anomalies);
+        self.outside = Some(report.left_out.clone());
+        self.anomalies.clone_from(&report.anomalies);
     }
 
     /// Which files of the source are to be appended. A file is read for its hash only where another one of its size was loaded.

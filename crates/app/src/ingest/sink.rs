@@ -23,6 +23,11 @@ impl<'a> LakeSink<'a> {
     pub fn new(writer: TableWriter, store: &'a SealedStore, dataset: DatasetId, record: Offsets) -> Self {
         Self { writer, store, dataset, record }
     }
+
+    /// What the next commit writes down.
+    pub fn record(&mut self) -> &mut Offsets {
+        &mut self.record
+    }
 }
 
 fn failed(error: polder_lake::Error) -> SinkError {

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use crate::harness::{PEOPLE_CONTRACT, Project};
 
-const NAME: &str =
-    "{name: name, physicalName: name, logicalType: string, required: true, logicalTypeOptions: {minLength: 1, maxLength: 64}}";
+const NAME: &str = "{name: name, physicalName: name, logicalType: string, required: true, logicalTypeOptions: {minLength: 1, maxLength: 64}, customProperties: [{property: polder.personal, value: [person_name]}]}";
 
 /// Another contract for people, approved.
 fn contract(project: &Project, from: &str, to: &str) {
@@ -54,7 +53,7 @@ fn a_dry_run_leaves_nothing_behind() {
     ran.fails(3);
     assert_eq!(marks(&project), (false, [false; 3], false));
     // Nor does it stand in the way of another contract.
-    contract(&project, NAME, "{name: name, physicalName: name, logicalType: string}");
+    contract(&project, NAME, "{name: name, physicalName: name, logicalType: string, classification: personal}");
     project.write("data/people.csv", "id,name,age,secret\n1,Ann,41,s\n");
     project.run(&["run"]).ok();
     assert_eq!(marks(&project), (true, [true; 3], true));

@@ -163,6 +163,8 @@ fn the_demo_shows_what_was_computed_without_polder() {
             assert_eq!(history[4..7], [read, kept, refused]);
         }
     }
+    // No value of the flights is taken for a risk.
+    assert_eq!(json(&demo.polder(&["audit", "show", "--type", "content_inspected", "--output", "json"]).ok()), json("[]"));
     let kept: Vec<String> = json(&demo.polder(&["quarantine", "list", "--output", "json"]).ok())
         .as_array()
         .unwrap()

@@ -258,7 +258,7 @@ schema:
     physicalName: people
     properties:
       - {name: id, physicalName: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}
-      - {name: name, physicalName: name, logicalType: string, required: true, logicalTypeOptions: {minLength: 1, maxLength: 64}}
+      - {name: name, physicalName: name, logicalType: string, required: true, logicalTypeOptions: {minLength: 1, maxLength: 64}, customProperties: [{property: polder.personal, value: [person_name]}]}
       - {name: age, physicalName: age, logicalType: integer, logicalTypeOptions: {minimum: 0, maximum: 150}}
 "#;
 

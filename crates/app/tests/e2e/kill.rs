@@ -48,6 +48,21 @@ const MODEL: &[&str] = &[
     "lake.after_outcome#3",
     "snapshot-before",
 ];
+/// Of a migration, then those of the load that follows it.
+const MIGRATION: &[&str] = &[
+    "migration-before",
+    "lake.migration_staged",
+    "lake.before_intent",
+    "lake.after_intent",
+    "lake.after_commit",
+    "lake.before_outcome",
+    "lake.after_outcome",
+    "migration-after",
+    "lake.before_intent#2",
+    "lake.after_commit#2",
+    "lake.after_outcome#2",
+    "snapshot-before",
+];
 const OPTIMISE: &[&str] = &[
     "lake.optimize_staged",
     "lake.before_intent",
@@ -194,6 +209,11 @@ fn a_killed_reload_is_resumed_to_the_same_table() {
 #[test]
 fn a_killed_append_doubles_and_loses_no_row() {
     resumes("append", &[LOAD]);
+}
+
+#[test]
+fn a_killed_migration_is_whole_or_not_begun_and_done_again_the_same() {
+    resumes("migration", &[MIGRATION]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::harness::Project;
 use crate::law_one::{ASKED, JOIN, LEFT_OUT, LOADED, REFUSED, SORT, SPILLED, many, project, search};
 
 /// Every object of the store, as its plaintext, at its own path under a new directory.
-fn unsealed(project: &Project, name: &str) -> PathBuf {
+pub fn unsealed(project: &Project, name: &str) -> PathBuf {
     let into = project.beside(name);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -23,7 +23,15 @@ fn what_a_policy_forbids_is_refused_with_a_record() {
     let commands: [(&str, &[&[&str]]); 8] = [
         ("Run", &[&["run"], &["run", "--again"], &["quarantine", "replay", "people"]]),
         ("Approve", &[&["contract", "approve", "people", "--yes"]]),
-        ("Sample", &[&["source", "check", "files"], &["source", "check", "files.people"], &["contract", "draft", "files.people"]]),
+        (
+            "Sample",
+            &[
+                &["source", "check", "files"],
+                &["source", "check", "files.people"],
+                &["contract", "propose", "files.people"],
+                &["contract", "profile", "people"],
+            ],
+        ),
         ("Audit", &[&["audit", "show"], &["audit", "verify"], &["audit", "export", "--to", &export], &["audit", "proof", "0"]]),
         ("Maintain", &[&["table", "optimize", "people"], &["table", "vacuum", "people"]]),
         ("Drop", &[&["table", "drop", "people", "--yes"]]),
@@ -65,7 +73,7 @@ fn a_sample_is_recorded_as_a_read() {
     for (command, rows, known) in [
         (&["source", "check", "files"][..], 2, true),
         (&["source", "check", "zoo"], 3, false),
-        (&["contract", "draft", "zoo.animals"], 3, false),
+        (&["contract", "propose", "zoo.animals"], 3, false),
     ] {
         project.run(command).ok();
         let decided = project.json(&["audit", "show", "--type", "read_decided", "--limit", "2"]);

@@ -23,7 +23,11 @@ fn hostile(violation: &str) -> Project {
     std::fs::remove_file(project.dir().join("data/people.csv")).unwrap();
     project
         .write(&format!("data/people-{HOSTILE}.csv"), format!("id,name,age,\"{HOSTILE}\"\n1,\"{HOSTILE}\",41,s\n2,\"{HOSTILE}\",999,s\n"));
-    project.write("contracts/people.odcs.yaml", PEOPLE_CONTRACT.replace("value: quarantine", &format!("value: {violation}")));
+    let contract = PEOPLE_CONTRACT.replace("value: quarantine", &format!("value: {violation}")).replace(
+        "value: [person_name]}]",
+        "value: [person_name]}, {property: polder.waive, value: [{kind: control, reason: printed by this test, approver: Ann}, {kind: bidi, reason: printed by this test, approver: Ann}]}]",
+    );
+    project.write("contracts/people.odcs.yaml", contract);
     project.run(&["contract", "approve", "people", "--yes"]).ok();
     project
 }
@@ -36,7 +40,8 @@ fn no_name_value_or_path_steers_a_terminal_or_forges_a_line() {
         (&["run", "--dry-run"], "\\u{9b}2J"),
         (&["run"], "left outside, since no contract authorises them: \\u{1b}]0;owned\\u{7}\\u{202e}x\\nforged  row\\u{9b}2J"),
         (&["quarantine", "list"], "maximum"),
-        (&["quarantine", "show", "people"], "name=\"\\u{1b}]0;owned\\u{7}\\u{202e}x\\nforged  row\\u{9b}2J\""),
+        (&["quarantine", "show", "people"], "name=(masked: <U+001B>]9;a<U+0007><U+202E>a<U+000A>a a<U+009B>9a (27 characters))"),
+        (&["quarantine", "show", "people", "--unmasked"], "name=\"\\u{1b}]0;owned\\u{7}\\u{202e}x\\nforged  row\\u{9b}2J\""),
         (&["sql", "select name from people"], "\\u{1b}]0;owned\\u{7}\\u{202e}x\\nforged  row\\u{9b}2J"),
         (&["audit", "show", "--limit", "100"], "batch_started"),
         (&["status"], "people"),
@@ -53,7 +58,7 @@ fn no_name_value_or_path_steers_a_terminal_or_forges_a_line() {
     // For machines the values come whole, and JSON escapes them.
     project.write("data/people2.csv", format!("id,name,age,\"{HOSTILE}\"\n3,\"{HOSTILE}\",999,s\n"));
     for args in [
-        &["quarantine", "show", "people", "--output", "json"][..],
+        &["quarantine", "show", "people", "--unmasked", "--output", "json"][..],
         &["sql", "select name from people", "--output", "json"],
         &["source", "check", "files", "--output", "json"],
         &["run", "--output", "json"],

@@ -36,6 +36,7 @@ const WORKS: &[Work] = &[
         act: &["quarantine", "replay", "people"],
         query: ALL,
     },
+    Work { name: "migration", before: |seed| loaded(seed, "append"), change: migrated, act: &["run"], query: ALL },
     Work { name: "optimise", before: two_files, change: |_, _| {}, act: &["table", "optimize", "people"], query: ALL },
     Work { name: "vacuum", before: optimised, change: |_, _| {}, act: &["table", "vacuum", "people", "--keep-hours", "0"], query: ALL },
     Work {
@@ -92,6 +93,18 @@ fn loaded(seed: u64, disposition: &str) -> Project {
 /// Other rows in the same file.
 fn changed(project: &Project, seed: u64) {
     project.write("data/people.csv", format!("id,name,age,secret\n{}", rows(500, size(seed) + 300)));
+}
+
+/// A column more, a wider type, and one file more: the table is migrated before rows come beside those that are there.
+fn migrated(project: &Project, seed: u64) {
+    added(project, seed);
+    let file = "contracts/people.odcs.yaml";
+    let contract = std::fs::read_to_string(project.dir().join(file)).unwrap();
+    let wider = contract.replace("logicalTypeOptions: {minimum: 0", "logicalTypeOptions: {format: i64, minimum: 0")
+        + "      - {name: secret, physicalName: secret, logicalType: string}\n";
+    assert!(wider.contains("format: i64"));
+    project.write(file, wider);
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
 }
 
 /// One file more.

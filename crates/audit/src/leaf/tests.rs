@@ -36,6 +36,13 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
         },
         EventKind::BatchFailed { run, dataset, counts: None, error: "contract_violated".to_owned() },
         EventKind::QuarantineWritten { run, dataset, sequence: 1, rows: 1, object: Some("quarantine/01/1".to_owned()) },
+        EventKind::ProfileWritten { dataset, object: "profiles/01/1".to_owned(), records: 10 },
+        EventKind::ContentInspected {
+            run,
+            dataset,
+            found: [("formula".to_owned(), 2)].into_iter().collect(),
+            waived: [("markup".to_owned(), 1)].into_iter().collect(),
+        },
         EventKind::RunFinished { run, committed: 1, failed: 0 },
         EventKind::ReadDecided { request, datasets: vec![dataset], allowed: true, policies: vec!["default".to_owned()] },
         EventKind::ReadFinished { request, rows: 10, complete: true },

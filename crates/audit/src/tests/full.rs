@@ -82,6 +82,7 @@ async fn a_full_disk_refuses_changes_and_still_records_refusals() {
             maintained(TableOperation::Optimize, Phase::Intent),
             keys(KeyChange::RootRotated, Phase::Intent),
             keys(KeyChange::ObjectKeyRevealed, Phase::Outcome),
+            keys(KeyChange::ValuesRevealed, Phase::Outcome),
         ];
         for kind in changes {
             assert_eq!(journal.record(Event::new(&actor(), kind)).await.unwrap_err().kind, ErrorKind::Unavailable);

@@ -12,13 +12,16 @@ pub struct Fault {
     /// None when the record could not be split.
     pub column: Option<u32>,
     pub rule: Rule,
+    /// The pattern that was found, for a finding of that kind.
+    pub pattern: Option<&'static str>,
 }
 
 /// The faults of a batch. Free of cost while there is none.
 #[derive(Debug)]
 pub struct Faults {
     rows: usize,
-    marked: Vec<bool>,
+    /// For each row the place of its fault in the list, from 1; 0 for none.
+    marked: Vec<u32>,
     list: Vec<Fault>,
 }
 
@@ -31,21 +34,40 @@ impl Faults {
     /// Notes a broken rule, unless the row broke one before.
     #[cold]
     pub fn add(&mut self, row: usize, column: Option<usize>, rule: Rule) {
-        if self.marked.is_empty() {
-            self.marked.resize(self.rows, false);
+        if !self.has(row) {
+            self.note(row, column, rule, None);
         }
-        if let Some(mark) = self.marked.get_mut(row)
-            && !*mark
-            && let Ok(row) = u32::try_from(row)
-        {
-            *mark = true;
-            self.list.push(Fault { row, column: column.and_then(|column| u32::try_from(column).ok()), rule });
+    }
+
+    /// Notes a finding of content inspection, which is told before any other rule that the row broke: whoever looks at refused rows
+    /// must know which of them are a risk.
+    #[cold]
+    pub fn add_risk(&mut self, row: usize, column: usize, rule: Rule, pattern: Option<&'static str>) {
+        let known = self.marked.get(row).and_then(|place| usize::try_from(place.checked_sub(1)?).ok());
+        let column = u32::try_from(column).ok();
+        match known.and_then(|place| self.list.get_mut(place)) {
+            None => self.note(row, column.and_then(|column| usize::try_from(column).ok()), rule, pattern),
+            Some(fault) if !matches!(fault.rule, Rule::Content(_) | Rule::Malformed(_)) => {
+                (fault.column, fault.rule, fault.pattern) = (column, rule, pattern);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn note(&mut self, row: usize, column: Option<usize>, rule: Rule, pattern: Option<&'static str>) {
+        if self.marked.is_empty() {
+            self.marked.resize(self.rows, 0);
+        }
+        let place = u32::try_from(self.list.len() + 1);
+        if let (Some(mark), Ok(row), Ok(place)) = (self.marked.get_mut(row), u32::try_from(row), place) {
+            *mark = place;
+            self.list.push(Fault { row, column: column.and_then(|column| u32::try_from(column).ok()), rule, pattern });
         }
     }
 
     /// Whether a row broke a rule.
     pub fn has(&self, row: usize) -> bool {
-        self.marked.get(row).copied().unwrap_or(false)
+        self.marked.get(row).is_some_and(|place| *place != 0)
     }
 
     /// How many rows broke a rule.
@@ -56,6 +78,23 @@ impl Faults {
     /// Whether no row broke a rule.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// The faults, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.list.iter()
+    }
+
+    /// Takes back the faults of rows.
+    pub fn forgive(&mut self, forgiven: impl Fn(usize) -> bool) {
+        self.list.retain(|fault| !forgiven(usize::try_from(fault.row).unwrap_or(usize::MAX)));
+        // The places in the list are others now.
+        self.marked.fill(0);
+        for (place, fault) in (1..).zip(&self.list) {
+            if let Some(mark) = usize::try_from(fault.row).ok().and_then(|row| self.marked.get_mut(row)) {
+                *mark = place;
+            }
+        }
     }
 
     /// The faults by row.

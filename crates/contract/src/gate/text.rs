@@ -223,6 +223,7 @@ fn see_json<'a>(plan: &Plan, bytes: &'a [u8], kind: CellKind, family: Family) ->
     match (kind, family) {
         (CellKind::Null, _) => Seen::Null,
         (CellKind::TooLong, _) => Seen::Fault(Rule::TooLong),
+        (CellKind::Withheld, _) => Seen::Fault(Rule::Withheld),
         (CellKind::Number, Family::Number) | (CellKind::Bool, Family::Bool) | (CellKind::String, Family::Text) => Seen::Value(bytes),
         (CellKind::String, _) if plan.column.from_text => Seen::Value(bytes),
         _ => Seen::Fault(Rule::Type),

@@ -177,3 +177,25 @@ pub fn write_time(micros: i64, out: &mut Vec<u8>) {
         write!(out, "{hour:02}:{minute:02}:{second:02}.{rest:06}")
     };
 }
+
+/// Year, month and day of a number of days since 1970-01-01 in the years 1 to 9999: the inverse of [`days`].
+pub fn civil(days: i64) -> (i64, i64, i64) {
+    // Howard Hinnant's civil_from_days, whose years begin in March.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Writes a day: `yyyy-MM-dd`.
+pub fn write_date(days: i64, out: &mut String) {
+    use std::fmt::Write;
+    let (year, month, day) = civil(days);
+    // Writing to a text does not fail.
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+}

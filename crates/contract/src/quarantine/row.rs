@@ -5,6 +5,9 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use std::sync::Arc;
+
+use crate::contract::Contract;
 use crate::raw::{CellKind, Cells};
 
 /// Version of the encoding.
@@ -54,26 +57,60 @@ pub fn take_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(len).ok()?)
 }
 
-/// The cells of a row of a raw batch.
-pub fn encode(columns: &[Cells], row: usize) -> Vec<u8> {
-    encode_cells(
-        columns.len(),
-        columns.iter().map(|cells| match cells {
-            Cells::Text(column) => match column.get(row) {
-                Some(cell) => (cell.kind, cell.bytes.to_vec()),
-                None => (CellKind::Null, Vec::new()),
-            },
-            Cells::Typed(array) => typed(array, row),
-        }),
-    )
+/// The cell of a row of a raw batch, as it came.
+pub fn cell(cells: &Cells, row: usize) -> (CellKind, Vec<u8>) {
+    match cells {
+        Cells::Text(column) => match column.get(row) {
+            Some(cell) => (cell.kind, cell.bytes.to_vec()),
+            None => (CellKind::Null, Vec::new()),
+        },
+        Cells::Typed(array) => typed(array, row),
+    }
+}
+
+/// The cell of a row of a masked column.
+pub fn masked(array: &ArrayRef, row: usize) -> (CellKind, Vec<u8>) {
+    match typed(array, row) {
+        (CellKind::Null, none) => (CellKind::Null, none),
+        (_, value) => (CellKind::Masked, value),
+    }
+}
+
+/// Where a staged row holds a column of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StagedAs {
+    /// At a place, as it came.
+    Plain(usize),
+    /// At a place, masked.
+    Masked(usize),
+    /// Nowhere.
+    Dropped,
+}
+
+/// Where staged rows hold the columns of a contract.
+pub fn staged_as(contract: &Contract) -> Arc<[StagedAs]> {
+    let places = contract.columns.iter().enumerate().map(|(place, column)| match (contract.stored_place(place), &column.mask) {
+        (Some(place), None) => StagedAs::Plain(place),
+        (Some(place), Some(_)) => StagedAs::Masked(place),
+        (None, _) => StagedAs::Dropped,
+    });
+    places.collect()
 }
 
 /// The cells of a row of a checked batch.
-pub fn encode_typed(columns: &[ArrayRef], row: usize) -> Vec<u8> {
-    encode_cells(columns.len(), columns.iter().map(|array| typed(array, row)))
+pub fn encode_staged(layout: &[StagedAs], columns: &[ArrayRef], row: usize) -> Vec<u8> {
+    let none = (CellKind::Null, Vec::new());
+    let cells = layout.iter().map(|staged| match staged {
+        StagedAs::Plain(place) => columns.get(*place).map_or_else(|| none.clone(), |array| typed(array, row)),
+        StagedAs::Masked(place) => columns.get(*place).map_or_else(|| none.clone(), |array| masked(array, row)),
+        // Its value, if there was one, held its rules.
+        StagedAs::Dropped => (CellKind::Masked, Vec::new()),
+    });
+    encode(layout.len(), cells)
 }
 
-fn encode_cells(count: usize, cells: impl Iterator<Item = (CellKind, Vec<u8>)>) -> Vec<u8> {
+/// A row of cells.
+pub fn encode(count: usize, cells: impl Iterator<Item = (CellKind, Vec<u8>)>) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_number(u64::try_from(count).unwrap_or(u64::MAX), &mut out);
     for (kind, bytes) in cells {

@@ -112,6 +112,7 @@ fn typed_values_survive_quarantine_and_replay() {
             record: row as u64 + 1,
             columns: "i".to_owned(),
             rule: Rule::PrimaryKey,
+            layout: row::staged_as(&contract),
         };
         writer.push(&duplicate.into_rejection(&staged, row));
     }
@@ -125,7 +126,8 @@ fn typed_values_survive_quarantine_and_replay() {
 fn other_typed_cells_keep_their_bytes() {
     let binary: ArrayRef = Arc::new(BinaryArray::from(vec![&b"\xff\x00"[..]]));
     let dictionary: DictionaryArray<arrow::array::types::Int8Type> = vec!["q", "w"].into_iter().collect();
-    let cells = row::decode(&row::encode_typed(&[binary, Arc::new(dictionary)], 0)).unwrap();
+    let cells =
+        row::decode(&row::encode_staged(&[row::StagedAs::Plain(0), row::StagedAs::Plain(1)], &[binary, Arc::new(dictionary)], 0)).unwrap();
     assert_eq!(cells, [(CellKind::String, b"\xff\x00".to_vec()), (CellKind::String, b"q".to_vec())]);
 }
 

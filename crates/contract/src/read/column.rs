@@ -1,10 +1,11 @@
 //! One property of a contract.
 
 use crate::column::{Bounds, Column, ColumnType, TextFormat};
+use crate::inspect::{personal, waiver};
 use crate::odcs::{self, Place};
 use crate::parse::pattern::Pattern;
 use crate::parse::time_format::TimeFormat;
-use crate::read::{Fields, Reader, limits};
+use crate::read::{Fields, Reader, limits, mask, quality};
 use crate::time::zone_is_known;
 use crate::yaml::{Node, Value, suggest};
 
@@ -45,7 +46,7 @@ pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
     text_options(reader, &options, &mut column);
     time_options(reader, &options, &mut column);
     if let Some(quality) = fields.get("quality") {
-        column.valid_values = valid_values(reader, quality);
+        quality::of_property(reader, quality, &mut column);
         let fits = |value: &String| ty == ColumnType::String || crate::gate::plan::whole_value(ty, value).is_some();
         if !column.valid_values.iter().flatten().all(fits) {
             reader.wrong(
@@ -55,18 +56,26 @@ pub(crate) fn read_column(reader: &mut Reader, node: &Node) -> Option<Column> {
             );
         }
     }
+    let mut few_accepted = None;
     for (setting, value) in reader.settings(&fields, odcs::PROPERTY_SETTINGS) {
         match (setting, &value.value) {
+            ("polder.mask", _) => column.mask = mask::read(reader, value, &column),
+            ("polder.acceptFewValues", Value::Text(reason)) if !reason.trim().is_empty() => few_accepted = Some(value.line),
+            ("polder.acceptDomain", _) => column.accepted_domains = reader.texts(value, "polder.acceptDomain"),
             ("polder.nullTokens", _) => column.null_tokens = reader.texts(value, "polder.nullTokens"),
             ("polder.allowNan", Value::Bool(flag)) if !*flag || matches!(ty, ColumnType::Float32 | ColumnType::Float64) => {
                 column.allow_nan = *flag
             }
             ("polder.fromText", Value::Bool(flag)) => column.from_text = *flag,
+            ("polder.personal", _) => column.personal = personal::read(reader, value, name),
+            ("polder.waive", _) => column.waivers = waiver::read(reader, value, name),
             (setting, _) => {
                 reader.wrong(value.line, format!("`{setting}` has a value that it cannot have for a {ty}"), "correct or remove it")
             }
         }
     }
+    mask::check(reader, &column, few_accepted);
+    quality::check(reader, &column);
     Some(column)
 }
 
@@ -301,66 +310,4 @@ fn time_options(reader: &mut Reader, options: &Fields<'_>, column: &mut Column) 
             reader.wrong(options.line, "`defaultTimezone` stands beside `timezone: false`", "keep one");
         }
     }
-}
-
-/// The values of a rule `invalidValues`.
-fn valid_values(reader: &mut Reader, quality: &Node) -> Option<Vec<String>> {
-    let Value::List(rules) = &quality.value else {
-        reader.wrong(quality.line, "`quality` is not a list", "write a list of rules");
-        return None;
-    };
-    let mut allowed: Option<Vec<String>> = None;
-    for rule in rules {
-        let fields = reader.fields(rule, Place::Quality);
-        let kind = reader.text(&fields, "type").unwrap_or("library");
-        let metric = reader.text(&fields, "metric");
-        if kind != "library" || metric != Some("invalidValues") {
-            reader.wrong(
-                rule.line,
-                "this quality rule is not enforced, so it is refused",
-                "write type: library, metric: invalidValues with arguments.validValues",
-            );
-            continue;
-        }
-        if fields.get("mustBe").map(|node| &node.value) != Some(&Value::Int(0)) {
-            reader.wrong(
-                rule.line,
-                "`invalidValues` without `mustBe: 0`",
-                "add mustBe: 0; polder.rejectLimit says how many rows may be refused",
-            );
-        }
-        let Some(arguments) = fields.get("arguments") else {
-            reader.wrong(rule.line, "`invalidValues` has no `arguments`", "add arguments: {validValues: [...]}");
-            continue;
-        };
-        let arguments = reader.fields(arguments, Place::QualityArguments);
-        let Some(values) = arguments.get("validValues") else {
-            reader.wrong(rule.line, "`invalidValues` has no `validValues`", "add arguments: {validValues: [...]}");
-            continue;
-        };
-        let Value::List(items) = &values.value else {
-            reader.wrong(values.line, "`validValues` is not a list", "write a list of values");
-            continue;
-        };
-        let texts = items.iter().filter_map(|item| match &item.value {
-            Value::Text(text) => Some(text.clone()),
-            Value::Int(number) => Some(number.to_string()),
-            Value::Bool(flag) => Some(flag.to_string()),
-            _ => None,
-        });
-        let texts: Vec<String> = texts.collect();
-        if texts.len() != items.len() || texts.is_empty() {
-            reader.wrong(
-                values.line,
-                "`validValues` is empty or holds something that is neither text nor a whole number",
-                "put the values into quotes",
-            );
-        }
-        // Two rules hold together: only what both allow is allowed.
-        allowed = Some(match allowed {
-            Some(before) => before.into_iter().filter(|value| texts.contains(value)).collect(),
-            None => texts,
-        });
-    }
-    allowed
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::RecordBatch;
 
 use crate::admitted::{Rejection, Rule};
+use crate::inspect::personal::Personal;
+use crate::quality::Measured;
 use crate::quarantine;
+use crate::quarantine::row::StagedAs;
 use crate::unique::{Repeated, places};
 
 /// Where a batch came from.
@@ -30,12 +33,14 @@ pub struct Duplicate {
     pub columns: String,
     /// `unique` or `primaryKey`, within the load or against the table.
     pub rule: Rule,
+    /// Where the row is staged, column by column.
+    pub(crate) layout: Arc<[StagedAs]>,
 }
 
 impl Duplicate {
     /// The rejection, with the row's values from the batch where it was staged.
     pub fn into_rejection(self, batch: &RecordBatch, row: usize) -> Rejection {
-        let row = quarantine::row::encode_typed(batch.columns(), row);
+        let row = quarantine::row::encode_staged(&self.layout, batch.columns(), row);
         Rejection::new(self.file, self.record, self.ordinal, Some(self.columns), self.rule, row)
     }
 
@@ -53,6 +58,9 @@ pub struct Duplicates {
     origins: Vec<Origin>,
     checked: u64,
     admitted: u64,
+    personal: Vec<Personal>,
+    measured: Measured,
+    layout: Arc<[StagedAs]>,
     all: OnceLock<Vec<Duplicate>>,
 }
 
@@ -66,8 +74,25 @@ pub struct DuplicateCount {
 }
 
 impl Duplicates {
-    pub(crate) fn new(repeated: Vec<Repeated>, origins: Vec<Origin>, checked: u64, admitted: u64) -> Self {
-        Self { repeated, origins, checked, admitted, all: OnceLock::new() }
+    pub(crate) fn new(
+        repeated: Vec<Repeated>,
+        origins: Vec<Origin>,
+        checked: u64,
+        admitted: u64,
+        measured: Measured,
+        layout: Arc<[StagedAs]>,
+    ) -> Self {
+        Self { repeated, origins, checked, admitted, measured, layout, personal: Vec::new(), all: OnceLock::new() }
+    }
+
+    pub(crate) fn with_personal(mut self, personal: Vec<Personal>) -> Self {
+        self.personal = personal;
+        self
+    }
+
+    /// Columns with personal data that their classification does not allow. With one that is not waived the counts do not close.
+    pub fn personal(&self) -> &[Personal] {
+        &self.personal
     }
 
     /// The rows by place in the run, one at a time.
@@ -97,7 +122,7 @@ impl Duplicates {
             Some(origin) => (Arc::clone(&origin.file), origin.first_record + (ordinal - origin.first_ordinal)),
             None => (Arc::from(""), 0),
         };
-        Duplicate { ordinal, file, record, columns: repeated.columns.to_string(), rule: repeated.rule }
+        Duplicate { ordinal, file, record, columns: repeated.columns.to_string(), rule: repeated.rule, layout: Arc::clone(&self.layout) }
     }
 
     /// The rows by place in the run, all at once: a hundred bytes each. [`Duplicates::iter`] makes them one by one.
@@ -128,6 +153,11 @@ impl Duplicates {
     /// Rows that the gate was given, malformed ones included.
     pub fn rows_checked(&self) -> u64 {
         self.checked
+    }
+
+    /// What the gate measured, duplicates included.
+    pub(crate) fn measured(&self) -> &Measured {
+        &self.measured
     }
 
     /// Rows that the gate admitted, duplicates included.

@@ -69,15 +69,16 @@ fn width(ty: ColumnType) -> Option<u32> {
 impl KeyPlan {
     pub fn new(contract: &Contract, columns: Vec<usize>, secret: [u8; 16]) -> Self {
         let chosen: Vec<_> = columns.iter().filter_map(|place| contract.columns.get(*place)).collect();
-        let bits = chosen.iter().try_fold(0u32, |sum, column| width(column.ty).map(|bits| sum + bits));
+        let bits = chosen.iter().try_fold(0u32, |sum, column| width(column.stored()?).map(|bits| sum + bits));
         // A key that may be null is hashed: a null has no place in the order, and takes no part.
         let nullable = chosen.iter().any(|column| column.nullable());
         Self {
             names: chosen.iter().map(|column| column.name.clone()).collect(),
-            types: chosen.iter().map(|column| column.ty.arrow()).collect(),
+            types: chosen.iter().filter_map(|column| column.stored()).map(ColumnType::arrow).collect(),
             packed: bits.is_some_and(|bits| bits <= 128) && !nullable,
             hasher: SipHasher13::new_with_key(&secret),
-            columns,
+            // Keys are compared as they are stored.
+            columns: columns.into_iter().filter_map(|place| contract.stored_place(place)).collect(),
         }
     }
 

@@ -98,48 +98,75 @@ impl Door {
     async fn planned(&self, model: &Model, scope: &Scope) -> Result<(Vec<OutputColumn>, Prepared), Error> {
         let parsed = parse(&model.sql)?;
         let prepared = self.prepare(scope, &parsed).await?;
-        let (columns, plan) = self.output(model, prepared.plan)?;
+        self.nothing_compared_in_vain(model, &prepared.plan)?;
+        let tables = &self.ports.tables;
+        let (columns, plan) = output(model, prepared.plan, &|table, column| tables.classification(table, column))?;
         Ok((columns, Prepared { state: prepared.state, plan }))
     }
 
-    /// Names and types that a table can hold, each column with its origin.
-    fn output(&self, model: &Model, plan: LogicalPlan) -> Result<(Vec<OutputColumn>, LogicalPlan), Error> {
-        let origins = lineage::of_plan(&plan)?;
-        let mut columns = Vec::new();
-        let mut expressions = Vec::new();
-        for ((qualifier, field), inputs) in plan.schema().iter().zip(origins) {
-            let name = field.name();
-            if TableName::new(&name.to_lowercase()).is_err() {
-                return Err(Error::Plan(format!("the column {name:?} of model {} has no plain name; give it one with AS", model.name)));
-            }
-            if columns.iter().any(|column: &OutputColumn| column.name.eq_ignore_ascii_case(name)) {
-                return Err(Error::Plan(format!("the column {name} of model {} appears twice; rename one with AS", model.name)));
-            }
-            let Some(data_type) = storable(field.data_type()) else {
-                return Err(Error::Plan(format!(
-                    "the column {name} of model {} has the type {}, which no table holds; cast it to text, a number, a date or timestamp(6)",
-                    model.name,
-                    field.data_type()
-                )));
-            };
-            let column = Expr::Column((qualifier, field).into());
-            let column = if &data_type == field.data_type() { column } else { cast(column, data_type.clone()) };
-            expressions.push(column.alias(name));
-            let tables = &self.ports.tables;
-            let words: Vec<String> =
-                inputs.iter().filter_map(|input| tables.classification(&TableName::new(&input.table).ok()?, &input.column)).collect();
-            columns.push(OutputColumn {
-                name: name.clone(),
-                data_type,
-                nullable: field.is_nullable(),
-                classification: crate::classification::strictest(words.iter().map(String::as_str)),
-                inputs,
+    /// A comparison that nothing can pass, since its sides are masked under different domains, gives an empty answer and says nothing.
+    fn nothing_compared_in_vain(&self, model: &Model, plan: &LogicalPlan) -> Result<(), Error> {
+        for (left, right) in lineage::compared(plan)? {
+            let mut why = None;
+            let mut pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+            let in_vain = pairs.all(|(left, right)| {
+                let (Ok(left_table), Ok(right_table)) = (TableName::new(&left.table), TableName::new(&right.table)) else { return false };
+                let reason = self.ports.tables.never_equal((&left_table, &left.column), (&right_table, &right.column));
+                let never = reason.is_some();
+                why = why.take().or(reason.map(|reason| (left, right, reason)));
+                never
             });
+            if let Some((left, right, reason)) = why.filter(|_| in_vain) {
+                return Err(Error::Plan(format!(
+                    "model {} compares {}.{} with {}.{}, which are never equal: {reason}; mask both under one domain, or take the comparison out",
+                    model.name, left.table, left.column, right.table, right.column
+                )));
+            }
         }
-        let plan =
-            LogicalPlanBuilder::from(plan).project(expressions).and_then(LogicalPlanBuilder::build).map_err(|error| Error::plan(&error))?;
-        Ok((columns, plan))
+        Ok(())
     }
+}
+
+/// Names and types that a table can hold, each column with its origin.
+pub(super) fn output(
+    model: &Model,
+    plan: LogicalPlan,
+    classification: &(dyn Fn(&TableName, &str) -> Option<String> + Sync),
+) -> Result<(Vec<OutputColumn>, LogicalPlan), Error> {
+    let origins = lineage::of_plan(&plan)?;
+    let mut columns = Vec::new();
+    let mut expressions = Vec::new();
+    for ((qualifier, field), inputs) in plan.schema().iter().zip(origins) {
+        let name = field.name();
+        if TableName::new(&name.to_lowercase()).is_err() {
+            return Err(Error::Plan(format!("the column {name:?} of model {} has no plain name; give it one with AS", model.name)));
+        }
+        if columns.iter().any(|column: &OutputColumn| column.name.eq_ignore_ascii_case(name)) {
+            return Err(Error::Plan(format!("the column {name} of model {} appears twice; rename one with AS", model.name)));
+        }
+        let Some(data_type) = storable(field.data_type()) else {
+            return Err(Error::Plan(format!(
+                "the column {name} of model {} has the type {}, which no table holds; cast it to text, a number, a date or timestamp(6)",
+                model.name,
+                field.data_type()
+            )));
+        };
+        let column = Expr::Column((qualifier, field).into());
+        let column = if &data_type == field.data_type() { column } else { cast(column, data_type.clone()) };
+        expressions.push(column.alias(name));
+        let words: Vec<String> =
+            inputs.iter().filter_map(|input| classification(&TableName::new(&input.table).ok()?, &input.column)).collect();
+        columns.push(OutputColumn {
+            name: name.clone(),
+            data_type,
+            nullable: field.is_nullable(),
+            classification: crate::classification::strictest(words.iter().map(String::as_str)),
+            inputs,
+        });
+    }
+    let plan =
+        LogicalPlanBuilder::from(plan).project(expressions).and_then(LogicalPlanBuilder::build).map_err(|error| Error::plan(&error))?;
+    Ok((columns, plan))
 }
 
 /// The type that a table stores values of a type in without changing them; `None` when there is none. What may not fit is

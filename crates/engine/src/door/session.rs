@@ -9,7 +9,7 @@ use datafusion::catalog::{
 };
 use datafusion::error::Result;
 use datafusion::execution::SessionStateDefaults;
-use datafusion::execution::disk_manager::DiskManagerBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -38,8 +38,9 @@ pub(crate) const MEMORY_BYTES_MIN: usize = 16 << 20;
 /// A query has as many threads as have this much each.
 const THREAD_BYTES_MIN: usize = 32 << 20;
 
-/// A session without tables: allowed functions, no table functions, no file formats, no stores, no catalog, sealed spill.
-pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allowed) -> Result<SessionState> {
+/// A session without tables: allowed functions, no table functions, no file formats, no stores, no catalog, sealed spill. Without a spill
+/// nothing can be put aside: for who only plans.
+pub(crate) fn session(options: &DoorOptions, spill: Option<SealedSpill>, allowed: &Allowed) -> Result<SessionState> {
     let threads = options.target_partitions.min(options.memory_bytes / THREAD_BYTES_MIN).max(1);
     let thread_bytes = options.memory_bytes / threads;
     let mut config = SessionConfig::new()
@@ -61,7 +62,10 @@ pub(crate) fn session(options: &DoorOptions, spill: SealedSpill, allowed: &Allow
     let closed: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
-        .with_disk_manager_builder(DiskManagerBuilder::default().with_temp_file_factory(Arc::new(spill)))
+        .with_disk_manager_builder(match spill {
+            Some(spill) => DiskManagerBuilder::default().with_temp_file_factory(Arc::new(spill)),
+            None => DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+        })
         .with_object_store_registry(Arc::new(SealedOnly::new(closed)))
         .build_arc()?;
     let scalar = SessionStateDefaults::default_scalar_functions();

@@ -60,3 +60,39 @@ async fn every_kind_of_node_is_followed() {
         assert_eq!(origins(sql).await, wanted, "{sql}");
     }
 }
+
+/// Models that compare columns under different domains, and their like that do not.
+#[tokio::test]
+async fn a_comparison_that_nothing_can_pass_is_refused() {
+    let outcome = async |sql: &str| {
+        let bed = flights()
+            .classified("flights", "carrier", "under patients")
+            .classified("airlines", "carrier", "under staff")
+            .classified("airlines", "name", "under patients")
+            .model("m", &format!("-- polder: materialized = table\n{sql}"))
+            .build();
+        let run = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await;
+        run.map(|_| ()).map_err(|error| error.to_string())
+    };
+    for sql in [
+        "select f.id from flights f join airlines a on f.carrier = a.carrier",
+        "select f.id from flights f left join airlines a on a.carrier = f.carrier and f.id > 1",
+        "select f.id from flights f, airlines a where f.carrier = a.carrier",
+        "select id from flights where carrier in (select carrier from airlines)",
+        "select id from flights f where exists (select 1 from airlines a where a.carrier = f.carrier)",
+        "with c as (select carrier as k from flights) select a.name from c join airlines a on c.k = a.carrier",
+        "select f.id, f.carrier = a.carrier as same from flights f cross join airlines a",
+    ] {
+        let error = outcome(sql).await.expect_err(sql);
+        assert!(error.contains("never equal") && error.contains("under staff"), "{sql}: {error}");
+    }
+    for sql in [
+        "select f.id from flights f join airlines a on f.carrier = a.name",
+        "select f.id from flights f join flights g on f.carrier = g.carrier",
+        "select f.id from flights f join airlines a on length(f.carrier) = length(a.carrier)",
+        "select f.id from flights f join airlines a on f.carrier <> a.carrier",
+        "select id from flights where carrier = 'AA'",
+    ] {
+        assert_eq!(outcome(sql).await, Ok(()), "{sql}");
+    }
+}

@@ -81,6 +81,13 @@ impl Tables for MemoryTables {
     fn classification(&self, table: &TableName, column: &str) -> Option<String> {
         self.tables.get(table)?.classifications.get(column).cloned()
     }
+
+    /// Columns that are classified as `under NAME` are masked under that domain.
+    fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String> {
+        let domain = |(table, column)| self.classification(table, column).filter(|word| word.starts_with("under "));
+        let (left, right) = (domain(left)?, domain(right)?);
+        (left != right).then(|| format!("one is masked {left}, the other {right}"))
+    }
 }
 
 pub(crate) struct Bed {

@@ -121,3 +121,23 @@ async fn a_kit_that_is_retired_last_ends_the_destruction() {
     recovery::retire_kit(&keys, &kit.id).await.unwrap();
     assert_eq!((state(&keys), state(&place.open().await.unwrap())), (KeyState::Destroyed, KeyState::Destroyed));
 }
+
+#[tokio::test]
+async fn the_only_key_of_a_domain_is_destroyed_and_its_place_is_taken() {
+    let place = Place::new();
+    let keys = place.create().await;
+    let persons = Persons::new(&place);
+    let domain = keys.add_dataset("domain:patients").await.unwrap();
+    let masking = *keys.open_key(domain, 1).unwrap().expose();
+    keys.rotate_root(None).await.unwrap();
+    assert_eq!(*keys.open_key(domain, 1).unwrap().expose(), masking, "a rotation of the root changes no domain");
+    let plan = keys.plan_destroy(domain, 1, &persons.requester).await.unwrap();
+    keys.destroy(&plan, &persons.approve(plan.request_hash)).await.unwrap();
+    assert!(matches!(keys.open_key(domain, 1), Err(Error::Destroyed { .. })));
+    let (version, key) = keys.seal_key(domain).unwrap();
+    assert_eq!((version, *key.expose() == masking), (2, false));
+    keys.rotate_root(None).await.unwrap();
+    let again = place.open().await.unwrap();
+    let info = again.datasets().into_iter().find(|info| info.id == domain).unwrap();
+    assert_eq!(info.versions.iter().map(|v| (v.version, v.state)).collect::<Vec<_>>(), [(1, KeyState::Destroyed), (2, KeyState::Live)]);
+}

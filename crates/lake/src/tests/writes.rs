@@ -9,7 +9,7 @@ use polder_types::event::{CommitResult, TableOperation};
 
 use super::bed::{Bed, batch, counts, load_into, operations};
 use crate::ports::{Faults, Undisturbed};
-use crate::{Committed, Error, LakeOptions, WriteMode};
+use crate::{Committed, Error, LakeOptions, Planned, WriteMode};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_is_read_in_every_version() {
@@ -202,7 +202,7 @@ async fn a_table_is_made_by_its_first_commit_and_its_columns_may_change_while_it
     };
     // As an earlier run left it: created, and nothing loaded.
     bed.create().await;
-    assert_eq!(bed.lake.differing_column(bed.table, &other.schema()).await.unwrap(), None);
+    assert_eq!(bed.lake.planned_migration(bed.table, &other.schema()).await.unwrap(), Planned::Nothing);
     let mut writer = bed.lake.writer(request.clone()).await.unwrap();
     writer.write_batch(other.clone(), &[0..3][..]).await.unwrap();
     writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
@@ -212,8 +212,9 @@ async fn a_table_is_made_by_its_first_commit_and_its_columns_may_change_while_it
     assert_eq!(bed.lake.rows(bed.table, None).await.unwrap(), 3);
     // With rows in it, they stay.
     assert!(matches!(bed.lake.writer(bed.request(WriteMode::Append)).await, Err(Error::SchemaMismatch { .. })));
-    let difference = bed.lake.differing_column(bed.table, &super::bed::schema()).await.unwrap();
-    assert_eq!(difference.as_deref(), Some("column n of the table stands where the contract has id"));
+    let planned = bed.lake.planned_migration(bed.table, &super::bed::schema()).await.unwrap();
+    let why = "column id of the contract is not in the table and is required without a default";
+    assert_eq!(planned, Planned::Refused(why.to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use polder_types::{DatasetId, ErrorKind, EventKind};
 
 use super::spoken;
 use crate::failure::{Failure, Outcome};
+use crate::field_keys::DOMAIN;
 use crate::installation::Installation;
 use crate::print::text;
 
@@ -121,11 +122,15 @@ pub(super) async fn destroy(
     approvals: &[String],
 ) -> Outcome {
     let plan = installation.keys.plan_destroy(dataset, key_version, &installation.actor).await?;
+    let domain = name.strip_prefix(DOMAIN);
     let objects = sealed_under(installation, dataset, key_version).await?;
     if approvals.is_empty() {
         text(&format!("request     {}", hex::encode(plan.request_hash)))?;
         text(&format!("destroys    version {key_version} of the key of {}, asked for by {}", plan.name, plan.requester))?;
         text(&format!("unreadable  {} objects of the store that are sealed under it", objects.len()))?;
+        if let Some(domain) = domain {
+            text(&format!("cuts off    what was masked under domain {domain}: nobody can open it, or make its pseudonyms, any more"))?;
+        }
         plan.copies.iter().try_for_each(|copy| text(&format!("also in     the keyring's copy {copy}")))?;
         plan.kits.iter().try_for_each(|kit| text(&format!("also in     older keyrings that recovery kit {kit} opens")))?;
         return text(

@@ -122,7 +122,9 @@ proptest! {
         let mut refused = Vec::new();
         for (place, row) in rows.iter().enumerate() {
             let judged: Vec<_> = row.iter().enumerate().map(|(column, cell)| judge(column, cell)).collect();
-            match judged.iter().position(Result::is_err) {
+            // A risk in the text is told before any other rule.
+            let risk = (row[5] != "NA" && !crate::inspect::of_text(&row[5]).is_empty()).then_some(5);
+            match risk.or(judged.iter().position(Result::is_err)) {
                 Some(column) => refused.push((start + place as u64, column)),
                 None => admitted.push((start + place as u64, judged.into_iter().map(Result::unwrap).collect::<Vec<_>>())),
             }

@@ -1,0 +1,65 @@
+//! The schema of `polder.yaml`.
+
+use serde_json::{Value, json};
+
+use crate::schema::{Kind, document, mapping, text};
+use crate::settings::{APPROVALS_KEYS, CUSTODIES, CUSTODY_KEYS, ENVIRONMENT_KEYS, KEYS};
+
+pub(super) fn schema() -> Value {
+    let body = mapping(KEYS, &KEYS, |_| json!({ "type": "object", "additionalProperties": environment() }));
+    document(Kind::Project, "polder.yaml", body)
+}
+
+fn environment() -> Value {
+    mapping(ENVIRONMENT_KEYS, &["store", "keys"], |key| match key {
+        "store" => described(text(), "directory of the sealed store"),
+        "keys" => described(custody(), "custody of the root key"),
+        "anchor" => described(text(), "file to which the newest checkpoint of the audit log is also written"),
+        "approver_key" => described(text(), "the private key file that `contract approve` takes without --key"),
+        "approvers" => {
+            let key = json!({ "type": "string", "pattern": "^[^+\\s]+\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]+=*$" });
+            described(
+                json!({ "type": "array", "items": key }),
+                "public keys of those who may approve, as `polder keys approver` prints them",
+            )
+        }
+        "approvals" => described(approvals(), "what is asked of approvals in a review"),
+        "groups" => {
+            let members = json!({ "type": "array", "items": { "type": "string", "pattern": "^user:" } });
+            described(json!({ "type": "object", "additionalProperties": members }), "group name to members, each `user:NAME`")
+        }
+        "temporary_mib" => described(json!({ "type": "integer", "minimum": 1 }), "the most that sealed temporary files take of the disk"),
+        _ => json!(true),
+    })
+}
+
+fn approvals() -> Value {
+    mapping(APPROVALS_KEYS, &[], |key| match key {
+        "other_than_author" => json!({ "type": "boolean" }),
+        "git" => json!({
+            "type": "object",
+            "additionalProperties": { "type": "array", "items": { "type": "string", "pattern": "@" } },
+        }),
+        _ => json!(true),
+    })
+}
+
+fn custody() -> Value {
+    let mut custody = mapping(CUSTODY_KEYS, &["custody", "path"], |key| match key {
+        "custody" => json!({ "enum": CUSTODIES }),
+        _ => text(),
+    });
+    if let Some(custody) = custody.as_object_mut() {
+        custody.insert("if".to_owned(), json!({ "properties": { "custody": { "const": "passphrase" } }, "required": ["custody"] }));
+        custody.insert("then".to_owned(), json!({ "required": ["passphrase"] }));
+        custody.insert("else".to_owned(), json!({ "properties": { "passphrase": false } }));
+    }
+    custody
+}
+
+fn described(mut schema: Value, text: &str) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), json!(text));
+    }
+    schema
+}

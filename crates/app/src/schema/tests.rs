@@ -1,0 +1,273 @@
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use polder_connect::Connection;
+use polder_contract::Contract;
+use polder_contract::odcs::{CONTRACT_SETTINGS, KEYS, PROPERTY_SETTINGS, Place, Use};
+
+use super::*;
+use crate::settings::Settings;
+
+fn parsed(kind: Kind) -> Value {
+    serde_json::from_str(&kind.text()).unwrap()
+}
+
+fn keys(schema: &Value) -> BTreeSet<&str> {
+    schema["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Every key that the reader of contracts knows is in the schema, those that it refuses are not, and there is no other.
+#[test]
+fn the_keys_of_contracts_are_those_of_the_table() {
+    let schema = parsed(Kind::Contract);
+    let definition = |name: &str| &schema["$defs"][name];
+    for (place, at) in [
+        (Place::Contract, &schema),
+        (Place::Schema, definition("table")),
+        (Place::Property, definition("column")),
+        (Place::Options, definition("options")),
+        (Place::Quality, definition("rule")),
+        (Place::QualityArguments, definition("arguments")),
+        (Place::CustomProperty, definition("columnSetting")),
+    ] {
+        let wanted: BTreeSet<&str> =
+            KEYS.iter().filter(|(of, _, used, _)| *of == place && *used != Use::Refused).map(|(_, key, ..)| *key).collect();
+        assert_eq!(keys(at), wanted, "{}", place.name());
+        assert_eq!(at["additionalProperties"], false, "{}", place.name());
+    }
+    for (name, settings) in [("contractSetting", CONTRACT_SETTINGS), ("columnSetting", PROPERTY_SETTINGS), ("ownSetting", &[])] {
+        let choices = definition(name)["anyOf"].as_array().unwrap();
+        let named: BTreeSet<&str> = choices.iter().filter_map(|choice| choice["properties"]["property"]["const"].as_str()).collect();
+        assert_eq!(named, settings.iter().map(|(name, _)| *name).collect(), "{name}");
+    }
+}
+
+#[test]
+fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
+    let schema = parsed(Kind::Project);
+    let environment = &schema["properties"]["environments"]["additionalProperties"];
+    assert_eq!(keys(environment), crate::settings::ENVIRONMENT_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["keys"]), crate::settings::CUSTODY_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["approvals"]), crate::settings::APPROVALS_KEYS.into());
+    // The reader knows each of them, and says of any other that it does not.
+    for (key, known) in crate::settings::ENVIRONMENT_KEYS.into_iter().map(|key| (key, true)).chain([("stroe", false)]) {
+        let problems = Settings::parse(&format!("environments: {{e: {{{key}: 1}}}}\n"), "polder.yaml").unwrap_err().to_string();
+        assert_eq!(!problems.contains("is not a key of"), known, "{key}: {problems}");
+    }
+    let schema = parsed(Kind::Source);
+    assert_eq!(keys(&schema), polder_connect::keys::source_keys().iter().copied().collect());
+    let dataset = &schema["properties"]["datasets"]["additionalProperties"];
+    assert_eq!(keys(dataset), polder_connect::keys::dataset_keys().iter().copied().collect());
+}
+
+/// A file, and whether it is a good one.
+type Case = (Kind, String, bool);
+
+const ENVIRONMENT: &str = "store: store, keys: {custody: key-file, path: k}";
+
+fn project_cases(cases: &mut Vec<Case>) {
+    let mut case = |rest: &str, good: bool| cases.push((Kind::Project, format!("environments: {{default: {{{rest}}}}}\n"), good));
+    case(ENVIRONMENT, true);
+    case(&format!("{ENVIRONMENT}, anchor: a, temporary_mib: 5, groups: {{owners: ['user:ann']}}"), true);
+    case(&format!("{ENVIRONMENT}, approvers: ['ann+1b934331+ATdtmK7b5P+UTadYlrjWkEuZQ5Ocn+tiuxhsy777X5jF']"), true);
+    case(&format!("{ENVIRONMENT}, approvals: {{other_than_author: true, git: {{ann: [ann@example.org]}}}}"), true);
+    case("store: s, keys: {custody: passphrase, path: k, passphrase: 'env:P'}", true);
+    case("store: s, keys: {custody: passphrase, path: k}", false);
+    case("store: s, keys: {custody: key-file, path: k, passphrase: 'env:P'}", false);
+    case("store: s, keys: {custody: vault, path: k}", false);
+    case("store: s", false);
+    case("store: '', keys: {custody: key-file, path: k}", false);
+    for wrong in ["temporary_mib: 0", "stroe: x", "approvers: ann", "approvers: [ann]", "groups: {owners: [ann]}", "anchor: 5"] {
+        case(&format!("{ENVIRONMENT}, {wrong}"), false);
+    }
+    for wrong in ["{other_than_author: 1}", "{git: {ann: [nowhere]}}", "{git: [ann]}", "{by: two}"] {
+        case(&format!("{ENVIRONMENT}, approvals: {wrong}"), false);
+    }
+    cases.push((Kind::Project, "environment: {}\n".to_owned(), false));
+}
+
+fn source_cases(cases: &mut Vec<Case>) {
+    let mut case = |text: &str, good: bool| cases.push((Kind::Source, format!("{text}\n"), good));
+    case("{type: csv, path: data, datasets: {a: {}}}", true);
+    case(
+        r#"{type: csv, path: data, datasets: {a: {file: "a*.csv", "null": [NA, ""], delimiter: ";", quote: "", header: false, encoding: latin-1, compression: gzip}}}"#,
+        true,
+    );
+    case("{type: ndjson, path: data, datasets: {a: {file: [a.ndjson, b.ndjson], compression: zstd}}}", true);
+    case("{type: parquet, path: data, datasets: {a: {compression: none}}}", true);
+    for wrong in [
+        "{type: jpeg, path: data, datasets: {a: {}}}",
+        "{type: csv, path: data, datasets: {}}",
+        "{type: csv, path: '', datasets: {a: {}}}",
+        "{type: csv, path: 'https://x', datasets: {a: {}}}",
+        "{type: csv, datasets: {a: {}}}",
+        "{type: csv, path: data}",
+        "{type: csv, path: data, dataset: {a: {}}}",
+        "{type: csv, path: data, datasets: {a: {fiel: x}}}",
+        "{type: csv, path: data, datasets: {a: {delimiter: ';;'}}}",
+        "{type: csv, path: data, datasets: {a: {encoding: utf-16}}}",
+        "{type: csv, path: data, datasets: {a: {file: []}}}",
+        "{type: ndjson, path: data, datasets: {a: {delimiter: ';'}}}",
+        "{type: ndjson, path: data, datasets: {a: {encoding: latin-1}}}",
+        "{type: parquet, path: data, datasets: {a: {compression: gzip}}}",
+    ] {
+        case(wrong, false);
+    }
+}
+
+fn contract_cases(cases: &mut Vec<Case>) {
+    let document = |head: &str, column: &str| {
+        format!("{head}\ncustomProperties: [{{property: polder.source, value: s}}]\nschema: [{{name: t, properties: [{column}]}}]\n")
+    };
+    let head = "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active";
+    let mut case = |text: String, good: bool| cases.push((Kind::Contract, text, good));
+    let plain = "{name: a, logicalType: string}";
+    case(document(head, plain), true);
+    case(
+        document(
+            &format!("{head}\ndescription: {{purpose: any}}\ntags: [x]"),
+            "{name: a, logicalType: date, description: d, examples: [1]}",
+        ),
+        true,
+    );
+    for good in [
+        "logicalType: string, logicalTypeOptions: {minLength: 1, maxLength: 2, pattern: x, format: uuid}",
+        "logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1, logicalTypeOptions: {minimum: 1, multipleOf: 2}",
+        "logicalType: number, physicalType: 'decimal(9,2)', classification: internal",
+        "logicalType: timestamp, logicalTypeOptions: {timezone: true, defaultTimezone: Europe/Paris}",
+        "logicalType: time, logicalTypeOptions: {maximum: '12:00:00'}",
+        "logicalType: boolean, customProperties: [{property: polder.fromText, value: true}, {property: mine, value: 5}]",
+        "logicalType: string, customProperties: [{property: polder.nullTokens, value: [NA]}]",
+        "logicalType: string, quality: [{type: library, metric: invalidValues, mustBe: 0, arguments: {validValues: [A, 1]}}]",
+    ] {
+        case(document(head, &format!("{{name: a, {good}}}")), true);
+    }
+    for wrong in [
+        "{logicalType: string}",
+        "{name: a}",
+        "{name: a, logicalType: text}",
+        "{name: a, logicalType: string, requierd: true}",
+        "{name: a, logicalType: string, required: 'yes'}",
+        "{name: a, logicalType: string, partitioned: true}",
+        "{name: a, logicalType: string, encryptedName: x}",
+        "{name: a, logicalType: string, primaryKey: true, primaryKeyPosition: 0}",
+        "{name: a, logicalType: integer, logicalTypeOptions: {maxLength: 5}}",
+        "{name: a, logicalType: boolean, logicalTypeOptions: {minimum: 1}}",
+        "{name: a, logicalType: date, logicalTypeOptions: {timezone: true}}",
+        "{name: a, logicalType: string, logicalTypeOptions: {minLength: -1}}",
+        "{name: a, logicalType: string, customProperties: [{property: polder.nullToken, value: [x]}]}",
+        "{name: a, logicalType: string, customProperties: [{property: polder.source, value: x}]}",
+        "{name: a, logicalType: string, customProperties: [{property: polder.nullTokens}]}",
+        "{name: a, logicalType: string, customProperties: [{value: x}]}",
+        "{name: a, logicalType: string, quality: [{type: library, metric: invalidValues, mustBe: 0, arguments: {validValues: []}}]}",
+    ] {
+        case(document(head, wrong), false);
+    }
+    for (from, to) in [
+        ("v3.1.0", "v2.0.0"),
+        ("status: active", "status: draft"),
+        ("id: c\n", ""),
+        ("kind: DataContract", "kind: Contract"),
+        ("status: active", "status: active\nservers: []"),
+        ("status: active", "status: active\nowner: me"),
+    ] {
+        case(document(&head.replace(from, to), plain), false);
+    }
+    let whole = document(head, plain);
+    for (from, to) in [
+        ("polder.source, value: s", "polder.sorce, value: s"),
+        ("[{property: polder.source, value: s}]", "[]"),
+        ("value: s}]", "value: s}, {property: polder.onViolation, value: ignore}]"),
+        ("value: s}]", "value: s}, {property: polder.rejectLimit, value: 5}]"),
+        ("name: t", "name: Bad Name"),
+        ("properties: [{name: a, logicalType: string}]", "properties: []"),
+        ("name: t,", "name: t, quality: [{metric: nullValues, mustBe: 0}],"),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        case(whole.replace(from, to), false);
+    }
+    case(whole.replace("name: t,", "name: t, quality: [{metric: rowCount, mustBeGreaterThan: 10}],"), true);
+    for setting in ["disposition, value: replace", "onViolation, value: drop", "rejectLimit, value: 0.5", "nullTokens, value: [NA]"] {
+        case(whole.replace("value: s}]", &format!("value: s}}, {{property: polder.{setting}}}]")), true);
+    }
+}
+
+fn read(kind: Kind, text: &str) -> Result<(), String> {
+    match kind {
+        Kind::Project => Settings::parse(text, "polder.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::Source => Connection::parse(text, "sources/s.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::Contract => Contract::parse(text, "contracts/t.odcs.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::Policy => unreachable!(),
+    }
+}
+
+const PROGRAM: &str = r#"
+import json, sys
+from jsonschema import Draft202012Validator
+given = json.load(sys.stdin)
+validators = {}
+for kind, schema in given["schemas"].items():
+    Draft202012Validator.check_schema(schema)
+    validators[kind] = Draft202012Validator(schema)
+for case in given["cases"]:
+    print("good" if validators[case["kind"]].is_valid(case["document"]) else "bad")
+"#;
+
+/// PyPI `jsonschema` judges good and bad files as the readers do. It shares no code with us.
+#[test]
+fn readers_and_schemas_agree() {
+    let mut cases = Vec::new();
+    project_cases(&mut cases);
+    source_cases(&mut cases);
+    contract_cases(&mut cases);
+    assert!(cases.len() >= 80, "{}", cases.len());
+    for (kind, text, good) in &cases {
+        let read = read(*kind, text);
+        assert_eq!(read.is_ok(), *good, "the reader of {}: {text}\n{read:?}", kind.files());
+    }
+    // What stands in the repository is good too, and was written by nobody who thought of schemas.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (folder, kind) in [("demo/project/contracts", Kind::Contract), ("demo/project/sources", Kind::Source)] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                cases.push((kind, std::fs::read_to_string(path).unwrap(), true));
+            }
+        }
+    }
+    let schemas: Map<String, Value> =
+        [Kind::Project, Kind::Source, Kind::Contract].into_iter().map(|kind| (kind.name().to_owned(), parsed(kind))).collect();
+    let documents: Vec<Value> = cases
+        .iter()
+        .map(|(kind, text, _)| json!({ "kind": kind.name(), "document": as_json(&polder_contract::yaml::parse(text, "f").unwrap()) }))
+        .collect();
+    let judged = ask(&json!({ "schemas": schemas, "cases": documents }));
+    assert_eq!(judged.len(), cases.len());
+    for ((kind, text, good), judged) in cases.iter().zip(judged) {
+        assert_eq!(judged == "good", *good, "the schema of {}: {text}", kind.files());
+    }
+}
+
+fn as_json(node: &polder_contract::yaml::Node) -> Value {
+    use polder_contract::yaml::Value as Yaml;
+    match &node.value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(flag) => json!(flag),
+        Yaml::Int(number) => json!(i64::try_from(*number).unwrap()),
+        Yaml::Float(number) => json!(number),
+        Yaml::Text(text) => json!(text),
+        Yaml::List(items) => Value::Array(items.iter().map(as_json).collect()),
+        Yaml::Map(map) => Value::Object(map.iter().map(|(key, value)| (key.name.clone(), as_json(value))).collect()),
+    }
+}
+
+fn ask(question: &Value) -> Vec<String> {
+    let python = std::env::var_os("POLDER_JUDGE_JSONSCHEMA_PYTHON")
+        .expect("POLDER_JUDGE_JSONSCHEMA_PYTHON names a Python with jsonschema 4.26.0; `cargo xtask test` sets it up and sets it");
+    let mut judge = Command::new(python).args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    judge.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
+    let output = judge.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}

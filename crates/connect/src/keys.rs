@@ -1,0 +1,94 @@
+//! The keys and words of a source file, as the types that read it know them: nobody keeps a second list.
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use crate::connection::{Compression, ConnectionFile, DATASET_KEYS, Encoding, SourceType};
+
+/// The keys of a source file.
+pub fn source_keys() -> &'static [&'static str] {
+    asked::<ConnectionFile>()
+}
+
+/// The keys of a dataset.
+pub fn dataset_keys() -> &'static [&'static str] {
+    DATASET_KEYS
+}
+
+/// The words of `type`.
+pub fn source_types() -> &'static [&'static str] {
+    asked::<SourceType>()
+}
+
+/// The words of `encoding`.
+pub fn encodings() -> &'static [&'static str] {
+    asked::<Encoding>()
+}
+
+/// The words of `compression`.
+pub fn compressions() -> &'static [&'static str] {
+    asked::<Compression>()
+}
+
+/// What a type says that it takes when it is asked to read itself: the fields of a mapping, or the words of a choice.
+fn asked<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut names: &'static [&'static str] = &[];
+    // It is given nothing to read, so it always fails.
+    let _ = T::deserialize(Asked { names: &mut names });
+    names
+}
+
+struct Asked<'a> {
+    names: &'a mut &'static [&'static str],
+}
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("there is nothing to read"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.names = fields;
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        words: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.names = words;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_the_reader() {
+        assert!(["type", "path", "datasets"].iter().all(|key| source_keys().contains(key)), "{:?}", source_keys());
+        assert!(["csv", "ndjson", "parquet"].iter().all(|word| source_types().contains(word)), "{:?}", source_types());
+        assert!(encodings().contains(&"latin-1") && compressions().contains(&"zstd"));
+        let accepted = |word: &str| crate::Connection::parse(&format!("type: {word}\npath: p\ndatasets: {{a: {{}}}}\n"), "sources/s.yaml");
+        for word in source_types() {
+            let read = accepted(word);
+            assert!(!read.as_ref().is_err_and(|error| error.to_string().contains("unknown word")), "{word}: {read:?}");
+        }
+        assert!(accepted("jpeg").is_err());
+    }
+}

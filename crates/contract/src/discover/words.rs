@@ -1,0 +1,161 @@
+//! The words of a column's name, and letters without case and accents.
+
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Longer names are looked at up to here.
+const NAME_MAX_CHARS: usize = 200;
+
+/// Words that only join others.
+const JOINTS: [&str; 18] = ["de", "du", "des", "d", "la", "le", "les", "l", "of", "the", "et", "and", "au", "aux", "en", "a", "un", "une"];
+
+/// Lower case, without accents; ligatures become two letters.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for letter in text.nfd() {
+        match letter {
+            'a'..='z' | '0'..='9' | ' ' => folded.push(letter),
+            'œ' | 'Œ' => folded.push_str("oe"),
+            'æ' | 'Æ' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
+            '’' => folded.push('\''),
+            '\u{a0}' | '\u{202f}' => folded.push(' '),
+            '\u{300}'..='\u{36f}' => {}
+            other => folded.extend(other.to_lowercase()),
+        }
+    }
+    folded
+}
+
+/// The words of a column's name: split at separators, digits and changes of case, folded, without the words that only join others.
+/// `is_word` tells a known word: a run of letters that is none, but consists of known words, is split into them.
+pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
+    let name: String = name.chars().take(NAME_MAX_CHARS).collect();
+    // The digit of these is no number at the end of a word.
+    let name = name.replace("IPv4", "ip").replace("IPv6", "ip").replace("ipv4", "ip").replace("ipv6", "ip");
+    let mut words = Vec::new();
+    for chunk in name.split(|letter: char| !letter.is_alphabetic()).filter(|chunk| !chunk.is_empty()) {
+        let parts: Vec<String> = by_case(chunk).iter().map(|part| fold(part)).collect();
+        let whole = fold(chunk);
+        if parts.iter().all(|part| is_word(part)) {
+            words.extend(parts);
+        } else if is_word(&whole) {
+            words.push(whole);
+        } else if let Some(found) = segments(&whole, &is_word) {
+            words.extend(found);
+        } else {
+            words.extend(parts);
+        }
+    }
+    words.retain(|word| !JOINTS.contains(&word.as_str()));
+    words
+}
+
+/// `dateOfBirth` and `IPAddress` at their capitals.
+fn by_case(chunk: &str) -> Vec<String> {
+    let letters: Vec<char> = chunk.chars().collect();
+    let mut parts: Vec<String> = Vec::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| letters.get(before));
+        let after = letters.get(at + 1);
+        let begins = letter.is_uppercase()
+            && before
+                .is_some_and(|before| before.is_lowercase() || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase())));
+        match parts.last_mut() {
+            Some(part) if !begins => part.push(*letter),
+            _ => parts.push(letter.to_string()),
+        }
+    }
+    parts
+}
+
+/// A run of letters as known words of at least two letters, as few as possible; none when a letter would be left.
+fn segments(run: &str, is_word: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    const RUN_MAX: usize = 40;
+    if !run.is_ascii() || run.len() > RUN_MAX {
+        return None;
+    }
+    // best[i]: the fewest words that make up the first i letters, and where the last of them begins.
+    let mut best: Vec<Option<(usize, usize)>> = vec![Some((0, 0))];
+    for end in 1..=run.len() {
+        let found = (0..end)
+            .filter(|start| end - start >= 2)
+            .filter_map(|start| {
+                let (count, _) = best.get(start).copied().flatten()?;
+                let word = run.get(start..end)?;
+                (is_word(word) || (start > 0 && end < run.len() && ["de", "du", "of"].contains(&word))).then_some((count + 1, start))
+            })
+            .min();
+        best.push(found);
+    }
+    let mut words = Vec::new();
+    let mut end = run.len();
+    while end > 0 {
+        let (_, start) = best.get(end).copied().flatten()?;
+        words.push(run.get(start..end)?.to_owned());
+        end = start;
+    }
+    words.reverse();
+    Some(words)
+}
+
+/// Where the words hold a phrase: its words side by side and in order. A word counts in the plural too.
+pub fn find(words: &[String], phrase: &str) -> Option<Range<usize>> {
+    let wanted: Vec<&str> = phrase.split(' ').collect();
+    let same = |found: &[String]| found.iter().zip(&wanted).all(|(found, wanted)| is_form(found, wanted));
+    let start = words.windows(wanted.len()).position(same)?;
+    Some(start..start + wanted.len())
+}
+
+fn is_form(found: &str, wanted: &str) -> bool {
+    found == wanted || (wanted.len() > 3 && found.strip_suffix(['s', 'x']) == Some(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str) -> String {
+        let known = ["date", "naissance", "first", "name", "mac", "address", "ip", "mail", "of", "birth"];
+        words(name, |word| known.contains(&word)).join(" ")
+    }
+
+    #[test]
+    fn names_are_split_on_case_separators_and_digits() {
+        for (name, expected) in [
+            ("Date de naissance", "date naissance"),
+            ("DATE_NAISSANCE", "date naissance"),
+            ("dateDeNaissance", "date naissance"),
+            ("datenaissance", "date naissance"),
+            ("DATEDENAISSANCE", "date naissance"),
+            ("dateofbirth", "date birth"),
+            ("FirstName", "first name"),
+            ("firstname", "first name"),
+            ("adr1", "adr"),
+            ("IPAddress", "ip address"),
+            ("IPv4Address", "ip address"),
+            ("MACaddress", "mac address"),
+            ("N° de sécurité", "n securite"),
+            ("Prénom", "prenom"),
+            ("e-mail", "e mail"),
+            ("dt_naiss", "dt naiss"),
+            ("l'œuvre", "oeuvre"),
+            ("", ""),
+            ("123", ""),
+        ] {
+            assert_eq!(of(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_held_in_order_and_side_by_side() {
+        let words = ["email", "address", "lines"].map(str::to_owned);
+        assert_eq!((find(&words, "address line"), find(&words, "email")), (Some(1..3), Some(0..1)));
+        assert!(["address email", "email line", "mail"].iter().all(|phrase| find(&words, phrase).is_none()));
+        assert_eq!(find(&[], "mail"), None);
+    }
+}
