@@ -241,6 +241,9 @@ pub struct RunArgs {
     /// Check and count everything, and commit nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Look for new files every so many seconds (10 unless given), and load those that stand still, until it is told to end
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with_all = ["again", "dry_run"])]
+    pub watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,7 @@ pub mod source;
 pub mod sql;
 pub mod status;
 pub mod table;
+pub mod watch;
 
 /// Runs a command line.
 ///
@@ -50,7 +51,10 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Run(args) => {
             let loss = global.drop_batch.as_deref().map(crate::wiring::Loss::parse).transpose()?;
             let installation = writer(global).await?;
-            let ran = run::run(&installation, args, global.memory_mib, loss, output).await;
+            let ran = match args.watch {
+                Some(seconds) => watch::watch(&installation, args, seconds, global.memory_mib, loss, output).await,
+                None => run::run(&installation, args, global.memory_mib, loss, output).await,
+            };
             installation.close_after(ran).await
         }
         Command::Sql(args) => {

@@ -3,6 +3,7 @@
 
 mod inspected;
 mod offsets;
+mod settled;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::ingest::inspected::Findings;
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 use crate::ingest::offsets::{LoadedFile, Sorted};
+pub use crate::ingest::settled::{Look, Settled};
 use crate::ingest::sink::{Counter, LakeSink};
 use crate::installation::Installation;
 use crate::progress::Progress;
@@ -105,13 +107,15 @@ impl RefusedBy {
 
 /// How a load is asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LoadOptions {
+pub struct LoadOptions<'a> {
     /// Load files again that were loaded before.
     pub again: bool,
     /// Commit nothing.
     pub dry_run: bool,
     /// What a test makes the gate lose.
     pub loss: Option<Loss>,
+    /// The files that may be loaded, where some are still being written.
+    pub settled: Option<&'a Settled>,
 }
 
 pub(crate) fn store_failure(step: &str, error: &object_store::Error) -> Failure {
@@ -119,7 +123,13 @@ pub(crate) fn store_failure(step: &str, error: &object_store::Error) -> Failure 
 }
 
 /// Loads what a contract authorises.
-pub async fn load(installation: &Installation, lake: &Lake, approved: Approved, run: RunId, options: LoadOptions) -> Outcome<BatchReport> {
+pub async fn load(
+    installation: &Installation,
+    lake: &Lake,
+    approved: Approved,
+    run: RunId,
+    options: LoadOptions<'_>,
+) -> Outcome<BatchReport> {
     let table = approved.table.to_string();
     let permit = installation.may(Action::Run, &table).await?;
     let name = format!("table:{table}");
@@ -172,7 +182,7 @@ struct Batch<'a> {
     permit: Permit,
     dataset: DatasetId,
     run: RunId,
-    options: LoadOptions,
+    options: LoadOptions<'a>,
     report: BatchReport,
     /// What the admitted rows are like.
     statistics: Statistics,
@@ -181,10 +191,22 @@ struct Batch<'a> {
 /// What a batch reads, and what its table holds afterwards.
 struct Input {
     reader: Box<dyn SourceReader>,
-    null_tokens: Vec<String>,
+    cells: CellWords,
     append: bool,
     replay: bool,
     offsets: Offsets,
+}
+
+/// What the source says of how its cells are written.
+struct CellWords {
+    null_tokens: Vec<String>,
+    decimal_comma: bool,
+}
+
+impl CellWords {
+    fn of(dataset: &polder_connect::Dataset) -> Self {
+        Self { null_tokens: dataset.null_tokens.clone(), decimal_comma: dataset.decimal_comma }
+    }
 }
 
 impl Batch<'_> {
@@ -204,7 +226,10 @@ impl Batch<'_> {
 
     /// There is nothing to load, provided that the table is still what the log says it is.
     async fn unchanged(&mut self) -> Outcome {
-        self.lake.rows(self.dataset, None).await?;
+        // Where files are waited for there may be no table yet.
+        if self.head() > 0 {
+            self.lake.rows(self.dataset, None).await?;
+        }
         self.report.status = match self.report.migrated.is_empty() {
             true => "unchanged",
             false if self.options.dry_run => "checked",
@@ -229,7 +254,8 @@ impl Batch<'_> {
         let (installation, lake, dataset, approved) = (self.installation, self.lake, self.dataset, Arc::clone(&self.approved));
         let project = &installation.project;
         let connection = project.source(&approved.source)?;
-        let columns: Vec<WantedColumn> = approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name)).collect();
+        let columns: Vec<WantedColumn> =
+            approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name).of_type(column.ty)).collect();
         let contract_hash = hex::encode(approved.semantic_hash());
         let (append, head) = (approved.disposition == Disposition::Append, self.head());
         if append && self.options.again && head > 0 {
@@ -251,7 +277,13 @@ impl Batch<'_> {
         let before = Offsets::of_head(installation, dataset, head).await?;
         let options = ReadOptions::new(project.dir());
         let options = if append { options.hashing() } else { options };
-        let mut list = FileList::find(&connection, &approved.dataset, options)?;
+        let mut list = match self.options.settled {
+            None => FileList::find(&connection, &approved.dataset, options)?,
+            Some(settled) => match settled.find(&connection, &approved.dataset, append, options)? {
+                Some(list) => list,
+                None => return self.unchanged().await,
+            },
+        };
         let mut sorted = Sorted::default();
         if append {
             sorted = before.sort(&mut list)?;
@@ -279,8 +311,8 @@ impl Batch<'_> {
         if append {
             offsets.extend(before, sorted);
         }
-        let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
-        self.write(Input { reader, null_tokens, append, replay: false, offsets }).await
+        let cells = CellWords::of(connection.dataset(&approved.dataset)?);
+        self.write(Input { reader, cells, append, replay: false, offsets }).await
     }
 
     async fn replay(&mut self) -> Outcome {
@@ -289,7 +321,7 @@ impl Batch<'_> {
         let head = self.head();
         let before = Offsets::of_head(installation, self.dataset, head).await?;
         let connection = installation.project.source(&approved.source)?;
-        let null_tokens = connection.dataset(&approved.dataset)?.null_tokens.clone();
+        let cells = CellWords::of(connection.dataset(&approved.dataset)?);
         let waiting = replay::waiting(installation, &approved, self.dataset, &before.replayed).await?;
         if waiting.objects.is_empty() {
             self.report.status = "unchanged";
@@ -300,18 +332,18 @@ impl Batch<'_> {
         let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), ..before };
         offsets.replayed.extend(waiting.objects.iter().map(ToString::to_string));
         let reader: Box<dyn SourceReader> = Box::new(waiting.into_reader(installation, &approved));
-        self.write(Input { reader, null_tokens, append: true, replay: true, offsets }).await
+        self.write(Input { reader, cells, append: true, replay: true, offsets }).await
     }
 
     /// Reads, checks, counts and commits.
     async fn write(&mut self, input: Input) -> Outcome {
-        let Input { reader, null_tokens, append, replay, offsets } = input;
+        let Input { reader, cells, append, replay, offsets } = input;
         let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
         if append {
             self.migrate().await?;
         }
         if self.options.dry_run {
-            let gate = Arc::new(self.gate(append, replay, null_tokens).await?);
+            let gate = Arc::new(self.gate(append, replay, cells).await?);
             let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, 0);
             self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
             self.compare(&offsets);
@@ -323,7 +355,7 @@ impl Batch<'_> {
         let contract_hash = hex::encode(self.approved.semantic_hash());
         installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
         failpoint::hit("batch-started");
-        let gate = Arc::new(self.gate(append, replay, null_tokens).await?);
+        let gate = Arc::new(self.gate(append, replay, cells).await?);
         let request = WriteRequest {
             dataset,
             source: self.approved.source.clone(),
@@ -402,10 +434,11 @@ impl Batch<'_> {
         ))
     }
 
-    async fn gate(&self, append: bool, replay: bool, null_tokens: Vec<String>) -> Outcome<Gate> {
+    async fn gate(&self, append: bool, replay: bool, cells: CellWords) -> Outcome<Gate> {
         let (installation, approved) = (self.installation, &self.approved);
         let mut options = GateOptions::new(installation.keys.derive("unique keys")?, installation.spill());
-        options.null_tokens = null_tokens;
+        options.null_tokens = cells.null_tokens;
+        options.decimal_comma = cells.decimal_comma;
         options.whole_load = !replay;
         options.unique_memory_bytes = UNIQUE_MEMORY_BYTES;
         options.masking = installation.masking(approved, self.options.dry_run).await?;

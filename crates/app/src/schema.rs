@@ -2,6 +2,7 @@
 //! readers go by. A schema cannot say all that a reader checks; `polder contract check` and `polder ci` do.
 
 mod contract;
+mod layout;
 mod project;
 mod source;
 
@@ -19,6 +20,8 @@ pub enum Kind {
     Project,
     /// sources/*.yaml
     Source,
+    /// a layout file of fixed-width text, such as layouts/*.yaml
+    Layout,
     /// contracts/*.odcs.yaml
     Contract,
     /// policies/*.cedar (a Cedar schema)
@@ -27,13 +30,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Project, Self::Source, Self::Contract, Self::Policy];
+    pub const ALL: [Self; 5] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Policy];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Project => "project",
             Self::Source => "source",
+            Self::Layout => "layout",
             Self::Contract => "contract",
             Self::Policy => "policy",
         }
@@ -44,6 +48,7 @@ impl Kind {
         match self {
             Self::Project => "polder.yaml",
             Self::Source => "sources/*.yaml",
+            Self::Layout => "layouts/*.yaml",
             Self::Contract => "contracts/*.odcs.yaml",
             Self::Policy => "policies/*.cedar",
         }
@@ -54,6 +59,7 @@ impl Kind {
         match self {
             Self::Project => "project.schema.json",
             Self::Source => "source.schema.json",
+            Self::Layout => "layout.schema.json",
             Self::Contract => "contract.schema.json",
             Self::Policy => "polder.cedarschema",
         }
@@ -64,6 +70,7 @@ impl Kind {
         let document = match self {
             Self::Project => project::schema(),
             Self::Source => source::schema(),
+            Self::Layout => layout::schema(),
             Self::Contract => contract::schema(),
             Self::Policy => return polder_policy::SCHEMA.to_owned(),
         };

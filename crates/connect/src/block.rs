@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::error::Error;
-use crate::input::Input;
+use crate::stream::Stream;
 
 /// How much is read at once.
 pub(crate) const BLOCK_BYTES: usize = 4 << 20;
@@ -70,7 +70,7 @@ pub(crate) trait RecordCounter: Send {
 
 /// Reads a stream as blocks; the caller says where the last complete record of a block ends.
 pub(crate) struct BlockReader {
-    input: Input,
+    stream: Stream,
     pool: Pool,
     carry: Vec<u8>,
     counter: Box<dyn RecordCounter>,
@@ -101,8 +101,8 @@ impl Block {
 }
 
 impl BlockReader {
-    pub(crate) fn new(input: Input, pool: Pool, counter: Box<dyn RecordCounter>, path: Arc<PathBuf>) -> Self {
-        Self { input, pool, carry: Vec::new(), counter, first: true, ended: false, path }
+    pub(crate) fn new(stream: Stream, pool: Pool, counter: Box<dyn RecordCounter>, path: Arc<PathBuf>) -> Self {
+        Self { stream, pool, carry: Vec::new(), counter, first: true, ended: false, path }
     }
 
     /// The next block: what was carried over, then new bytes. `None` after the last.
@@ -120,7 +120,7 @@ impl BlockReader {
         }
         self.carry.clear();
         let room = buffer.get_mut(start..).unwrap_or_default();
-        let count = self.input.fill(room)?;
+        let count = self.stream.fill(room)?;
         let mut fresh = room.get(..count).unwrap_or_default();
         let mut len = start + count;
         self.ended = count < BLOCK_BYTES;
@@ -157,7 +157,7 @@ impl BlockReader {
 
     /// [`Input::sha256`].
     pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
-        self.input.sha256()
+        self.stream.sha256()
     }
 
     /// The independent count of the whole stream.

@@ -1,6 +1,7 @@
 //! CSV: an index of field ends, then a slice for each cell of the wanted columns. Fields nobody wants are stepped over.
 
 pub(crate) mod count;
+pub(crate) mod dialect;
 pub(crate) mod field;
 pub(crate) mod header;
 pub(crate) mod index;
@@ -21,8 +22,9 @@ use crate::block::{Block, BlockReader, Pool};
 use crate::cells::{Columns, Place, csv_kind};
 use crate::connection::{Dataset, Encoding};
 use crate::error::Error;
-use crate::input::{Input, KnownFile};
+use crate::input::KnownFile;
 use crate::output::{Message, Output, Stop};
+use crate::stream::Stream;
 
 /// Rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 8192;
@@ -40,11 +42,17 @@ pub(crate) fn decode(
     place: &mut Place,
     out: &Output,
 ) -> Result<(), Stop> {
-    let dialect = Dialect { delimiter: dataset.delimiter, quote: dataset.quote };
-    let input = Input::open(file, dataset.compression)?;
+    let dialect = Dialect { delimiter: dataset.delimiter, quote: dialect::quote(dataset) };
+    let mut stream = Stream::open(file, dataset.compression)?;
+    if let Encoding::Other(_) = dataset.encoding {
+        stream = stream.decoded(file, dataset.encoding);
+    }
+    if let Some(rewritten) = dialect::Dialect::new(dataset) {
+        stream = stream.through(rewritten);
+    }
     let counter = Box::new(CsvCounter::new(dialect.delimiter, dialect.quote));
     let path = Arc::new(file.path.clone());
-    let reader = BlockReader::new(input, pool.clone(), counter, path.clone());
+    let reader = BlockReader::new(stream, pool.clone(), counter, path.clone());
     Decoder { dialect, dataset, wanted, reader, path, place, out, index: Index::default(), header: None }.run()
 }
 
@@ -198,7 +206,7 @@ impl Decoder<'_> {
         let width = header.names.len();
         let fields = u32::try_from(width).unwrap_or(u32::MAX);
         let long = bytes.len() > RECORD_MAX_BYTES;
-        if width > 1 && !long && self.dataset.encoding == Encoding::Utf8 && self.index.uniform(from, to, fields) {
+        if width > 1 && !long && self.dataset.encoding != Encoding::Latin1 && self.index.uniform(from, to, fields) {
             self.uniform(bytes, header, from, to)
         } else {
             self.careful(bytes, header, from, to)

@@ -39,8 +39,12 @@ pub enum Error {
         "decompress {path}: it grows by more than {ratio_max} times, as a decompression bomb does; deliver it uncompressed if it is meant"
     )]
     Bomb { path: PathBuf, ratio_max: u64 },
-    #[error("decode {path}: it is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")]
+    #[error(
+        "decode {path}: it is UTF-16; declare `encoding: utf-16le` or `utf-16be` where the type takes it, or convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
+    )]
     Utf16 { path: PathBuf },
+    #[error("decode {path}: its first bytes say that it is {found}, and the source says {declared}; correct `encoding`")]
+    OtherEncoding { path: PathBuf, declared: String, found: &'static str },
     #[error("read the header of {path}: the file holds no record; deliver a file with a header, or set `header: false`")]
     NoHeader { path: PathBuf },
     #[error("read the header of {path}: it is longer than {max_bytes} bytes; check `delimiter` and `quote`")]
@@ -59,8 +63,18 @@ pub enum Error {
         "split {path}: record {record} opens a quoted field that never closes, so what follows it cannot be told apart; check the file's end, or correct `quote`"
     )]
     UnclosedQuote { path: PathBuf, record: u64 },
-    #[error("decode {path}: it is one JSON array, not a JSON object a line; convert it (jq -c '.[]')")]
+    #[error("decode {path}: it is one JSON array, not a JSON object a line; set `type: json`, or convert it (jq -c '.[]')")]
     JsonArray { path: PathBuf },
+    #[error("read the {format} file {path}: {problem}; {advice}")]
+    Format { path: PathBuf, format: &'static str, problem: String, advice: &'static str },
+    #[error(
+        "read column {column} of the {format} file {path}: it is {kind}, which is not read; flatten it at the source, or leave it out of the contract"
+    )]
+    Nested { path: PathBuf, format: &'static str, column: String, kind: &'static str },
+    #[error("choose a sheet of {path}: there is no {sheet}; {advice}")]
+    NoSheet { path: PathBuf, sheet: String, advice: String },
+    #[error("read the layout {file}, line {line}: {problem}; {advice}")]
+    Layout { file: String, line: u64, problem: String, advice: String },
     #[error("{step} of the Parquet file {path}; deliver the file again")]
     Parquet { path: PathBuf, step: &'static str, source: parquet::errors::ParquetError },
     #[error("{step} of the Parquet file {path}; deliver the file again")]
@@ -92,7 +106,7 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Connection { .. } | Self::Selection { .. } => ErrorKind::Invalid,
+            Self::Connection { .. } | Self::Selection { .. } | Self::Layout { .. } => ErrorKind::Invalid,
             Self::UnknownDataset { .. } => ErrorKind::NotFound,
             Self::NoFiles { .. }
             | Self::NoDirectory { .. }
@@ -107,6 +121,10 @@ impl Error {
             | Self::Damaged { .. }
             | Self::Bomb { .. }
             | Self::Utf16 { .. }
+            | Self::OtherEncoding { .. }
+            | Self::Format { .. }
+            | Self::Nested { .. }
+            | Self::NoSheet { .. }
             | Self::NoHeader { .. }
             | Self::HeaderTooLong { .. }
             | Self::HeaderQuote { .. }

@@ -111,7 +111,13 @@ fn has_extension(name: &str, source_type: SourceType) -> bool {
     let extensions: &[&str] = match source_type {
         SourceType::Csv => &[".csv", ".tsv", ".txt"],
         SourceType::Ndjson => &[".ndjson", ".jsonl", ".json"],
+        SourceType::Json => &[".json"],
+        SourceType::Xml => &[".xml"],
+        SourceType::Fixed => &[".txt", ".dat", ".fwf", ".prn"],
+        SourceType::Excel => &[".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"],
         SourceType::Parquet => &[".parquet"],
+        SourceType::Avro => &[".avro"],
+        SourceType::Arrow => &[".arrow", ".arrows", ".feather", ".ipc"],
     };
     extensions.iter().any(|extension| plain.ends_with(extension))
 }

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-use crate::connection::{Compression, ConnectionFile, DATASET_KEYS, Encoding, SourceType};
+use crate::connection::keys::{DATASET_KEYS, ENCODINGS, KEYS};
+use crate::connection::{Compression, ConnectionFile, SourceType};
+use crate::layout::{ColumnFile, LayoutFile, Short, Trim, Unit};
 
 /// The keys of a source file.
 pub fn source_keys() -> &'static [&'static str] {
@@ -15,19 +17,50 @@ pub fn dataset_keys() -> &'static [&'static str] {
     DATASET_KEYS
 }
 
+/// The keys of a dataset that mean nothing for a word of `type`, and are refused there. Of them, `encoding` may say `utf-8`, and
+/// `compression` `auto` or `none`.
+pub fn keys_without_meaning(source_type: &str) -> Vec<&'static str> {
+    KEYS.iter().filter(|(_, types)| types.iter().all(|of| of.as_str() != source_type)).map(|(key, _)| *key).collect()
+}
+
 /// The words of `type`.
 pub fn source_types() -> &'static [&'static str] {
     asked::<SourceType>()
 }
 
-/// The words of `encoding`.
+/// The usual words of `encoding`; every other label of the WHATWG's standard is read too.
 pub fn encodings() -> &'static [&'static str] {
-    asked::<Encoding>()
+    &ENCODINGS
 }
 
 /// The words of `compression`.
 pub fn compressions() -> &'static [&'static str] {
     asked::<Compression>()
+}
+
+/// The keys of a layout file.
+pub fn layout_keys() -> &'static [&'static str] {
+    asked::<LayoutFile>()
+}
+
+/// The keys of a column in a layout file.
+pub fn layout_column_keys() -> &'static [&'static str] {
+    asked::<ColumnFile>()
+}
+
+/// The words of a layout's `unit`.
+pub fn layout_units() -> &'static [&'static str] {
+    asked::<Unit>()
+}
+
+/// The words of a layout's `short_lines`.
+pub fn layout_short_lines() -> &'static [&'static str] {
+    asked::<Short>()
+}
+
+/// The words of a layout column's `trim`.
+pub fn layout_trims() -> &'static [&'static str] {
+    asked::<Trim>()
 }
 
 /// What a type says that it takes when it is asked to read itself: the fields of a mapping, or the words of a choice.
@@ -82,8 +115,16 @@ mod tests {
     #[test]
     fn the_words_are_those_of_the_reader() {
         assert!(["type", "path", "datasets"].iter().all(|key| source_keys().contains(key)), "{:?}", source_keys());
-        assert!(["csv", "ndjson", "parquet"].iter().all(|word| source_types().contains(word)), "{:?}", source_types());
+        assert!(
+            ["csv", "fixed", "ndjson", "json", "xml", "excel", "parquet", "avro", "arrow"].iter().all(|word| source_types().contains(word)),
+            "{:?}",
+            source_types()
+        );
         assert!(encodings().contains(&"latin-1") && compressions().contains(&"zstd"));
+        assert!(layout_keys().contains(&"record_length") && layout_column_keys().contains(&"start"));
+        assert_eq!((layout_units(), layout_short_lines()), (["bytes", "characters"].as_slice(), ["refuse", "pad"].as_slice()));
+        assert_eq!(layout_trims(), ["both", "left", "right", "none"]);
+        assert!(keys_without_meaning("csv").contains(&"sheet") && !keys_without_meaning("excel").contains(&"sheet"));
         let accepted = |word: &str| crate::Connection::parse(&format!("type: {word}\npath: p\ndatasets: {{a: {{}}}}\n"), "sources/s.yaml");
         for word in source_types() {
             let read = accepted(word);

@@ -13,14 +13,22 @@
     )
 )]
 
+mod advice;
+mod arrow_file;
+mod avro;
+mod batch;
 mod block;
 mod cells;
 mod connection;
 mod csv;
 mod error;
+mod excel;
 mod files;
+mod fixed;
 mod input;
+mod json;
 pub mod keys;
+mod layout;
 mod ndjson;
 mod output;
 mod parquet_file;
@@ -29,10 +37,16 @@ mod reader;
 mod relations;
 mod sample;
 mod sink;
+mod stream;
+mod transcode;
+mod typed;
+mod xml;
 
-pub use connection::{Compression, Connection, Dataset, Encoding, SourceType};
+pub use advice::advice;
+pub use connection::{Compression, Connection, Dataset, Encoding, SheetChoice, SourceType};
 pub use error::Error;
 pub use input::FileSeen;
+pub use layout::check_layout;
 pub use proposal::{Found, Proposals, Proposed, ProposedColumn, Stand, Target};
 pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
 pub use relations::{Join, KeyRole, SampleKey};

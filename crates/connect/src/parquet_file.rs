@@ -20,6 +20,7 @@ use crate::csv::header::{Header, Origin};
 use crate::error::Error;
 use crate::input::KnownFile;
 use crate::output::{Message, Output, Stop};
+use crate::typed::TypedField;
 
 /// Rows decoded at once.
 const BATCH_ROWS: usize = 8192;
@@ -178,16 +179,8 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
     }
 }
 
-/// A field of a file, for a sample.
-pub(crate) struct ParquetField {
-    pub name: String,
-    pub data_type: DataType,
-    /// Whether it holds INT96 timestamps, which are not read.
-    pub int96: bool,
-}
-
 /// The fields of a file.
-pub(crate) fn fields(file: &KnownFile) -> Result<Vec<ParquetField>, Error> {
+pub(crate) fn fields(file: &KnownFile) -> Result<Vec<TypedField>, Error> {
     let opened: File = file.open()?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let load = || ArrowReaderMetadata::load(&opened, options);
@@ -202,6 +195,6 @@ pub(crate) fn fields(file: &KnownFile) -> Result<Vec<ParquetField>, Error> {
     };
     let fields = metadata.schema().fields().iter();
     Ok(fields
-        .map(|field| ParquetField { name: field.name().clone(), data_type: field.data_type().clone(), int96: int96(field.name()) })
+        .map(|field| TypedField { name: field.name().clone(), data_type: field.data_type().clone(), int96: int96(field.name()) })
         .collect())
 }

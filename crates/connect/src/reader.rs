@@ -7,15 +7,16 @@ use std::thread::JoinHandle;
 
 use aws_lc_rs::digest;
 use crossbeam_channel::Receiver;
-use polder_contract::RawBatch;
+use polder_contract::{ColumnType, RawBatch};
 
 use crate::block::Pool;
 use crate::cells::Place;
 use crate::connection::{Connection, Dataset, SourceType};
 use crate::error::Error;
 use crate::input::{FileSeen, KnownFile};
+use crate::layout::Layout;
 use crate::output::{Message, Output, Stop};
-use crate::{csv, files, ndjson, parquet_file};
+use crate::{arrow_file, avro, csv, excel, files, fixed, json, ndjson, parquet_file, xml};
 
 /// Batches that wait for the reader at most.
 const BATCHES_AHEAD: usize = 4;
@@ -25,12 +26,19 @@ const BATCHES_AHEAD: usize = 4;
 pub struct WantedColumn {
     /// The column's name in the source (the contract's `physicalName`).
     pub name: String,
+    /// The type that the contract gives it. A spreadsheet's midnight is a date or a moment, and only this tells which.
+    pub ty: Option<ColumnType>,
 }
 
 impl WantedColumn {
     /// Wants the column of that name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
+        Self { name: name.into(), ty: None }
+    }
+
+    /// The same, of that type.
+    pub fn of_type(self, ty: ColumnType) -> Self {
+        Self { ty: Some(ty), ..self }
     }
 }
 
@@ -64,7 +72,7 @@ pub trait SourceReader: Send {
     fn next(&mut self) -> Result<Option<RawBatch>, Error>;
     /// Columns that stand in the source and are not authorised: no byte of them was decoded. Complete at the end.
     fn left_out(&self) -> &[String];
-    /// Authorised columns that no record of the source held (NDJSON only; other types refuse at once). Known at the end.
+    /// Authorised columns that no record of the source held (NDJSON, JSON and XML; other types refuse at once). Known at the end.
     fn never_seen(&self) -> &[String];
     /// How many records the source holds, counted by a means that is not the decoder. Known at the end.
     fn counted(&self) -> Option<u64>;
@@ -149,8 +157,7 @@ impl FileList {
         columns: &[WantedColumn],
         options: ReadOptions<'_>,
     ) -> Result<Box<dyn SourceReader>, Error> {
-        let names = columns.iter().map(|column| column.name.clone()).collect();
-        Ok(Box::new(FileReader::open_files(connection, dataset, Some(names), self.files, options)?))
+        Ok(Box::new(FileReader::open_files(connection, dataset, Some(columns.to_vec()), self.files, options)?))
     }
 }
 
@@ -173,7 +180,9 @@ pub(crate) struct FileReader {
 struct Job {
     source_type: SourceType,
     dataset: Dataset,
+    layout: Option<Layout>,
     wanted: Option<Vec<String>>,
+    types: Vec<Option<ColumnType>>,
     files: Vec<KnownFile>,
 }
 
@@ -182,7 +191,7 @@ impl FileReader {
     pub(crate) fn open_files(
         connection: &Connection,
         name: &str,
-        wanted: Option<Vec<String>>,
+        wanted: Option<Vec<WantedColumn>>,
         mut files: Vec<KnownFile>,
         options: ReadOptions<'_>,
     ) -> Result<Self, Error> {
@@ -191,7 +200,10 @@ impl FileReader {
         files.iter_mut().for_each(|file| file.hash = options.hash && file.seen.sha256.is_none());
         let seen = files.iter().map(|file| file.seen.clone()).collect();
         let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
-        let job = Job { source_type: connection.source_type, dataset: dataset.clone(), wanted, files };
+        let layout = dataset.layout.as_deref().map(|layout| Layout::read(options.root, layout)).transpose()?;
+        let types = wanted.iter().flatten().map(|column| column.ty).collect();
+        let wanted = wanted.map(|columns| columns.into_iter().map(|column| column.name).collect());
+        let job = Job { source_type: connection.source_type, dataset: dataset.clone(), layout, wanted, types, files };
         let thread = std::thread::Builder::new()
             .name("polder-decode".to_owned())
             .spawn(move || {
@@ -238,19 +250,43 @@ impl Job {
         for file in &self.files {
             place.file = Arc::from(file.seen.path.as_str());
             place.record = 1;
-            match self.source_type {
-                SourceType::Csv => csv::decode(file, &self.dataset, wanted, &pool, &mut place, out)?,
-                SourceType::Parquet => parquet_file::decode(file, wanted, &mut place, out)?,
-                SourceType::Ndjson => {
-                    let missing = ndjson::decode(file, &self.dataset, wanted.unwrap_or_default(), &pool, &mut place, out)?;
-                    never = Some(match never {
-                        None => missing,
-                        Some(before) => before.into_iter().filter(|name| missing.contains(name)).collect(),
-                    });
-                }
-            }
+            let missing = self.file(file, wanted, &pool, &mut place, out)?;
+            never = match (never, missing) {
+                (None, missing) => missing,
+                (Some(before), Some(missing)) => Some(before.into_iter().filter(|name| missing.contains(name)).collect()),
+                (before, None) => before,
+            };
         }
         Ok(never.unwrap_or_default())
+    }
+}
+
+impl Job {
+    /// Decodes one file; the wanted columns that no record of it held, for types whose records say for themselves what they hold.
+    fn file(
+        &self,
+        file: &KnownFile,
+        wanted: Option<&[String]>,
+        pool: &Pool,
+        place: &mut Place,
+        out: &Output,
+    ) -> Result<Option<Vec<String>>, Stop> {
+        let names = wanted.unwrap_or_default();
+        match self.source_type {
+            SourceType::Csv => csv::decode(file, &self.dataset, wanted, pool, place, out)?,
+            SourceType::Fixed => {
+                let layout = self.layout.as_ref().ok_or(Error::Internal { step: "read a fixed-width file without its layout" })?;
+                fixed::decode(file, &self.dataset, layout, wanted, pool, place, out)?;
+            }
+            SourceType::Excel => excel::decode(file, &self.dataset, wanted, &self.types, place, out)?,
+            SourceType::Parquet => parquet_file::decode(file, wanted, place, out)?,
+            SourceType::Avro => avro::decode(file, wanted, place, out)?,
+            SourceType::Arrow => arrow_file::decode(file, wanted, place, out)?,
+            SourceType::Ndjson => return ndjson::decode(file, &self.dataset, names, pool, place, out).map(Some),
+            SourceType::Json => return json::decode(file, &self.dataset, names, pool, place, out).map(Some),
+            SourceType::Xml => return xml::decode(file, &self.dataset, names, place, out).map(Some),
+        }
+        Ok(None)
     }
 }
 

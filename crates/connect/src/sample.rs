@@ -6,6 +6,7 @@ mod look;
 use std::collections::BTreeSet;
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use polder_contract::discover::{Profile, Profiler};
@@ -15,11 +16,11 @@ use crate::connection::{Connection, SourceType};
 use crate::error::Error;
 use crate::files;
 use crate::input::KnownFile;
-use crate::ndjson;
-use crate::parquet_file::{self, ParquetField};
-use crate::reader::{FileReader, ReadOptions, SourceReader};
+use crate::reader::{FileReader, ReadOptions, SourceReader, WantedColumn};
 use crate::relations::{Distinct, SampleKey, unique_pairs};
-use crate::sample::look::{Look, kind_of, of_type};
+use crate::sample::look::{Look, Words, kind_of, of_type};
+use crate::typed::TypedField;
+use crate::{arrow_file, avro, json, parquet_file, xml};
 
 /// Records looked at, at most.
 pub const RECORDS_MAX: u64 = 10_000;
@@ -115,25 +116,34 @@ fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: O
     let known = KnownFile::look(first)?;
     let fields = match connection.source_type {
         SourceType::Parquet => Some(parquet_file::fields(&known)?),
+        SourceType::Avro => Some(avro::fields(&known)?),
+        SourceType::Arrow => Some(arrow_file::fields(&known)?),
         _ => None,
     };
-    let wanted = match (&fields, connection.source_type) {
+    let names: Option<Vec<String>> = match (&fields, connection.source_type) {
         (Some(fields), _) => Some(fields.iter().filter(|field| field.unread().is_none()).map(|field| field.name.clone()).collect()),
-        (None, SourceType::Ndjson) => Some(ndjson::first_keys(&known, declared, RECORDS_MAX)?),
+        (None, SourceType::Ndjson | SourceType::Json) => Some(json::first_names(&known, declared, connection.source_type, RECORDS_MAX)?),
+        (None, SourceType::Xml) => Some(xml::first_names(&known, declared, RECORDS_MAX)?),
         (None, _) => None,
     };
-    let mut reader = FileReader::open_files(connection, dataset, wanted.clone(), vec![known], options)?;
-    let mut taken = Taken { looks: Vec::new(), records: 0, cut: false, null_tokens: &declared.null_tokens, key };
+    let wanted = names.as_ref().map(|names| names.iter().map(WantedColumn::new).collect());
+    let mut reader = FileReader::open_files(connection, dataset, wanted, vec![known], options)?;
+    let words = Words {
+        null_tokens: &declared.null_tokens,
+        decimal_comma: declared.decimal_comma,
+        midnights_as_dates: connection.source_type == SourceType::Excel,
+    };
+    let mut taken = Taken { looks: Vec::new(), records: 0, cut: false, words, key };
     let mut ended = false;
     while taken.records < RECORDS_MAX && !ended {
         match reader.next()? {
-            Some(batch) => taken.take(&batch, wanted.as_deref().unwrap_or(reader.column_names())),
+            Some(batch) => taken.take(&batch, names.as_deref().unwrap_or(reader.column_names())),
             None => ended = true,
         }
     }
     // The last record may be the last of the file, too. What is wrong behind it is not looked at.
     let ended = ended || (!taken.cut && matches!(reader.next(), Ok(None)));
-    let names = wanted.unwrap_or_else(|| reader.column_names().to_vec());
+    let names = names.unwrap_or_else(|| reader.column_names().to_vec());
     taken.widen(&names);
     let pairs = unique_pairs(&names, taken.looks.iter().map(|look| &look.rows));
     let read = taken.looks.into_iter().map(Look::finish).collect();
@@ -146,7 +156,7 @@ fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: O
         records: taken.records,
         files: found.len(),
         whole: ended && found.len() == 1,
-        named_by_record: connection.source_type == SourceType::Csv && declared.header,
+        named_by_record: matches!(connection.source_type, SourceType::Csv | SourceType::Excel) && declared.header,
         pairs,
     })
 }
@@ -157,7 +167,7 @@ struct Taken<'a> {
     records: u64,
     /// Whether a batch held more records than were taken.
     cut: bool,
-    null_tokens: &'a [String],
+    words: Words<'a>,
     key: Option<SampleKey>,
 }
 
@@ -165,7 +175,7 @@ impl Taken<'_> {
     /// A look for each column.
     fn widen(&mut self, names: &[String]) {
         let known = self.looks.len();
-        self.looks.extend(names.iter().enumerate().skip(known).map(|(place, name)| Look::new(name, place, self.key)));
+        self.looks.extend(names.iter().enumerate().skip(known).map(|(place, name)| Look::new(name, place, self.key, self.words)));
     }
 
     fn take(&mut self, batch: &RawBatch, names: &[String]) {
@@ -178,8 +188,8 @@ impl Taken<'_> {
                 Cells::Text(texts) => {
                     for row in (0..rows).filter(|row| !refused.contains(row)) {
                         match texts.get(row) {
-                            Some(cell) => look.take(cell.bytes, cell.kind, self.null_tokens),
-                            None => look.take(b"", CellKind::Null, self.null_tokens),
+                            Some(cell) => look.take(cell.bytes, cell.kind, self.words),
+                            None => look.take(b"", CellKind::Null, self.words),
                         }
                     }
                 }
@@ -193,25 +203,39 @@ impl Taken<'_> {
 /// Values of a typed source, as texts.
 fn typed(look: &mut Look, array: &ArrayRef, rows: usize) {
     look.is_typed(array.data_type());
+    let unpacked = match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values).ok(),
+        _ => None,
+    };
+    let array = unpacked.as_ref().unwrap_or(array);
     let options = FormatOptions::new().with_display_error(true);
     let formatter = ArrayFormatter::try_new(array, &options).ok();
     let nulls = array.logical_nulls();
     for row in 0..rows.min(array.len()) {
         if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-            look.take(b"", CellKind::Null, &[]);
+            look.take(b"", CellKind::Null, Words::NONE);
             continue;
         }
-        let bytes = array.as_binary_opt::<i32>().map(|bytes| bytes.value(row));
-        match (bytes, &formatter) {
-            (Some(bytes), _) => look.take(bytes, CellKind::String, &[]),
-            (None, Some(formatter)) => look.take(formatter.value(row).to_string().as_bytes(), CellKind::String, &[]),
-            (None, None) => look.take(b"", CellKind::TooLong, &[]),
+        match (bytes_of(array, row), &formatter) {
+            (Some(bytes), _) => look.take(bytes, CellKind::String, Words::NONE),
+            (None, Some(formatter)) => look.take(formatter.value(row).to_string().as_bytes(), CellKind::String, Words::NONE),
+            (None, None) => look.take(b"", CellKind::TooLong, Words::NONE),
         }
     }
 }
 
+/// The bytes of a row; none where the array holds no bytes.
+fn bytes_of(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+    match array.data_type() {
+        DataType::Binary => array.as_binary_opt::<i32>().map(|bytes| bytes.value(row)),
+        DataType::LargeBinary => array.as_binary_opt::<i64>().map(|bytes| bytes.value(row)),
+        DataType::BinaryView => array.as_binary_view_opt().map(|bytes| bytes.value(row)),
+        _ => None,
+    }
+}
+
 /// Columns that were read among those that were not, in the order of the file.
-fn in_order(fields: Vec<ParquetField>, read: Vec<SampledColumn>, pairs: &[(usize, usize)]) -> (Vec<SampledColumn>, Vec<(usize, usize)>) {
+fn in_order(fields: Vec<TypedField>, read: Vec<SampledColumn>, pairs: &[(usize, usize)]) -> (Vec<SampledColumn>, Vec<(usize, usize)>) {
     let mut read = read.into_iter();
     let mut places = Vec::new();
     let mut columns = Vec::new();
@@ -232,7 +256,7 @@ fn in_order(fields: Vec<ParquetField>, read: Vec<SampledColumn>, pairs: &[(usize
     (columns, pairs)
 }
 
-fn unread(field: &ParquetField, why: &'static str) -> SampledColumn {
+fn unread(field: &TypedField, why: &'static str) -> SampledColumn {
     let kind =
         if field.data_type.is_nested() { InferredKind::Nested } else { of_type(&field.data_type).map_or(InferredKind::Text, kind_of) };
     SampledColumn {
@@ -247,7 +271,7 @@ fn unread(field: &ParquetField, why: &'static str) -> SampledColumn {
     }
 }
 
-impl ParquetField {
+impl TypedField {
     /// Why its values are not read, where they are not.
     fn unread(&self) -> Option<&'static str> {
         match &self.data_type {

@@ -105,7 +105,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in a fixed order: the place is the rule's number in a quarantine record, so only append.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Malformed(Malformed::Ragged),
         Self::Malformed(Malformed::TooLong),
         Self::Malformed(Malformed::BadQuote),
@@ -144,6 +144,8 @@ impl Rule {
         Self::Content(Kind::Oversized),
         Self::Normalise,
         Self::Withheld,
+        Self::Malformed(Malformed::NotAList),
+        Self::Malformed(Malformed::CellError),
     ];
 
     /// The rule's name in reports, which is the contract's key where there is one.

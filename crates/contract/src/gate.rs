@@ -1,5 +1,6 @@
 //! The gate: raw batches in, admitted rows and rejections out. Nothing else makes an [`Admitted`].
 
+pub mod comma;
 pub(crate) mod faults;
 pub(crate) mod plan;
 pub(crate) mod text;
@@ -37,6 +38,8 @@ pub const UNIQUE_MEMORY_DEFAULT_BYTES: usize = 256 << 20;
 pub struct GateOptions {
     /// The dataset's null tokens; the contract's are added.
     pub null_tokens: Vec<String>,
+    /// Whether the dataset's numbers have a comma before their fraction.
+    pub decimal_comma: bool,
     /// At least 16 bytes that an attacker does not know: keys of rows are hashed with them.
     pub key: Secret<Vec<u8>>,
     /// Where keys go that do not fit memory.
@@ -67,6 +70,7 @@ impl GateOptions {
     pub fn new(key: Secret<Vec<u8>>, spill: Arc<dyn SpillFiles>) -> Self {
         Self {
             null_tokens: Vec::new(),
+            decimal_comma: false,
             key,
             spill,
             existing: None,
@@ -93,6 +97,7 @@ pub struct Gate {
     contract: Arc<Approved>,
     schema: SchemaRef,
     plans: Vec<Plan>,
+    decimal_comma: bool,
     inspection: Option<Inspection>,
     /// Beside the plans; none where a column is stored as it came.
     maskers: Vec<Option<Masker>>,
@@ -141,6 +146,7 @@ impl Gate {
         Ok(Self {
             schema: contract.arrow_schema(),
             plans,
+            decimal_comma: options.decimal_comma,
             inspection,
             maskers,
             tally: Tally::of(&contract),
@@ -178,6 +184,9 @@ impl Gate {
         let mut inspected = Vec::with_capacity(self.plans.len());
         let mut masked: Vec<Option<MaskedColumn>> = Vec::with_capacity(self.plans.len());
         for ((plan, masker), cells) in self.plans.iter().zip(&self.maskers).zip(&raw.columns) {
+            // Before any mask, which takes the number and not its text. What is quarantined stays as it was written.
+            let pointed = self.decimal_comma.then(|| comma::pointed(plan, cells)).flatten();
+            let cells = pointed.as_ref().unwrap_or(cells);
             match masker {
                 None => {
                     let array = check_cells(plan, cells, &mut faults).map_err(|source| self.build_error(&raw, plan, source))?;

@@ -133,6 +133,10 @@ pub enum Malformed {
     TooDeep,
     /// Bytes that are not UTF-8 where the format demands it.
     NotUtf8,
+    /// Something other than a list where the dataset takes a row from each element of one.
+    NotAList,
+    /// A spreadsheet's error, such as `#N/A`, in a column that is wanted.
+    CellError,
 }
 
 impl Malformed {
@@ -147,11 +151,13 @@ impl Malformed {
             Self::DuplicateKey => "malformed:duplicate_key",
             Self::TooDeep => "malformed:too_deep",
             Self::NotUtf8 => "malformed:not_utf8",
+            Self::NotAList => "malformed:not_a_list",
+            Self::CellError => "malformed:cell_error",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Ragged,
         Self::TooLong,
         Self::BadQuote,
@@ -160,6 +166,8 @@ impl Malformed {
         Self::DuplicateKey,
         Self::TooDeep,
         Self::NotUtf8,
+        Self::NotAList,
+        Self::CellError,
     ];
 }
 

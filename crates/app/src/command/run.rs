@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::{Output, RunArgs};
 use crate::failure::{Failure, Outcome};
-use crate::ingest::{self, BatchReport, LoadOptions};
+use crate::ingest::{self, BatchReport, LoadOptions, Settled};
 use crate::installation::Installation;
 use crate::print;
 use crate::wiring::Loss;
@@ -17,6 +17,21 @@ use crate::wiring::Loss;
 /// # Errors
 /// When any batch failed, or nothing could begin.
 pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, loss: Option<Loss>, output: Output) -> Outcome {
+    run_settled(installation, args, memory_mib, loss, output, None).await
+}
+
+/// The same, of files only that stand still, where it is known which these are.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_settled(
+    installation: &Installation,
+    args: &RunArgs,
+    memory_mib: u64,
+    loss: Option<Loss>,
+    output: Output,
+    settled: Option<&Settled>,
+) -> Outcome {
     let project = &installation.project;
     let contracts = project.contracts()?;
     // In the order in which they depend on each other.
@@ -47,7 +62,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
     let batches = u32::try_from(contracts.len() + models.len()).unwrap_or(u32::MAX);
     installation.record(EventKind::RunStarted { run, batches }).await?;
     let lake = installation.lake(loss)?;
-    let options = LoadOptions { again: args.again, dry_run: args.dry_run, loss };
+    let options = LoadOptions { again: args.again, dry_run: args.dry_run, loss, settled };
     let mut reports: Vec<BatchReport> = Vec::new();
     for (path, contract) in contracts {
         let table = contract.table.to_string();

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
-use crate::print::Listing;
+use crate::print::{self, Listing};
 use crate::project::Project;
 use crate::sampling::table_for;
 
@@ -36,6 +36,15 @@ pub fn list(project: &Project, output: Output) -> Outcome {
     listing.print(output)
 }
 
+/// Says which keys of the source would fit the dataset's first file better.
+fn suggest(source: &polder_connect::Connection, dataset: &str, project: &Project) {
+    // A file that cannot be looked at has said so already.
+    let advice = polder_connect::advice(source, dataset, polder_connect::ReadOptions::new(project.dir())).unwrap_or_default();
+    if !advice.is_empty() {
+        print::note(&format!("note: the first file of dataset {dataset} looks as if its source should say: {}", advice.join(", ")));
+    }
+}
+
 /// Shows the columns of a dataset and which of them a contract authorises.
 ///
 /// # Errors
@@ -59,6 +68,10 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
             tables.push(table_for(dataset)?);
         }
         let sample = installation.sample(&source, dataset, &tables, None).await;
+        // What the file looks like matters most where it cannot be read as its source says. Who may not look is told nothing.
+        if sample.as_ref().err().is_none_or(|failure| failure.kind() == ErrorKind::Rejected) {
+            suggest(&source, dataset, project);
+        }
         let sample = sample.map_err(|failure| failure.during(format!("look at dataset {dataset} of source {source_name}")))?;
         for column in &sample.columns {
             let by: Vec<_> = contracts

@@ -59,6 +59,12 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     assert_eq!(keys(&schema), polder_connect::keys::source_keys().iter().copied().collect());
     let dataset = &schema["properties"]["datasets"]["additionalProperties"];
     assert_eq!(keys(dataset), polder_connect::keys::dataset_keys().iter().copied().collect());
+    let every = polder_connect::keys::dataset_keys().iter().filter(|key| dataset["properties"][**key] == true);
+    assert_eq!(every.count(), 0, "each key says what it takes");
+    let schema = parsed(Kind::Layout);
+    assert_eq!(keys(&schema), polder_connect::keys::layout_keys().iter().copied().collect());
+    let column = &schema["properties"]["columns"]["items"];
+    assert_eq!(keys(column), polder_connect::keys::layout_column_keys().iter().copied().collect());
 }
 
 /// A file, and whether it is a good one.
@@ -96,6 +102,18 @@ fn source_cases(cases: &mut Vec<Case>) {
     );
     case("{type: ndjson, path: data, datasets: {a: {file: [a.ndjson, b.ndjson], compression: zstd}}}", true);
     case("{type: parquet, path: data, datasets: {a: {compression: none}}}", true);
+    for good in [
+        r#"{type: csv, path: data, datasets: {a: {quote: "'", escape: '\', comment: '#', trailing_delimiter: true, skip_rows: 2, decimal: ',', encoding: utf-16}}}"#,
+        r#"{type: fixed, path: data, datasets: {a: {layout: layouts/a.yaml, "null": [x], decimal: ',', skip_rows: 1, encoding: cp1252, compression: gzip}}}"#,
+        "{type: json, path: data, datasets: {a: {records: result.items, explode: lines, parent: {id: order.id}, encoding: utf-8}}}",
+        "{type: ndjson, path: data, datasets: {a: {explode: lines, parent: {id: id}}}}",
+        r#"{type: xml, path: data, datasets: {a: {record: a/b, "null": [x], decimal: '.', compression: zstd}}}"#,
+        r#"{type: excel, path: data, datasets: {a: {sheet: 1, range: 'B3:F200', header: false, skip_rows: 0, "null": [x], compression: auto}, b: {sheet: People, range: 'B:F'}}}"#,
+        "{type: avro, path: data, datasets: {a: {file: a.avro}}}",
+        "{type: arrow, path: data, datasets: {a: {}}}",
+    ] {
+        case(good, true);
+    }
     for wrong in [
         "{type: jpeg, path: data, datasets: {a: {}}}",
         "{type: csv, path: data, datasets: {}}",
@@ -106,11 +124,49 @@ fn source_cases(cases: &mut Vec<Case>) {
         "{type: csv, path: data, dataset: {a: {}}}",
         "{type: csv, path: data, datasets: {a: {fiel: x}}}",
         "{type: csv, path: data, datasets: {a: {delimiter: ';;'}}}",
-        "{type: csv, path: data, datasets: {a: {encoding: utf-16}}}",
+        "{type: csv, path: data, datasets: {a: {encoding: auto}}}",
+        "{type: csv, path: data, datasets: {a: {escape: xx}}}",
+        "{type: csv, path: data, datasets: {a: {decimal: ;}}}",
+        "{type: csv, path: data, datasets: {a: {skip_rows: -1}}}",
+        "{type: csv, path: data, datasets: {a: {sheet: 1}}}",
+        "{type: csv, path: data, datasets: {a: {trailing_delimiter: 1}}}",
+        "{type: fixed, path: data, datasets: {a: {}}}",
+        "{type: xml, path: data, datasets: {a: {}}}",
+        "{type: xml, path: data, datasets: {a: {record: r, encoding: latin-1}}}",
+        "{type: excel, path: data, datasets: {a: {sheet: 0}}}",
+        "{type: excel, path: data, datasets: {a: {range: B3}}}",
+        "{type: excel, path: data, datasets: {a: {decimal: ','}}}",
+        "{type: json, path: data, datasets: {a: {parent: {id: id}}}}",
+        "{type: ndjson, path: data, datasets: {a: {records: items}}}",
+        "{type: ndjson, path: data, datasets: {a: {explode: lines, parent: {'': id}}}}",
+        "{type: avro, path: data, datasets: {a: {compression: gzip}}}",
+        "{type: arrow, path: data, datasets: {a: {header: true}}}",
         "{type: csv, path: data, datasets: {a: {file: []}}}",
         "{type: ndjson, path: data, datasets: {a: {delimiter: ';'}}}",
         "{type: ndjson, path: data, datasets: {a: {encoding: latin-1}}}",
         "{type: parquet, path: data, datasets: {a: {compression: gzip}}}",
+    ] {
+        case(wrong, false);
+    }
+}
+
+fn layout_cases(cases: &mut Vec<Case>) {
+    let mut case = |text: &str, good: bool| cases.push((Kind::Layout, format!("{text}\n"), good));
+    case("{unit: bytes, record_length: 12, columns: [{name: a, start: 1, length: 4}, {name: b, start: 5, end: 9, trim: right}]}", true);
+    case("{unit: characters, short_lines: pad, columns: [{name: a, start: 1, end: 4}]}", true);
+    for wrong in [
+        "{columns: [{name: a, start: 1, length: 4}]}",
+        "{unit: bites, columns: [{name: a, start: 1, length: 4}]}",
+        "{unit: bytes, columns: []}",
+        "{unit: bytes, colums: []}",
+        "{unit: bytes, short_lines: cut, columns: [{name: a, start: 1, length: 4}]}",
+        "{unit: characters, record_length: 12, columns: [{name: a, start: 1, length: 4}]}",
+        "{unit: bytes, columns: [{name: '', start: 1, length: 4}]}",
+        "{unit: bytes, columns: [{name: a, start: 0, length: 4}]}",
+        "{unit: bytes, columns: [{name: a, start: 1}]}",
+        "{unit: bytes, columns: [{name: a, start: 1, length: 4, end: 4}]}",
+        "{unit: bytes, columns: [{name: a, start: 1, length: 0}]}",
+        "{unit: bytes, columns: [{name: a, start: 1, length: 4, trim: all}]}",
     ] {
         case(wrong, false);
     }
@@ -197,6 +253,7 @@ fn read(kind: Kind, text: &str) -> Result<(), String> {
     match kind {
         Kind::Project => Settings::parse(text, "polder.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Source => Connection::parse(text, "sources/s.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::Layout => polder_connect::check_layout(text, "layouts/l.yaml").map_err(|error| error.to_string()),
         Kind::Contract => Contract::parse(text, "contracts/t.odcs.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Policy => unreachable!(),
     }
@@ -220,6 +277,7 @@ fn readers_and_schemas_agree() {
     let mut cases = Vec::new();
     project_cases(&mut cases);
     source_cases(&mut cases);
+    layout_cases(&mut cases);
     contract_cases(&mut cases);
     assert!(cases.len() >= 80, "{}", cases.len());
     for (kind, text, good) in &cases {
@@ -236,8 +294,10 @@ fn readers_and_schemas_agree() {
             }
         }
     }
-    let schemas: Map<String, Value> =
-        [Kind::Project, Kind::Source, Kind::Contract].into_iter().map(|kind| (kind.name().to_owned(), parsed(kind))).collect();
+    let schemas: Map<String, Value> = [Kind::Project, Kind::Source, Kind::Layout, Kind::Contract]
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), parsed(kind)))
+        .collect();
     let documents: Vec<Value> = cases
         .iter()
         .map(|(kind, text, _)| json!({ "kind": kind.name(), "document": as_json(&polder_contract::yaml::parse(text, "f").unwrap()) }))

@@ -39,6 +39,36 @@ fn hostile_parquet_is_refused_or_counted() {
 }
 
 #[test]
+fn hostile_json_documents_are_refused_or_counted() {
+    check_all(|case| case.name.starts_with("json-"));
+}
+
+#[test]
+fn hostile_xml_is_refused_or_counted() {
+    check_all(|case| case.name.starts_with("xml-"));
+}
+
+#[test]
+fn hostile_spreadsheets_are_refused_or_counted() {
+    check_all(|case| case.name.starts_with("excel-"));
+}
+
+#[test]
+fn hostile_avro_is_refused_or_counted() {
+    check_all(|case| case.name.starts_with("avro-"));
+}
+
+#[test]
+fn hostile_arrow_is_refused_or_counted() {
+    check_all(|case| case.name.starts_with("arrow-"));
+}
+
+#[test]
+fn hostile_fixed_width_is_refused_or_counted() {
+    check_all(|case| case.name.starts_with("fixed-"));
+}
+
+#[test]
 fn hostile_project_files_are_refused() {
     check_all(|case| case.name.starts_with("project-"));
 }
@@ -46,11 +76,11 @@ fn hostile_project_files_are_refused() {
 #[test]
 fn the_hostile_corpus_is_whole() {
     let cases = cases();
-    assert!(cases.len() >= 40, "{} cases", cases.len());
+    assert!(cases.len() >= 200, "{} cases", cases.len());
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names.len(), cases.len(), "two cases have one name");
     for case in &cases {
-        let families = ["csv-", "ndjson-", "parquet-", "project-"];
+        let families = ["csv-", "ndjson-", "json-", "xml-", "excel-", "avro-", "arrow-", "fixed-", "parquet-", "project-"];
         assert!(families.iter().any(|family| case.name.starts_with(family)), "no test runs {}", case.name);
     }
     let mut named: BTreeSet<String> = ["README.md", "generate.py", "manifest.yaml"].map(str::to_owned).into();

@@ -10,6 +10,21 @@ pub(crate) struct Token {
     pub kind: TokenKind,
 }
 
+impl Token {
+    /// The bytes with a string's quotes.
+    pub(crate) const fn span(self) -> (usize, usize) {
+        match self.kind {
+            TokenKind::Text | TokenKind::Escaped => (self.start.saturating_sub(1), self.end.saturating_add(1)),
+            _ => (self.start, self.end),
+        }
+    }
+
+    /// The same token in bytes that begin at `from`.
+    pub(crate) const fn moved(self, from: usize) -> Self {
+        Self { start: self.start.saturating_sub(from), end: self.end.saturating_sub(from), kind: self.kind }
+    }
+}
+
 /// Kinds of JSON values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {

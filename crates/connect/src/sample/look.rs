@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use arrow::datatypes::DataType;
 use polder_contract::discover::{Format, Profiler};
+use polder_contract::gate::comma;
 use polder_contract::{CellKind, ColumnType};
 
 use super::{InferredKind, SampledColumn};
@@ -24,6 +25,31 @@ const CANDIDATES: [ColumnType; 8] = [
     ColumnType::String,
 ];
 
+/// How cells of a source are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words<'a> {
+    /// The dataset's words for "no value".
+    pub null_tokens: &'a [String],
+    /// Whether its numbers have a comma before their fraction.
+    pub decimal_comma: bool,
+    /// Whether a moment at midnight comes as a date where no type is known yet, as a spreadsheet shows it.
+    pub midnights_as_dates: bool,
+}
+
+impl Words<'_> {
+    /// Nothing but what is there.
+    pub(super) const NONE: Words<'static> = Words { null_tokens: &[], decimal_comma: false, midnights_as_dates: false };
+
+    /// Whether a cell is a value of the type; `pointed` is the cell as a number with a point, where it is one with a comma.
+    fn hold(self, ty: ColumnType, bytes: &[u8], pointed: Option<&[u8]>) -> bool {
+        if self.decimal_comma && comma::concerns(ty) {
+            return pointed.is_some_and(|number| ty.holds(number));
+        }
+        let midnight = self.midnights_as_dates && matches!(ty, ColumnType::Timestamp { zone: false });
+        ty.holds(bytes) || (midnight && ColumnType::Date.holds(bytes))
+    }
+}
+
 /// What was seen of one column.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -38,12 +64,14 @@ pub(super) struct Look {
     nulls: BTreeSet<&'static str>,
     absent: bool,
     profiler: Profiler,
+    /// The same of its numbers with points, where the source writes them with a comma: what they are like if that is all they are.
+    pointed: Option<Profiler>,
     pub(super) rows: Rows,
     name: String,
 }
 
 impl Look {
-    pub(super) fn new(name: &str, place: usize, key: Option<SampleKey>) -> Self {
+    pub(super) fn new(name: &str, place: usize, key: Option<SampleKey>, words: Words<'_>) -> Self {
         Self {
             held: [true; CANDIDATES.len()],
             typed: None,
@@ -53,6 +81,7 @@ impl Look {
             nulls: BTreeSet::new(),
             absent: false,
             profiler: Profiler::new(name),
+            pointed: words.decimal_comma.then(|| Profiler::new(name)),
             rows: Rows::new(place, key),
             name: name.to_owned(),
         }
@@ -63,9 +92,9 @@ impl Look {
         self.typed = of_type(data_type).filter(|ty| *ty != ColumnType::String);
     }
 
-    /// Takes a cell; `declared` are the dataset's words for "no value".
-    pub(super) fn take(&mut self, bytes: &[u8], kind: CellKind, declared: &[String]) {
-        if kind == CellKind::Null || (kind == CellKind::Text && declared.iter().any(|word| word.as_bytes() == bytes)) {
+    /// Takes a cell.
+    pub(super) fn take(&mut self, bytes: &[u8], kind: CellKind, words: Words<'_>) {
+        if kind == CellKind::Null || (kind == CellKind::Text && words.null_tokens.iter().any(|word| word.as_bytes() == bytes)) {
             return self.nothing();
         }
         if kind == CellKind::Text
@@ -81,12 +110,14 @@ impl Look {
             // Neither has a text that says anything.
             self.nested |= kind == CellKind::Nested;
             self.held = [false; CANDIDATES.len()];
-            return self.profiler.take(None);
+            return self.profile(None, None);
         }
-        self.profiler.take(Some(&String::from_utf8_lossy(bytes)));
+        let commas = words.decimal_comma && matches!(kind, CellKind::Text | CellKind::Quoted);
+        let pointed = if commas { comma::point(bytes) } else { None };
+        self.profile(Some(bytes), pointed.as_deref());
         if self.typed.is_none() {
             for (held, ty) in self.held.iter_mut().zip(CANDIDATES) {
-                *held = *held && comes_as(kind, ty) && ty.holds(bytes);
+                *held = *held && comes_as(kind, ty) && words.hold(ty, bytes, pointed.as_deref());
             }
         }
     }
@@ -94,12 +125,24 @@ impl Look {
     fn nothing(&mut self) {
         self.absent = true;
         self.rows.push(None);
-        self.profiler.take(None);
+        self.profile(None, None);
+    }
+
+    fn profile(&mut self, bytes: Option<&[u8]>, pointed: Option<&[u8]>) {
+        let text = bytes.map(String::from_utf8_lossy);
+        self.profiler.take(text.as_deref());
+        if let Some(profiler) = &mut self.pointed {
+            profiler.take(pointed.or(bytes).map(String::from_utf8_lossy).as_deref());
+        }
     }
 
     pub(super) fn finish(self) -> SampledColumn {
         let ty = self.typed.or_else(|| CANDIDATES.into_iter().zip(self.held).find(|(_, held)| *held).map(|(ty, _)| ty));
         let mut profile = self.profiler.finish();
+        // Points between digits make a number of an address, too: what was seen to be personal as it is written, stays so.
+        if let Some(pointed) = self.pointed.filter(|_| ty.is_some_and(comma::concerns) && profile.personal.is_none()) {
+            profile = pointed.finish();
+        }
         // A format is one of texts: neither of numbers of JSON nor of a typed source's dates.
         if self.typed.is_some() || !self.texts {
             profile.format = None;

@@ -58,8 +58,10 @@ fn draft(dir: &Path, yaml: &str) -> Drafted {
     let approved = approved(Contract::parse(&without_masks(&text), "t.odcs.yaml").unwrap());
     let mut gate = GateOptions::new(Secret::new(vec![7; 32]), Arc::new(NoSpill));
     gate.null_tokens = connection.dataset("d").unwrap().null_tokens.clone();
+    gate.decimal_comma = connection.dataset("d").unwrap().decimal_comma;
     let gate = Gate::new(approved, gate).unwrap();
-    let columns: Vec<WantedColumn> = contract.columns.iter().map(|column| WantedColumn::new(&column.physical_name)).collect();
+    let columns: Vec<WantedColumn> =
+        contract.columns.iter().map(|column| WantedColumn::new(&column.physical_name).of_type(column.ty)).collect();
     let mut reader = open(&connection, "d", &columns, ReadOptions::new(dir)).unwrap();
     let (mut admitted, mut refused) = (0, Vec::new());
     while let Some(batch) = reader.next().unwrap() {
@@ -121,6 +123,60 @@ fn a_draft_has_types_that_hold_what_was_seen() {
     assert_eq!(drafted.contract.unwrap().columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["b"]);
     assert!(drafted.text.contains("column 1, a, is left out: no type holds all of its values"), "{}", drafted.text);
     assert!(drafted.text.contains("column 4, d, is left out: it is nested"), "{}", drafted.text);
+}
+
+/// The corpus of formats: the same rows, and where their columns go by names of their own, these.
+#[test]
+fn a_draft_of_every_format_has_types_that_hold_its_rows() {
+    let plain = ["id", "n", "amount", "day", "seen_at", "flag", "note", "secret"];
+    let nested = ["id", "n", "money.amount", "seen.day", "seen.at", "flag", "note", "secret"];
+    let xml = ["@id", "n", "money/amount", "seen/day", "seen/@at", "flag", "note", "secret"];
+    let cases = [
+        ("csv", "people.csv", "", plain),
+        ("csv", "people-cp1252.csv", "encoding: windows-1252, delimiter: \";\", decimal: \",\"", plain),
+        ("json", "people.json", "", plain),
+        ("json", "people-nested.json", "records: result.items", nested),
+        ("ndjson", "people.ndjson", "", plain),
+        ("excel", "people.xlsx", "", plain),
+        ("excel", "people.xls", "", plain),
+        ("excel", "people.ods", "sheet: people", plain),
+        ("avro", "people-snappy.avro", "", plain),
+        ("arrow", "people.arrow", "", plain),
+        ("arrow", "people-views.arrows", "", plain),
+        ("xml", "people.xml", "record: export/people/person", xml),
+        ("fixed", "people-characters.txt", "layout: layout-characters.yaml", plain),
+        ("fixed", "people-bytes.dat", "layout: layout-bytes.yaml, encoding: windows-1252", plain),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/formats");
+    for (source_type, file, keys, names) in cases {
+        let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };
+        let drafted = draft(&root, &format!("type: {source_type}\npath: .\ndatasets: {{d: {{file: {file}{keys}}}}}\n"));
+        let mut found: Vec<&str> = drafted.sample.columns.iter().map(|column| column.name.as_str()).collect();
+        let mut wanted = names.to_vec();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{file}");
+        let kind = |name: &str| drafted.sample.columns.iter().find(|column| column.name == name).map(|column| column.kind);
+        let kinds = names.map(|name| kind(name).unwrap());
+        use crate::InferredKind::{Boolean, Date, Integer, Number, Text, Timestamp};
+        assert_eq!(kinds[1..], [Integer, Number, Date, Timestamp, Boolean, Text, Text], "{file}");
+        let note = drafted.sample.columns.iter().find(|column| column.name == names[6]).unwrap();
+        assert_eq!((note.profile.rows, note.profile.nulls), (200, 20), "{file}");
+        assert_eq!((drafted.sample.records, drafted.sample.whole), (200, true), "{file}");
+        assert_eq!((drafted.admitted, drafted.refused.len()), (200, 0), "{file}: {:?}\n{}", drafted.refused, drafted.text);
+        assert!(!drafted.text.contains("hidden-"), "{file}: {}", drafted.text);
+    }
+}
+
+#[test]
+fn numbers_with_a_comma_are_profiled_as_numbers_and_addresses_are_not() {
+    let rows: String = (0..60).map(|n| format!("{n},5;1.{:03};10.0.0.{}\n", n * 3, n + 1)).collect();
+    let drafted = draft_csv(&format!("price;pieces;ip\n{rows}"), ", delimiter: \";\", decimal: \",\"");
+    let types: Vec<String> = drafted.sample.columns.iter().map(|column| column.ty.unwrap().to_string()).collect();
+    assert_eq!(types, ["float64", "int32", "string"]);
+    assert_eq!((drafted.admitted, drafted.refused.len()), (60, 0), "{:?}", drafted.refused);
+    assert!(!drafted.sample.columns[0].profile.histogram.is_empty(), "{:?}", drafted.sample.columns[0].profile);
+    assert_eq!(drafted.sample.columns[2].profile.personal.map(|found| found.kind.name()), Some("ip_address"));
 }
 
 #[test]

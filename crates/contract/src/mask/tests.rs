@@ -120,6 +120,33 @@ fn the_rest_keeps_a_part() {
 }
 
 #[test]
+fn a_decimal_comma_is_read_before_the_mask() {
+    let number = "logicalType: number, physicalType: 'decimal(9,2)'";
+    let properties = [column(number, "{generalise: {step: 2.5}}"), "{name: text, logicalType: string, required: true}".to_owned()];
+    let mut options = masking();
+    options.decimal_comma = true;
+    let gate = Gate::new(approved(contract(&[&properties[0], &properties[1]])), options).unwrap();
+    let text = |text: &str| (CellKind::Text, text.as_bytes().to_vec());
+    let texts = crate::testing::text_column(&[text("1,5"), text("1,5"), (CellKind::Null, Vec::new()), text("1,5")]);
+    let checked = gate.check(batch(vec![csv(&["1 009,99", "9.99", "3,00", "-0,5"]), texts], 0)).unwrap();
+    assert_eq!(shown(checked.admitted.batch().column_by_name("v").unwrap()), ["1007.50", "-2.50"]);
+    // A text is no number, whatever it looks like.
+    assert_eq!(shown(checked.admitted.batch().column_by_name("text").unwrap()), ["1,5", "1,5"]);
+    let refused: Vec<_> = checked.rejections.iter().map(|refused| (refused.record, refused.column.as_deref(), refused.rule)).collect();
+    assert_eq!(refused, [(2, Some("v"), Rule::Type), (3, Some("text"), Rule::Required)]);
+    // What was masked before it was kept comes back as it is: it has a point.
+    let optional = contract(&[&properties[0], "{name: text, logicalType: string}"]);
+    let mut writer = Writer::new(gate.contract());
+    checked.rejections.iter().for_each(|rejection| writer.push(rejection));
+    let again = replay(&writer.finish(), &optional, Arc::from("q"), 0).unwrap();
+    let mut options = masking();
+    options.decimal_comma = true;
+    let checked = Gate::new(approved(optional), options).unwrap().check(again.batch).unwrap();
+    assert_eq!(shown(checked.admitted.batch().column_by_name("v").unwrap()), ["2.50"]);
+    assert_eq!(checked.rejections.iter().map(|refused| refused.rule).collect::<Vec<_>>(), [Rule::Withheld]);
+}
+
+#[test]
 fn a_dropped_column_is_checked_and_not_there() {
     let dropped = "{name: v, required: true, logicalType: string, logicalTypeOptions: {pattern: '[a-z]+'}, customProperties: [{property: polder.mask, value: {drop: true}}]}";
     let both = contract(&[dropped, "{name: id, logicalType: integer, primaryKey: true}"]);

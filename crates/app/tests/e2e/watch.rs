@@ -1,0 +1,109 @@
+//! `polder run --watch`, as a process into whose directory files are put while it runs. Nothing here waits for a time: what the process
+//! prints says when to go on.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::Project;
+
+/// A watching process and what it prints.
+struct Watch {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    err: BufReader<std::process::ChildStderr>,
+}
+
+impl Watch {
+    fn start(project: &Project, more: &[&str]) -> Self {
+        let args: Vec<&str> = ["run", "--watch", "1"].into_iter().chain(more.iter().copied()).collect();
+        let mut child = project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+        let mut watch = Self { child, out, err };
+        let line = watch.told(|line| line.contains("watching"));
+        assert!(line.contains("looking again every 1 s"), "{line}");
+        watch
+    }
+
+    /// Reads standard output up to a line that holds a text.
+    fn printed(&mut self, text: &str) {
+        read_up_to(&mut self.out, |line| line.contains(text));
+    }
+
+    /// The same on standard error.
+    fn told(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        read_up_to(&mut self.err, wanted)
+    }
+
+    /// Ends it by a signal; its exit code.
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+fn read_up_to(from: &mut impl BufRead, wanted: impl Fn(&str) -> bool) -> String {
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(from.read_line(&mut line).unwrap() > 0, "it ended after printing:\n{all}");
+        if wanted(&line) {
+            return line;
+        }
+        all += &line;
+    }
+}
+
+fn people(from: u64, to: u64) -> String {
+    let rows: String = (from..to).map(|id| format!("{id},Name{id},{},s\n", id % 90)).collect();
+    format!("id,name,age,secret\n{rows}")
+}
+
+#[test]
+fn files_that_come_while_it_watches_are_loaded_once_each() {
+    let project = Project::new();
+    project.people(&people(0, 10).replace("id,name,age,secret\n", ""));
+    let mut watch = Watch::start(&project, &[]);
+    watch.printed("10 read = 10 loaded");
+    project.write("data/people2.csv", people(10, 15));
+    watch.printed("5 read = 5 loaded");
+    // A copy is known by its bytes, and a file that nobody has finished is left alone until it stands still.
+    project.write("data/people-copy.csv", people(10, 15));
+    watch.printed("people-copy.csv (as people2.csv)");
+    project.write("data/people3.csv", people(15, 22));
+    watch.printed("7 read = 7 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+    assert_eq!(project.rows("select count(*), count(distinct id) from people"), ["22,22"]);
+    project.run(&["audit", "verify"]).ok();
+    // What it loaded stays known.
+    assert!(project.run(&["run"]).ok().contains("unchanged"));
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_last_run() {
+    let project = Project::new();
+    project.people("");
+    let mut watch = Watch::start(&project, &[]);
+    watch.printed("people");
+    project.write("data/people-bad.csv", "id,name\n1,x\n");
+    watch.told(|line| line.contains("this run failed"));
+    assert_eq!(watch.end(Signal::INT), Some(3));
+    std::fs::remove_file(project.dir().join("data/people-bad.csv")).unwrap();
+    // And mended, it is 0 again.
+    let mut watch = Watch::start(&project, &["--select", "people"]);
+    project.write("data/people-good.csv", people(1, 4));
+    watch.printed("3 read = 3 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn what_cannot_be_watched_is_said() {
+    let project = Project::new();
+    project.people("");
+    for wrong in
+        [&["run", "--watch", "0"][..], &["run", "--watch", "--dry-run"], &["run", "--watch", "--again"], &["run", "--watch", "soon"]]
+    {
+        project.run(wrong).fails(2);
+    }
+}

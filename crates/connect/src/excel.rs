@@ -1,0 +1,324 @@
+//! Spreadsheets: .xlsx, .xlsm, .xlsb, .xls and .ods. The package is gone over first; cells then come as the text that a CSV file would
+//! hold. Formulas have the values that were stored with them; nothing is computed and no macro is opened.
+
+mod binary;
+mod cell;
+mod compound;
+mod ods;
+mod package;
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use calamine::{Ods, Reader as _, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx};
+use polder_contract::{CellKind, ColumnType, Malformed};
+use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
+
+use self::cell::Value;
+use self::package::{Kind, Package};
+use crate::batch::BatchWriter;
+use crate::cells::Place;
+use crate::connection::{Dataset, SheetChoice};
+use crate::csv::header::{Header, Origin};
+use crate::error::{Error, suggest};
+use crate::input::KnownFile;
+use crate::output::{Message, Output, Stop};
+
+/// What a column must be for its cells to be written as it reads them.
+pub(crate) type Types<'a> = &'a [Option<ColumnType>];
+
+pub(super) fn wrong(path: &Path, problem: impl Into<String>, advice: &'static str) -> Error {
+    Error::Format { path: path.to_path_buf(), format: "spreadsheet", problem: problem.into(), advice }
+}
+
+fn undecodable(path: &Path, what: &str) -> Error {
+    wrong(path, format!("{what} cannot be decoded"), "save it anew in a spreadsheet program")
+}
+
+/// Reads one file to its end.
+pub(crate) fn decode(
+    file: &KnownFile,
+    dataset: &Dataset,
+    wanted: Option<&[String]>,
+    types: Types<'_>,
+    place: &mut Place,
+    out: &Output,
+) -> Result<(), Stop> {
+    // The decoder indexes into records whose inside nobody has gone over.
+    match catch_unwind(AssertUnwindSafe(|| decode_inner(file, dataset, wanted, types, place, out))) {
+        Ok(result) => result,
+        Err(_) => Err(undecodable(&file.path, "damaged bytes of it").into()),
+    }
+}
+
+fn decode_inner(
+    file: &KnownFile,
+    dataset: &Dataset,
+    wanted: Option<&[String]>,
+    types: Types<'_>,
+    place: &mut Place,
+    out: &Output,
+) -> Result<(), Stop> {
+    let path = &file.path;
+    let mut opened = file.open()?;
+    let mut magic = [0; 8];
+    let have = opened.read(&mut magic).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let mut rows = Rows::new(path, dataset, wanted, types, BatchWriter::new(0, place, out));
+    let counted = match magic.get(..have) {
+        Some([b'P', b'K', 3 | 5, 4 | 6, ..]) => package(path, &opened, dataset, &mut rows)?,
+        Some([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]) => compound(file, &mut opened, dataset, &mut rows)?,
+        _ => return Err(wrong(path, "it is none", "deliver .xlsx, .xlsm, .xlsb, .xls or .ods, or correct `type` in the source").into()),
+    };
+    // The second count is of all rows of the sheet, the header and those outside the range among them.
+    let outside = rows.finish()?;
+    let counted = counted.map(|all| all.saturating_sub(outside));
+    let sha256 = file.hash.then(|| file.sha256(&mut opened)).transpose()?;
+    file.check(&opened)?;
+    out.send(Message::FileEnd { counted, sha256 })
+}
+
+/// A workbook that is a package.
+fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
+    let package = Package::check(path, file)?;
+    let mut clone = file.try_clone().map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+    clone.seek(SeekFrom::Start(0)).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+    let reader = BufReader::new(clone);
+    match package.kind {
+        Kind::Xlsx => {
+            let mut book = Xlsx::new(reader).map_err(|_| undecodable(path, "its workbook"))?;
+            let sheet = choose(path, dataset, book.sheets_metadata())?;
+            let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
+            while let Some(cell) = cells.next_cell().map_err(|_| rows.undecodable())? {
+                rows.take(cell.get_position(), Value::of_ref(cell.get_value()))?;
+            }
+            Ok(package.rows(&sheet))
+        }
+        Kind::Xlsb => {
+            let mut book = Xlsb::new(reader).map_err(|_| undecodable(path, "its workbook"))?;
+            let sheet = choose(path, dataset, book.sheets_metadata())?;
+            let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
+            while let Some(cell) = cells.next_cell().map_err(|_| rows.undecodable())? {
+                rows.take(cell.get_position(), Value::of_ref(cell.get_value()))?;
+            }
+            Ok(None)
+        }
+        Kind::Ods => {
+            let mut book = Ods::new(reader).map_err(|_| undecodable(path, "its workbook"))?;
+            let sheet = choose(path, dataset, book.sheets_metadata())?;
+            let range = book.worksheet_range(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
+            drop(book);
+            rows.take_range(&range)?;
+            Ok(None)
+        }
+    }
+}
+
+/// A workbook of the time before packages, which is held whole.
+fn compound(file: &KnownFile, opened: &mut File, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
+    let path = &file.path;
+    if file.size() > compound::FILE_MAX_BYTES {
+        return Err(wrong(
+            path,
+            format!("it is {} bytes; of .xls at most {} are read", file.size(), compound::FILE_MAX_BYTES),
+            "save it as .xlsx",
+        )
+        .into());
+    }
+    let read_error = |source| Error::Read { path: path.clone(), source };
+    opened.seek(SeekFrom::Start(0)).map_err(read_error)?;
+    let mut bytes = Vec::new();
+    opened.take(compound::FILE_MAX_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    compound::check(&bytes).map_err(|problem| wrong(path, problem, "save it as .xlsx"))?;
+    let mut book = Xls::new(Cursor::new(bytes)).map_err(|_| undecodable(path, "its workbook"))?;
+    let sheet = choose(path, dataset, book.sheets_metadata())?;
+    let range = book.worksheet_range(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
+    drop(book);
+    rows.take_range(&range)?;
+    Ok(None)
+}
+
+/// The name of the sheet that the dataset means.
+fn choose(path: &Path, dataset: &Dataset, sheets: &[Sheet]) -> Result<String, Error> {
+    let names = || sheets.iter().map(|sheet| sheet.name.as_str());
+    let found = match &dataset.sheet {
+        SheetChoice::Name(name) => match sheets.iter().find(|sheet| sheet.name == *name) {
+            Some(sheet) => sheet,
+            None => {
+                return Err(Error::NoSheet { path: path.to_path_buf(), sheet: format!("sheet {name}"), advice: suggest(name, names()) });
+            }
+        },
+        SheetChoice::Number(number) => match number.checked_sub(1).and_then(|place| sheets.get(place)) {
+            Some(sheet) => sheet,
+            None => {
+                let advice = format!("it has {}", sheets.len());
+                return Err(Error::NoSheet { path: path.to_path_buf(), sheet: format!("sheet number {number}"), advice });
+            }
+        },
+        SheetChoice::Only => {
+            let mut visible = sheets.iter().filter(|sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet);
+            match (visible.next(), visible.next()) {
+                (Some(only), None) => only,
+                (None, _) => return Err(wrong(path, "it has no sheet that can be seen", "set `sheet` in the source")),
+                (Some(_), Some(_)) => {
+                    let advice = format!("set `sheet` in the source; there are: {}", names().take(20).collect::<Vec<_>>().join(", "));
+                    return Err(Error::NoSheet { path: path.to_path_buf(), sheet: "its only sheet".to_owned(), advice });
+                }
+            }
+        }
+    };
+    if found.typ == SheetType::WorkSheet {
+        Ok(found.name.clone())
+    } else {
+        Err(wrong(path, "the chosen sheet holds no cells, but a chart, a dialog or macros", "set another `sheet` in the source"))
+    }
+}
+
+/// Rows as their cells come.
+struct Rows<'a> {
+    path: &'a Path,
+    dataset: &'a Dataset,
+    wanted: Option<&'a [String]>,
+    types: Types<'a>,
+    writer: BatchWriter<'a>,
+    header: Option<Header>,
+    /// The columns of the sheet in which the header's names stand.
+    places: Vec<u32>,
+    /// The row that is being gathered, and its cells.
+    row: Option<u32>,
+    cells: Vec<(u32, Value)>,
+    last: Option<(u32, u32)>,
+    /// Rows that hold something and are none of data.
+    outside: u64,
+    outside_row: Option<u32>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(path: &'a Path, dataset: &'a Dataset, wanted: Option<&'a [String]>, types: Types<'a>, writer: BatchWriter<'a>) -> Self {
+        let (header, places, row, cells, last) = (None, Vec::new(), None, Vec::new(), None);
+        Self { path, dataset, wanted, types, writer, header, places, row, cells, last, outside: 0, outside_row: None }
+    }
+
+    fn undecodable(&self) -> Error {
+        undecodable(self.path, &format!("a cell of it, after row {},", self.last.map_or(0, |(row, _)| row.saturating_add(1))))
+    }
+
+    fn take_range(&mut self, range: &calamine::Range<calamine::Data>) -> Result<(), Stop> {
+        let (first_row, first_column) = range.start().unwrap_or((0, 0));
+        for (row, column, value) in range.used_cells() {
+            let at = |first: u32, place: usize| first.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
+            self.take((at(first_row, row), at(first_column, column)), Value::of(value))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next cell: they come row by row, each from left to right.
+    fn take(&mut self, position: (u32, u32), value: Option<Value>) -> Result<(), Stop> {
+        if self.last.is_some_and(|last| last >= position) {
+            return Err(
+                wrong(self.path, format!("its cells are not in order, at row {}", position.0.saturating_add(1)), "save it anew").into()
+            );
+        }
+        self.last = Some(position);
+        let Some(value) = value else { return Ok(()) };
+        let (row, column) = position;
+        let range = self.dataset.range;
+        if row < range.first_row.saturating_add(self.dataset.skip_rows) || !range.holds(row, range.first_column) {
+            if self.outside_row.replace(row) != Some(row) {
+                self.outside += 1;
+            }
+            return Ok(());
+        }
+        if self.row != Some(row) {
+            self.end_row()?;
+            self.row = Some(row);
+        }
+        if range.holds(row, column) {
+            self.cells.push((column, value));
+        }
+        Ok(())
+    }
+
+    /// The last row ended; how many rows were none of data.
+    fn finish(&mut self) -> Result<u64, Stop> {
+        self.end_row()?;
+        if self.header.is_none() && self.dataset.header {
+            return Err(Error::NoHeader { path: self.path.to_path_buf() }.into());
+        }
+        self.writer.flush()?;
+        Ok(self.outside)
+    }
+
+    fn end_row(&mut self) -> Result<(), Stop> {
+        if self.row.take().is_none() {
+            return Ok(());
+        }
+        let cells = std::mem::take(&mut self.cells);
+        if cells.is_empty() {
+            // What it holds lies outside the range.
+            self.outside += 1;
+            return Ok(());
+        }
+        if self.header.is_none() {
+            self.take_header(&cells)?;
+            if self.dataset.header {
+                self.outside += 1;
+                return Ok(());
+            }
+        }
+        self.data(&cells)
+    }
+
+    fn take_header(&mut self, cells: &[(u32, Value)]) -> Result<(), Stop> {
+        let (names, origin): (Vec<String>, _) = if self.dataset.header {
+            self.places = cells.iter().map(|(column, _)| *column).collect();
+            let text = |value: &Value| value.text(None).unwrap_or_default();
+            (cells.iter().map(|(_, value)| text(value)).collect(), Origin::FirstRecord)
+        } else {
+            let last = cells.last().map_or(0, |(column, _)| *column);
+            let first = self.dataset.range.first_column;
+            self.places = (first..=last.min(first.saturating_add(u32::try_from(COLUMNS_MAX).unwrap_or(u32::MAX)))).collect();
+            ((1..=self.places.len()).map(|column| format!("column_{column}")).collect(), Origin::Schema)
+        };
+        let header = Header::new(self.path, names, origin, self.wanted)?;
+        self.writer.out.send(Message::LeftOut(header.left_out.clone()))?;
+        if self.wanted.is_none() {
+            self.writer.out.send(Message::Names(header.names.clone()))?;
+        }
+        self.writer.widen(header.fields.len());
+        self.header = Some(header);
+        Ok(())
+    }
+
+    fn data(&mut self, cells: &[(u32, Value)]) -> Result<(), Stop> {
+        let Some(header) = &self.header else { return Ok(()) };
+        let mut texts: Vec<Option<String>> = Vec::with_capacity(header.fields.len());
+        let mut length = 0usize;
+        for (slot, field) in header.fields.iter().enumerate() {
+            let place = self.places.get(*field).copied();
+            let value = place.and_then(|place| cells.binary_search_by_key(&place, |(column, _)| *column).ok()).and_then(|at| cells.get(at));
+            let ty = self.types.get(slot).copied().flatten();
+            let text = match value {
+                None => None,
+                Some((_, Value::Error(error))) if self.dataset.null_tokens.iter().any(|token| token == error) => None,
+                Some((_, value)) => match value.text(ty) {
+                    Some(text) => Some(text),
+                    None => return self.writer.end_malformed(Malformed::CellError),
+                },
+            };
+            length = length.saturating_add(text.as_ref().map_or(0, String::len));
+            texts.push(text);
+        }
+        if length > RECORD_MAX_BYTES {
+            return self.writer.end_malformed(Malformed::TooLong);
+        }
+        for (column, text) in self.writer.columns().zip(&texts) {
+            match text {
+                None => column.push_null(),
+                Some(text) => column.push_bytes(text.as_bytes(), CellKind::Text),
+            }
+        }
+        self.writer.end_row(length)
+    }
+}

@@ -1,0 +1,5 @@
+use polder_contract::Duplicates;
+
+fn main() {
+    let _ = Duplicates::new;
+}
