@@ -165,6 +165,18 @@ pub enum SourceCommand {
         /// SOURCE or SOURCE.DATASET
         name: String,
     },
+    /// Propose sources for the files of a directory that no source reads yet: the type of each, its encoding and dialect, where its
+    /// records are. No row is stored or shown (a recorded read)
+    Propose {
+        /// The directory, or one file
+        dir: PathBuf,
+        /// The name that the sources' names begin with (default: the directory's)
+        #[arg(long)]
+        name: Option<String>,
+        /// Write sources/NAME.yaml, and layouts; without it, print what would be written
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -187,8 +199,8 @@ pub enum ContractCommand {
     /// Propose contracts from a sample: types, keys, joins; personal data is left out, with the reason. What a contract's file says
     /// already stays as it is; new columns are added to it as comments. No row is stored or shown (a recorded read)
     Propose {
-        /// SOURCE or SOURCE.DATASET
-        name: String,
+        /// SOURCE or SOURCE.DATASET (default: all sources, looked at together)
+        name: Option<String>,
         /// Only datasets whose names match
         #[arg(long, value_name = "GLOB")]
         select: Option<String>,
@@ -217,10 +229,14 @@ pub enum ContractCommand {
         #[arg(required = true, value_name = "TABLE.COLUMN")]
         columns: Vec<String>,
     },
-    /// Approve a contract: its signed approval is written beside it
+    /// Approve contracts: the signed approval of each is written beside it
     Approve {
-        /// The contract's table
-        name: String,
+        /// The contracts' tables
+        #[arg(required_unless_present = "all")]
+        names: Vec<String>,
+        /// All contracts that are not approved as they stand
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,

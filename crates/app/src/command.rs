@@ -24,6 +24,7 @@ pub mod schema;
 pub mod source;
 pub mod sql;
 pub mod status;
+pub mod survey;
 pub mod table;
 pub mod watch;
 
@@ -83,6 +84,11 @@ pub async fn run(cli: Cli) -> Outcome {
             let done = source::check(&installation, name, output).await;
             installation.close_after(done).await
         }
+        Command::Source(SourceCommand::Propose { dir, name, write }) => {
+            let installation = writer(global).await?;
+            let done = survey::propose(&installation, dir, name.as_deref(), *write).await;
+            installation.close_after(done).await
+        }
         Command::Contract(
             command @ (ContractCommand::List | ContractCommand::Check { .. } | ContractCommand::Set { .. } | ContractCommand::Admit { .. }),
         ) => contract::offline(&project(global)?, command, output),
@@ -93,7 +99,7 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Schema(args) => schema::run(args, output),
         Command::Contract(ContractCommand::Propose { name, select, write }) => {
             let installation = writer(global).await?;
-            let done = propose::propose(&installation, name, select.as_deref(), *write).await;
+            let done = propose::propose(&installation, name.as_deref(), select.as_deref(), *write).await;
             installation.close_after(done).await
         }
         Command::Contract(ContractCommand::Profile { name, html }) => {
@@ -101,9 +107,10 @@ pub async fn run(cli: Cli) -> Outcome {
             let done = profile::show(&installation, name, html.as_deref(), output).await;
             installation.close_after(done).await
         }
-        Command::Contract(ContractCommand::Approve { name, yes, key }) => {
+        Command::Contract(ContractCommand::Approve { names, all, yes, key }) => {
             let installation = writer(global).await?;
-            let done = contract::approve(&installation, name, *yes, key.as_deref()).await;
+            let names = (!all).then_some(names.as_slice());
+            let done = contract::approve(&installation, names, *yes, key.as_deref()).await;
             installation.close_after(done).await
         }
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {

@@ -1,18 +1,19 @@
 //! A look at a source before or beside a contract: decided per table, and recorded as a read, since it passes the gate by.
 
-use polder_connect::{Connection, ReadOptions, Sample, SampleKey};
+use polder_connect::{Connection, FolderFile, ReadOptions, Recognised, Sample, SampleKey};
+use polder_contract::discover::fold;
 use polder_policy::Action;
 use polder_types::{DatasetId, ErrorKind, Event, EventKind, Recorder as _, RequestId, TableName};
 
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 
-/// The table that a contract for a dataset would be for: its name in lower case, with `_` for what no table's name holds.
+/// The table that a contract for a dataset would be for: its name in lower case and without accents, with `_` for what no table's name holds.
 ///
 /// # Errors
 /// When nothing of the name can stand in a table's.
 pub fn table_for(dataset: &str) -> Outcome<TableName> {
-    let name: String = dataset.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name: String = fold(dataset).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("t_{name}") } else { name };
     TableName::new(&name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))
 }
@@ -34,6 +35,30 @@ impl Installation {
     /// # Errors
     /// When it is not permitted, cannot be recorded, or the source cannot be read.
     pub async fn sample(&self, source: &Connection, dataset: &str, tables: &[TableName], key: Option<SampleKey>) -> Outcome<Sample> {
+        let request = self.may_sample(tables, format!("{}.{dataset}", source.name)).await?;
+        let sample = match key {
+            Some(key) => polder_connect::sample_compared(source, dataset, ReadOptions::new(self.project.dir()), key),
+            None => polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir())),
+        };
+        let rows = sample.as_ref().map_or(0, |sample| sample.records);
+        self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;
+        Ok(sample?)
+    }
+
+    /// Looks at the beginning of a file that no source reads, for the table that a contract for it would fill. The inner error is the
+    /// file's.
+    ///
+    /// # Errors
+    /// When it is not permitted or cannot be recorded.
+    pub async fn recognise(&self, file: &FolderFile, table: &TableName, place: &str) -> Outcome<Outcome<Recognised>> {
+        let request = self.may_sample(std::slice::from_ref(table), format!("{place}/{}", file.name())).await?;
+        let recognised = polder_connect::recognise(file);
+        self.record(EventKind::ReadFinished { request, rows: 0, complete: recognised.is_ok() }).await?;
+        Ok(recognised.map_err(Failure::from))
+    }
+
+    /// Asks for a look at what goes or would go into these tables, and records the answer. `what` is looked at.
+    async fn may_sample(&self, tables: &[TableName], what: String) -> Outcome<RequestId> {
         let mut datasets: Vec<DatasetId> = Vec::new();
         let mut policies: Vec<String> = Vec::new();
         for table in tables {
@@ -46,15 +71,8 @@ impl Installation {
         policies.dedup();
         let request = RequestId::random(self.rng.as_ref())?;
         let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies };
-        let name = format!("{}.{dataset}", source.name);
-        self.journal.record(Event::new(&self.actor, decided).with("sample", name)).await?;
-        let sample = match key {
-            Some(key) => polder_connect::sample_compared(source, dataset, ReadOptions::new(self.project.dir()), key),
-            None => polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir())),
-        };
-        let rows = sample.as_ref().map_or(0, |sample| sample.records);
-        self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;
-        Ok(sample?)
+        self.journal.record(Event::new(&self.actor, decided).with("sample", what)).await?;
+        Ok(request)
     }
 }
 
@@ -64,9 +82,14 @@ mod tests {
 
     #[test]
     fn every_usual_name_of_a_dataset_gives_a_table() {
-        for (dataset, table) in
-            [("people", "people"), ("Orders 2026-01", "orders_2026_01"), ("2026.orders", "t_2026_orders"), ("été", "_t_")]
-        {
+        for (dataset, table) in [
+            ("people", "people"),
+            ("Orders 2026-01", "orders_2026_01"),
+            ("2026.orders", "t_2026_orders"),
+            ("été", "ete"),
+            ("Prénoms & Œuvres", "prenoms___oeuvres"),
+            ("数", "_"),
+        ] {
             assert_eq!(table_for(dataset).map(|name| name.to_string()).ok().as_deref(), Some(table), "{dataset}");
         }
     }

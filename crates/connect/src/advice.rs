@@ -12,9 +12,9 @@ use crate::stream::Stream;
 use crate::transcode::{Transcode, reads_as};
 
 /// How much of a file is looked at.
-const LOOK_BYTES: usize = 256 << 10;
+pub(crate) const LOOK_BYTES: usize = 256 << 10;
 /// Lines that are looked at.
-const LINES: usize = 200;
+pub(crate) const LINES: usize = 200;
 const DELIMITERS: [u8; 5] = [b',', b';', b'\t', b'|', b':'];
 
 /// Keys that would fit the first file of a dataset better than those that its source has; none where nothing speaks against it.
@@ -44,7 +44,7 @@ pub fn advice(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
         }
     }
     if connection.source_type == SourceType::Csv {
-        dialect(&text(&bytes, encoding), declared, &mut advice);
+        dialect(&text(&bytes, encoding), bytes.len() < LOOK_BYTES, declared, &mut advice);
     }
     Ok(advice)
 }
@@ -54,7 +54,7 @@ fn is_wide(encoding: Encoding) -> bool {
 }
 
 /// What the bytes are in all likelihood: what a mark says, UTF-8 where they are, and else what Western Europe writes.
-fn encoding(bytes: &[u8]) -> Encoding {
+pub(crate) fn encoding(bytes: &[u8]) -> Encoding {
     match bytes {
         [0xff, 0xfe, ..] => return Encoding::Other(encoding_rs::UTF_16LE),
         [0xfe, 0xff, ..] => return Encoding::Other(encoding_rs::UTF_16BE),
@@ -70,7 +70,7 @@ fn encoding(bytes: &[u8]) -> Encoding {
     }
 }
 
-fn text(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
+pub(crate) fn text(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
     use crate::stream::Stage;
     let Some(mut stage) = Transcode::new(std::path::Path::new(""), encoding) else { return bytes.to_vec() };
     let mut out = Vec::new();
@@ -85,13 +85,32 @@ struct Line {
     quoted: usize,
 }
 
-fn dialect(text: &[u8], declared: &Dataset, advice: &mut Vec<String>) {
+/// The lines of a text; without the last one where it may be cut.
+fn lines(text: &[u8], whole: bool) -> Vec<&[u8]> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let whole = text.len() < LOOK_BYTES;
     let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
     if !whole || text.ends_with(b"\n") {
         lines.pop();
     }
+    lines
+}
+
+/// The delimiter that most lines have the same number of times, if there is one.
+pub(crate) fn delimiter(text: &[u8], whole: bool) -> Option<u8> {
+    let bare: Vec<Line> = lines(text, whole).into_iter().take(LINES).map(|line| without_quotes(line, b'"')).collect();
+    best_delimiter(&bare).map(|(delimiter, _)| delimiter)
+}
+
+/// The keys of a CSV dataset whose source file, `plain`, says nothing of its dialect.
+pub(crate) fn dialect_of(text: &[u8], whole: bool, plain: &str, advice: &mut Vec<String>) {
+    let connection = Connection::parse(plain, "plain.yaml");
+    if let Some(declared) = connection.ok().as_ref().and_then(|connection| connection.datasets.values().next()) {
+        dialect(text, whole, declared, advice);
+    }
+}
+
+fn dialect(text: &[u8], whole: bool, declared: &Dataset, advice: &mut Vec<String>) {
+    let lines = lines(text, whole);
     if lines.len() < 2 {
         return;
     }
@@ -151,13 +170,15 @@ fn without_quotes(line: &[u8], quote: u8) -> Line {
     Line { bare, quoted }
 }
 
-/// The number of fields that most lines have, where at least four of five have it.
+/// The number of fields that most lines have, where at least four of five have it, or all but the first ones.
 fn columns(lines: &[Line], delimiter: u8) -> Option<usize> {
     let counts: Vec<usize> =
         lines.iter().filter(|line| !line.bare.is_empty()).map(|line| line.bare.iter().filter(|byte| **byte == delimiter).count()).collect();
     let usual = counts.iter().copied().max_by_key(|count| counts.iter().filter(|other| *other == count).count())?;
     let same = counts.iter().filter(|count| **count == usual).count();
-    (usual > 0 && usual < COLUMNS_MAX && same * 5 >= counts.len() * 4).then_some(usual + 1)
+    let table = counts.iter().skip_while(|count| **count != usual).count();
+    let is_table = same * 5 >= counts.len() * 4 || (same == table && same >= 3 && same * 2 > counts.len());
+    (usual > 0 && usual < COLUMNS_MAX && is_table).then_some(usual + 1)
 }
 
 fn best_delimiter(lines: &[Line]) -> Option<(u8, usize)> {

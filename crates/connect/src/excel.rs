@@ -5,6 +5,7 @@ mod binary;
 mod cell;
 mod compound;
 mod ods;
+mod outline;
 mod package;
 
 use std::fs::File;
@@ -25,6 +26,12 @@ use crate::csv::header::{Header, Origin};
 use crate::error::{Error, suggest};
 use crate::input::KnownFile;
 use crate::output::{Message, Output, Stop};
+
+pub(crate) use self::outline::outline;
+
+/// Rows and columns of the largest sheet.
+const ROWS_MAX: u32 = 1 << 20;
+const SHEET_COLUMNS_MAX: u32 = 1 << 14;
 
 /// What a column must be for its cells to be written as it reads them.
 pub(crate) type Types<'a> = &'a [Option<ColumnType>];
@@ -118,19 +125,7 @@ fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> 
 /// A workbook of the time before packages, which is held whole.
 fn compound(file: &KnownFile, opened: &mut File, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
     let path = &file.path;
-    if file.size() > compound::FILE_MAX_BYTES {
-        return Err(wrong(
-            path,
-            format!("it is {} bytes; of .xls at most {} are read", file.size(), compound::FILE_MAX_BYTES),
-            "save it as .xlsx",
-        )
-        .into());
-    }
-    let read_error = |source| Error::Read { path: path.clone(), source };
-    opened.seek(SeekFrom::Start(0)).map_err(read_error)?;
-    let mut bytes = Vec::new();
-    opened.take(compound::FILE_MAX_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
-    compound::check(&bytes).map_err(|problem| wrong(path, problem, "save it as .xlsx"))?;
+    let bytes = compound::read(file, opened)?;
     let mut book = Xls::new(Cursor::new(bytes)).map_err(|_| undecodable(path, "its workbook"))?;
     let sheet = choose(path, dataset, book.sheets_metadata())?;
     let range = book.worksheet_range(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
@@ -221,8 +216,11 @@ impl<'a> Rows<'a> {
             );
         }
         self.last = Some(position);
-        let Some(value) = value else { return Ok(()) };
         let (row, column) = position;
+        if row >= ROWS_MAX || column >= SHEET_COLUMNS_MAX {
+            return Err(wrong(self.path, "a cell of it lies where no sheet has any", "save it anew in a spreadsheet program").into());
+        }
+        let Some(value) = value else { return Ok(()) };
         let range = self.dataset.range;
         if row < range.first_row.saturating_add(self.dataset.skip_rows) || !range.holds(row, range.first_column) {
             if self.outside_row.replace(row) != Some(row) {

@@ -130,7 +130,7 @@ fn relative(base: &Path, path: &Path) -> String {
 }
 
 /// Walks a directory. Names that begin with `.` or `_` are skipped, as writers of many files mark what is not data so.
-fn walk(base: &Path, dir: &Path, above: &mut BTreeSet<PathBuf>, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), Error> {
+pub(crate) fn walk(base: &Path, dir: &Path, above: &mut BTreeSet<PathBuf>, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), Error> {
     let list_error = |source| Error::List { path: dir.to_path_buf(), source };
     let real = fs::canonicalize(dir).map_err(list_error)?;
     if !above.insert(real.clone()) {

@@ -43,8 +43,9 @@ pub(crate) fn decode(
     let mut writer = BatchWriter::new(wanted.len(), place, out);
     while let Some(block) = reader.read()? {
         let mut records = Vec::new();
-        splitter.feed(block.bytes(), at, &mut records).map_err(|why| broken(why, read))?;
+        let fed = splitter.feed(block.bytes(), at, &mut records);
         read += u64::try_from(records.len()).unwrap_or(u64::MAX);
+        fed.map_err(|why| broken(why, read))?;
         let last = block.last;
         let len = block.bytes().len();
         let keep = splitter.begun().unwrap_or(len);
@@ -95,7 +96,7 @@ fn explain(path: &Path, dataset: &Dataset, broken: Broken, records: u64) -> Erro
         Broken::NotAList => {
             (format!("what stands {list} is no list"), "set `records` to the path of the list of records, such as result.items")
         }
-        Broken::Twice => (format!("what stands {list} stands there twice"), "correct it at the source"),
+        Broken::Twice => (format!("the list {list} stands there twice"), "correct it at the source"),
     };
     Error::Format { path: path.to_path_buf(), format: "JSON", problem, advice }
 }
@@ -113,7 +114,9 @@ pub(crate) fn first_names(file: &KnownFile, dataset: &Dataset, source_type: Sour
     let mut reader = document(file, dataset, &Pool::new())?;
     let Some(block) = reader.read()? else { return Ok(names.finish()) };
     let mut found = Vec::new();
-    Splitter::new(&dataset.records).feed(block.bytes(), 0, &mut found).map_err(|why| explain(&file.path, dataset, why, 0))?;
+    let fed = Splitter::new(&dataset.records).feed(block.bytes(), 0, &mut found);
+    let whole = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    fed.map_err(|why| explain(&file.path, dataset, why, whole))?;
     for (from, to) in found.into_iter().take(records) {
         names.record(block.bytes().get(from..to).unwrap_or_default());
     }

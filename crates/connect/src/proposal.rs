@@ -11,6 +11,7 @@ use polder_types::TableName;
 
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::json::path::JsonPath;
 use crate::relations::{Join, KeyRole, joins};
 use crate::sample::{InferredKind, Sample, SampledColumn};
 
@@ -31,6 +32,8 @@ pub struct Target<'a> {
     /// The source's name.
     pub source: &'a str,
     pub dataset: &'a str,
+    /// What its sample is called among those that it was compared with: the dataset's name, unless several have it.
+    pub label: &'a str,
     pub table: &'a TableName,
 }
 
@@ -115,7 +118,7 @@ impl ProposedColumn {
 }
 
 impl Proposals {
-    /// Compares the samples, each with its dataset's name.
+    /// Compares the samples, each with its label.
     pub fn new(samples: Vec<(String, Sample)>) -> Self {
         let named: Vec<(&str, &Sample)> = samples.iter().map(|(dataset, sample)| (dataset.as_str(), sample)).collect();
         let joins = joins(&named);
@@ -130,10 +133,10 @@ impl Proposals {
 
     /// What is proposed for a dataset; nothing of one that was not sampled.
     pub fn of(&self, target: &Target<'_>) -> Option<Proposed> {
-        let sample = &self.samples.iter().find(|(dataset, _)| dataset == target.dataset)?.1;
+        let sample = &self.samples.iter().find(|(dataset, _)| dataset == target.label)?.1;
         let head = head(target, sample);
-        let found = |place: usize| self.findings.get(&(target.dataset.to_owned(), place));
-        let joined = |place: usize| self.is_joined(target.dataset, place);
+        let found = |place: usize| self.findings.get(&(target.label.to_owned(), place));
+        let joined = |place: usize| self.is_joined(target.label, place);
         // A pseudonym tells records apart as the value does, and joins as it does.
         let pseudonyms: BTreeMap<usize, Pseudonym> = (0..sample.columns.len())
             .filter(|place| joined(*place) || sample.is_key_like(*place))
@@ -149,7 +152,7 @@ impl Proposals {
                 joins: self
                     .joins
                     .iter()
-                    .find(|join| join.dataset == target.dataset && join.column == place)
+                    .find(|join| join.dataset == target.label && join.column == place)
                     .map(|join| self.spoken(join, column)),
                 found: found(place),
                 pseudonym: pseudonyms.get(&place),
@@ -327,7 +330,7 @@ fn percent(share: f64) -> String {
 }
 
 fn head(target: &Target<'_>, sample: &Sample) -> String {
-    let Target { id, source, dataset, table } = target;
+    let Target { id, source, dataset, table, .. } = target;
     let of = if sample.whole { "all" } else { "the first" };
     format!(
         "# Proposed from {of} {} records. By default every column is forbidden: remove each that nobody needs, and read the types.\n\
@@ -467,9 +470,9 @@ impl Sample {
     }
 }
 
-/// Whether a column's name is personal data, as a value would be.
+/// Whether a column's name, or a key of the path that it is, is personal data, as a value would be.
 fn names_somebody(name: &str) -> bool {
-    identifies(name)
+    identifies(name) || JsonPath::of_name(name).keys().iter().any(|key| identifies(key))
 }
 
 /// What a column of nothing but this text is like.

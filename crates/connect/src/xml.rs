@@ -104,7 +104,7 @@ fn open(file: &KnownFile, dataset: &Dataset) -> Result<Stream, Error> {
 }
 
 /// The encoding that an XML declaration names.
-fn declared(head: &[u8]) -> Option<String> {
+pub(crate) fn declared(head: &[u8]) -> Option<String> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let inside = head.strip_prefix(b"<?xml")?;
     let inside = inside.get(..memchr::memchr(b'>', inside)?)?;

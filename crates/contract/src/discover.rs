@@ -26,6 +26,7 @@ mod words;
 pub use format::Format;
 pub use kind::{Because, Finding, PersonalKind};
 pub use mask::mask;
+pub use words::fold;
 
 use crate::column::ColumnType;
 use census::Census;

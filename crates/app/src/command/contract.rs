@@ -96,15 +96,38 @@ fn violation(on_violation: OnViolation) -> &'static str {
     }
 }
 
-/// Signs a contract and records it.
+/// Signs contracts and records it: those of these tables, or all that are not approved as they stand. What is wrong with any of them is
+/// told before one is signed.
 ///
 /// # Errors
-/// When the contract is wrong, approving is not permitted, the key cannot be used, or the answer is no.
-pub async fn approve(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
+/// When a contract is wrong, approving is not permitted, the key cannot be used, or the answer is no.
+pub async fn approve(installation: &Installation, names: Option<&[String]>, yes: bool, key: Option<&Path>) -> Outcome {
+    let project = &installation.project;
+    let names: Vec<String> = match names {
+        Some(names) => names.to_vec(),
+        None => {
+            let contracts = project.contracts()?.into_iter();
+            let open = contracts.filter(|(path, contract)| project.approved(path, contract.clone()).is_err());
+            open.map(|(_, contract)| contract.table.to_string()).collect()
+        }
+    };
+    if names.is_empty() {
+        return text("every contract is approved as it stands");
+    }
+    for name in &names {
+        let (_, contract) = project.contract(name)?;
+        project.source(&contract.source)?.dataset(&contract.dataset)?;
+        domains_agree(project, Some(name))?;
+    }
+    for name in &names {
+        approve_one(installation, name, yes, key).await?;
+    }
+    Ok(())
+}
+
+async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
     let project = &installation.project;
     let (path, contract) = project.contract(name)?;
-    project.source(&contract.source)?.dataset(&contract.dataset)?;
-    domains_agree(project, Some(name))?;
     installation.may(Action::Approve, name).await?;
     let key_path = project.approver_key(key)?;
     let approver = ApproverKey::open(&key_path)?;

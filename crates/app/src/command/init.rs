@@ -292,6 +292,6 @@ pub fn report(made: &Made) -> Outcome {
     text("")?;
     text("next:")?;
     text("  give each share of the recovery kit to another person, then prove it: polder keys recover --test SHARE SHARE")?;
-    text("  declare a source in sources/ and look at it:                          polder source check SOURCE.DATASET")?;
-    text("  propose a contract for it:                                            polder contract propose SOURCE --write")
+    text("  propose sources for a directory of files:                             polder source propose DIR --write")?;
+    text("  propose contracts for them:                                           polder contract propose --write")
 }

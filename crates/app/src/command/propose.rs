@@ -65,29 +65,41 @@ fn filled(known: &[Known], source: &str, dataset: &str) -> Outcome<Vec<TableName
 }
 
 /// A dataset of which something is to be proposed.
-struct Wanted {
+struct Wanted<'a> {
+    source: &'a Connection,
     dataset: String,
+    /// What it is called among all that are looked at.
+    label: String,
     /// That its contracts fill, or that a new one is for.
     tables: Vec<TableName>,
     /// Whether it has a contract.
     has_contract: bool,
 }
 
-/// Looks at datasets of a source and proposes contracts for them.
+/// Looks at datasets of a source, or of all sources, and proposes contracts for them.
 ///
 /// # Errors
 /// When the look is not permitted, a dataset cannot be read, or a file cannot be written. Then none is changed.
-pub async fn propose(installation: &Installation, name: &str, select: Option<&str>, write: bool) -> Outcome {
+pub async fn propose(installation: &Installation, name: Option<&str>, select: Option<&str>, write: bool) -> Outcome {
     let project = &installation.project;
-    let (source, only) = name.split_once('.').map_or((name, None), |(source, dataset)| (source, Some(dataset)));
-    let source = project.source(source)?;
+    let (sources, only) = match name {
+        Some(name) => {
+            let (source, only) = name.split_once('.').map_or((name, None), |(source, dataset)| (source, Some(dataset)));
+            (vec![project.source(source)?], only)
+        }
+        None => (project.sources()?, None),
+    };
+    if sources.is_empty() {
+        let text = "propose contracts: sources/ holds no source; `polder source propose DIR --write` writes them for a directory of files";
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
     let known = known(project)?;
-    let wanted = wanted(project, &known, &source, only, select)?;
+    let wanted = wanted(project, &known, &sources, only, select)?;
     let key = installation.sample_key()?;
     let mut samples: Vec<(String, Sample)> = Vec::new();
-    for Wanted { dataset, tables, .. } in &wanted {
+    for Wanted { source, dataset, label, tables, .. } in &wanted {
         let during = |failure: Failure| failure.during(format!("look at dataset {dataset} of source {}", source.name));
-        let sample = installation.sample(&source, dataset, tables, Some(key)).await.map_err(during)?;
+        let sample = installation.sample(source, dataset, tables, Some(key)).await.map_err(during)?;
         if sample.is_named_by_values() {
             let text = format!(
                 "propose a contract for {}.{dataset}: its first record looks like a row of values, not like names; set `header: false` in the source, or write the contract by hand",
@@ -95,23 +107,22 @@ pub async fn propose(installation: &Installation, name: &str, select: Option<&st
             );
             return Err(Failure::new(ErrorKind::Rejected, text));
         }
-        samples.push((dataset.clone(), sample));
+        samples.push((label.clone(), sample));
     }
     let proposals = Proposals::new(samples);
     let mut files: Vec<Change> = Vec::new();
     for wanted in &wanted {
+        let (source, dataset) = (&wanted.source.name, &wanted.dataset);
         for table in &wanted.tables {
             let id = RequestId::random(installation.rng.as_ref())?.to_string();
-            let target = Target { id: &id, source: &source.name, dataset: &wanted.dataset, table };
+            let target = Target { id: &id, source, dataset, label: &wanted.label, table };
             let (Some(proposed), Some((_, sample))) =
-                (proposals.of(&target), proposals.samples().iter().find(|(name, _)| *name == wanted.dataset))
+                (proposals.of(&target), proposals.samples().iter().find(|(label, _)| *label == wanted.label))
             else {
                 continue;
             };
-            StoredProfile::new(&source.name, &wanted.dataset, table, installation.clock.now_ms(), sample, &proposed.columns)
-                .write(installation)
-                .await?;
-            summary(&source.name, &wanted.dataset, sample, &proposed.columns);
+            StoredProfile::new(source, dataset, table, installation.clock.now_ms(), sample, &proposed.columns).write(installation).await?;
+            summary(source, dataset, sample, &proposed.columns);
             let own = known.iter().find(|known| wanted.has_contract && known.outline.table.as_deref() == Some(table.as_str()));
             files.push(match own {
                 Some(own) => merged(own, &proposed, sample)?,
@@ -132,29 +143,51 @@ pub async fn propose(installation: &Installation, name: &str, select: Option<&st
     Ok(())
 }
 
-fn wanted(project: &Project, known: &[Known], source: &Connection, only: Option<&str>, select: Option<&str>) -> Outcome<Vec<Wanted>> {
-    if let Some(only) = only {
-        source.dataset(only)?;
+fn wanted<'a>(
+    project: &Project,
+    known: &[Known],
+    sources: &'a [Connection],
+    only: Option<&str>,
+    select: Option<&str>,
+) -> Outcome<Vec<Wanted<'a>>> {
+    let mut datasets: Vec<(&Connection, String)> = Vec::new();
+    for source in sources {
+        if let Some(only) = only {
+            source.dataset(only)?;
+        }
+        let selected = source.select(select.unwrap_or("*"))?.into_iter();
+        datasets.extend(selected.filter(|dataset| only.is_none_or(|only| only == dataset)).map(|dataset| (source, dataset)));
     }
-    let selected = source.select(select.unwrap_or("*"))?;
-    let datasets: Vec<String> = selected.into_iter().filter(|dataset| only.is_none_or(|only| only == dataset)).collect();
     if datasets.is_empty() {
-        let names: Vec<&str> = source.datasets.keys().map(String::as_str).collect();
-        let text = format!("propose contracts for source {}: --select matches no dataset; there are: {}", source.name, names.join(", "));
+        let names: Vec<String> = match sources {
+            [source] => source.datasets.keys().cloned().collect(),
+            sources => {
+                sources.iter().flat_map(|source| source.datasets.keys().map(|dataset| format!("{}.{dataset}", source.name))).collect()
+            }
+        };
+        let text = match sources {
+            [source] => {
+                format!("propose contracts for source {}: --select matches no dataset; there are: {}", source.name, names.join(", "))
+            }
+            _ => format!("propose contracts: --select matches no dataset; there are: {}", names.join(", ")),
+        };
         return Err(Failure::new(ErrorKind::Invalid, text));
     }
     // Names that a new contract must not take.
     let mut taken: BTreeSet<String> = known.iter().filter_map(|known| known.outline.table.clone()).collect();
     taken.extend(project.models()?.into_iter().map(|(name, _)| name));
     let mut wanted = Vec::new();
-    for dataset in datasets {
-        let tables = filled(known, &source.name, &dataset)?;
+    for (source, dataset) in &datasets {
+        let alone = datasets.iter().filter(|(_, other)| other == dataset).count() == 1;
+        let label = if alone { dataset.clone() } else { format!("{}.{dataset}", source.name) };
+        let own = |tables, has_contract| Wanted { source, dataset: dataset.clone(), label: label.clone(), tables, has_contract };
+        let tables = filled(known, &source.name, dataset)?;
         if !tables.is_empty() {
-            wanted.push(Wanted { dataset, tables, has_contract: true });
+            wanted.push(own(tables, true));
             continue;
         }
         let free = |table: &TableName| !taken.contains(table.as_str()) && !contract_path(project, table).exists();
-        let names = [table_for(&dataset)?, table_for(&format!("{}_{dataset}", source.name))?];
+        let names = [table_for(dataset)?, table_for(&format!("{}_{dataset}", source.name))?];
         let Some(table) = names.iter().find(|table| free(table)).cloned() else {
             let text = format!(
                 "propose a contract for {}.{dataset}: the tables {} and {} are others'; write the contract by hand under another name",
@@ -165,7 +198,7 @@ fn wanted(project: &Project, known: &[Known], source: &Connection, only: Option<
             return Err(Failure::new(ErrorKind::Invalid, text));
         };
         taken.insert(table.to_string());
-        wanted.push(Wanted { dataset, tables: vec![table], has_contract: false });
+        wanted.push(own(vec![table], false));
     }
     Ok(wanted)
 }

@@ -55,7 +55,7 @@ pub(super) async fn run_settled(
     if contracts.is_empty() && models.is_empty() {
         return Err(Failure::new(
             ErrorKind::Invalid,
-            "run: contracts/ holds nothing that lets rows in; declare a source, then `polder contract propose SOURCE --write`",
+            "run: contracts/ holds nothing that lets rows in; declare a source (`polder source propose DIR --write`), then `polder contract propose --write`",
         ));
     }
     let run = RunId::random(installation.rng.as_ref())?;

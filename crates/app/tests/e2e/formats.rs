@@ -97,7 +97,7 @@ impl Format {
         );
         for (column, rules) in COLUMNS {
             let physical = self.physical.iter().find(|(name, _)| name == column).map_or(*column, |(_, physical)| physical);
-            text += &format!("      - {{name: {column}, physicalName: \"{physical}\", {rules}}}\n");
+            text += &format!("      - {{name: \"{column}\", physicalName: \"{physical}\", {rules}}}\n");
         }
         if self.is_exploded() {
             text += "      - {name: group_id, logicalType: string, required: true}\n";

@@ -64,6 +64,13 @@ impl Project {
         Self::init(None)
     }
 
+    /// An empty directory where a project may be made.
+    pub fn bare() -> Self {
+        let project = Self { root: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(project.dir()).unwrap();
+        project
+    }
+
     /// `polder init --anchor` in a new directory; the anchor lies beside the project.
     pub fn anchored() -> Self {
         Self::init(Some("anchor.checkpoint"))

@@ -37,6 +37,7 @@ mod quarantine;
 mod readme;
 mod removal;
 mod review;
+mod story;
 mod tamper;
 mod terminal;
 mod watch;

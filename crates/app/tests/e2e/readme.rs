@@ -148,6 +148,10 @@ fn each_guide_can_be_walked() {
             let (_, counted) = typed.iter().find(|(line, _)| line.contains("count(*) as people")).unwrap();
             assert_eq!(counted.out, "people\n2\n");
         }
+        if guide.ends_with("files.md") {
+            let (_, answered) = typed.iter().find(|(line, _)| line.contains("select ward")).unwrap();
+            assert_eq!(answered.out, "ward,visits,beds\nnorth,47,30\nsouth,17,24\n");
+        }
     }
 }
 

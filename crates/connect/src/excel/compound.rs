@@ -1,10 +1,16 @@
 //! The compound file in which an old workbook (.xls) lies: chains of sectors that must end, and records that must lie in their stream.
 //! The decoder follows both on trust, so they are followed here first.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
 use super::package::HELD_MAX;
+use super::wrong;
+use crate::error::Error;
+use crate::input::KnownFile;
 
 /// Largest file of this kind: all of it is held.
-pub(super) const FILE_MAX_BYTES: u64 = 64 << 20;
+const FILE_MAX_BYTES: u64 = 64 << 20;
 /// Most records that are walked over, and most sheets.
 const RECORDS_MAX: u64 = 20_000_000;
 const SHEETS_MAX: usize = 1024;
@@ -20,8 +26,23 @@ type Wrong = &'static str;
 const DAMAGED: Wrong = "its compound file is damaged";
 const CYCLE: Wrong = "a chain of sectors in it never ends";
 
+/// All bytes of a file, checked.
+pub(super) fn read(file: &KnownFile, opened: &mut File) -> Result<Vec<u8>, Error> {
+    let path = &file.path;
+    if file.size() > FILE_MAX_BYTES {
+        let problem = format!("it is {} bytes; of .xls at most {FILE_MAX_BYTES} are read", file.size());
+        return Err(wrong(path, problem, "save it as .xlsx"));
+    }
+    let read_error = |source| Error::Read { path: path.clone(), source };
+    opened.seek(SeekFrom::Start(0)).map_err(read_error)?;
+    let mut bytes = Vec::new();
+    opened.take(FILE_MAX_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    check(&bytes).map_err(|problem| wrong(path, problem, "save it as .xlsx"))?;
+    Ok(bytes)
+}
+
 /// Checks a file from its first byte to its last.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Wrong> {
+fn check(bytes: &[u8]) -> Result<(), Wrong> {
     let file = Compound::read(bytes)?;
     let stream = file.workbook()?;
     Records { stream: &stream, walked: 0, cells: 0 }.check()

@@ -278,5 +278,8 @@ fn a_sample_shows_names_and_kinds() {
             "id Text [] true\nn Integer [] true\nx Number [\"NA\"] false\nday Date [] true\nat Timestamp [] true\nok Boolean [] true\nnone Unknown [\"NA\"] false\nt Text [] true".to_owned()
         )
     );
-    assert_eq!(show("type: ndjson\npath: .\ndatasets: {d: {}}\n"), (2, "a Number [] true\nb Nested [] false\nd Date [] false".to_owned()));
+    assert_eq!(
+        show("type: ndjson\npath: .\ndatasets: {d: {}}\n"),
+        (2, "a Number [] true\nb.c Integer [] false\nd Date [] false".to_owned())
+    );
 }

@@ -31,7 +31,7 @@ fn look(dir: &Path, yaml: &str, dataset: &str) -> Sample {
 }
 
 fn propose(proposals: &Proposals, dataset: &str) -> Proposed {
-    proposals.of(&Target { id: "i", source: "s", dataset, table: &TableName::new("t").unwrap() }).unwrap()
+    proposals.of(&Target { id: "i", source: "s", dataset, label: dataset, table: &TableName::new("t").unwrap() }).unwrap()
 }
 
 /// The contract with other settings in place of masks: the keys of domains are an installation's.
@@ -153,6 +153,11 @@ fn a_draft_of_every_format_has_types_that_hold_its_rows() {
         let drafted = draft(&root, &format!("type: {source_type}\npath: .\ndatasets: {{d: {{file: {file}{keys}}}}}\n"));
         let mut found: Vec<&str> = drafted.sample.columns.iter().map(|column| column.name.as_str()).collect();
         let mut wanted = names.to_vec();
+        if source_type == "json" && names == nested {
+            // What else its objects hold.
+            wanted.retain(|name| *name != "secret");
+            wanted.extend(["money.unit", "secret.deep"]);
+        }
         found.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(found, wanted, "{file}");

@@ -59,12 +59,13 @@ pub(crate) struct Skim {
     attributes: Vec<u8>,
     /// Bytes since the last tag, text or comment began.
     since: u64,
+    begun: bool,
     longest: u64,
 }
 
 impl Skim {
     pub(crate) fn new() -> Self {
-        Self { state: State::Text, name: Vec::new(), attributes: Vec::new(), since: 0, longest: 0 }
+        Self { state: State::Text, name: Vec::new(), attributes: Vec::new(), since: 0, begun: false, longest: 0 }
     }
 
     /// The longest piece that a reader would hold at once.
@@ -97,8 +98,10 @@ impl Skim {
             };
             let passed = u64::try_from(before - bytes.len()).unwrap_or(u64::MAX);
             self.since = self.since.saturating_add(passed);
-            if self.state == State::Text {
+            // A piece begins behind what was just passed.
+            if std::mem::take(&mut self.begun) {
                 self.longest = self.longest.max(self.since);
+                self.since = 0;
             }
         }
     }
@@ -119,8 +122,7 @@ impl Skim {
     }
 
     fn begin(&mut self, state: State) {
-        self.longest = self.longest.max(self.since);
-        self.since = 0;
+        self.begun = true;
         self.name.clear();
         self.state = state;
     }

@@ -1,0 +1,214 @@
+//! A newcomer's story, word for word: a folder as folders are, of eight formats, becomes governed tables with seven commands and one
+//! edit by hand; then a change that lets in more is refused in review, approved, and lands with its migration.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::harness::{Project, Ran, ran};
+
+/// A person at a shell: each command is counted.
+struct Person {
+    project: Project,
+    commands: usize,
+}
+
+impl Person {
+    /// Someone with a folder of data and no project yet.
+    fn new() -> Self {
+        let project = Project::bare();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/messy/dépôt");
+        let to = project.dir().join("dépôt");
+        fs::create_dir_all(&to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+        Self { project, commands: 0 }
+    }
+
+    fn polder(&mut self, args: &[&str]) -> Ran {
+        self.commands += 1;
+        self.project.run(args)
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.project.dir().join(path)).unwrap()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let output = Command::new("git")
+            .args([
+                "-c",
+                "init.defaultBranch=main",
+                "-c",
+                "commit.gpgsign=false",
+                "-c",
+                "user.name=Ann",
+                "-c",
+                "user.email=ann@example.org",
+            ])
+            .args(args)
+            .current_dir(self.project.dir())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `polder ci` as a runner of checks has it: a clone, no key, no store, no home.
+    fn ci(&self, args: &[&str]) -> Ran {
+        let clone = self.project.beside("clone");
+        let _ = fs::remove_dir_all(&clone);
+        self.git(&["clone", "-q", ".", clone.to_str().unwrap()]);
+        assert!(!clone.join("store").exists() && !clone.join("dépôt").exists());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polder"));
+        command.args(["ci", "--base", "origin/main"]).args(args).current_dir(&clone).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("GIT_CONFIG_GLOBAL", "/dev/null").stdin(Stdio::null());
+        ran(command.output().unwrap())
+    }
+}
+
+/// What of a person must not be in what a proposal writes.
+const PERSONAL: [&str; 6] = ["Lefèvre", "Béatrice", "@exemple.fr", "06 1", "avenue Foch", "rue de l'Église"];
+
+#[test]
+fn a_messy_folder_becomes_governed_tables_and_a_widening_change_is_reviewed() {
+    let mut ann = Person::new();
+    let key = ann.project.key_file().display().to_string();
+
+    // 1. A project.
+    ann.polder(&["init", ".", "--key-file", &key]).ok();
+
+    // 2. What lies in the folder.
+    let proposed = ann.polder(&["source", "propose", "dépôt", "--write"]);
+    let told = proposed.err.clone();
+    insta::assert_snapshot!("story_source_propose", format!("{told}\n{}", proposed.ok()));
+    let mut sources: Vec<String> = fs::read_dir(ann.project.dir().join("sources"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    sources.sort();
+    let types = ["avro", "csv", "excel", "fixed", "json", "ndjson", "parquet", "xml"];
+    assert_eq!(sources, types.map(|ty| format!("depot_{ty}.yaml")));
+    let files: Vec<String> = sources.iter().map(|name| ann.read(&format!("sources/{name}"))).collect();
+    insta::assert_snapshot!("story_sources", files.concat() + &ann.read("layouts/tarifs.yaml"));
+
+    // The one edit by hand: the columns of the list of prices get their names.
+    let layout = ann.read("layouts/tarifs.yaml");
+    let named = ["numero", "acte", "prix", "devise"]
+        .iter()
+        .enumerate()
+        .fold(layout.clone(), |layout, (place, name)| layout.replace(&format!("column_{}", place + 1), name));
+    assert_eq!(named.matches("column_").count(), 0, "{named}");
+    ann.project.write("layouts/tarifs.yaml", named);
+
+    // 3. Contracts for all of it. What people are is left out, and no value of theirs is written.
+    let proposed = ann.polder(&["contract", "propose", "--write"]);
+    let told = proposed.err.clone();
+    let done = proposed.ok();
+    insta::assert_snapshot!("story_contract_propose", told);
+    let patients = ann.read("contracts/patients.odcs.yaml");
+    for personal in PERSONAL {
+        assert!(!patients.contains(personal) && !told.contains(personal) && !done.contains(personal), "{personal}");
+    }
+    for column in ["Nom", "Prénom", "Date de naissance", "N° sécurité sociale", "Courriel", "Téléphone", "Adresse"] {
+        let authorised = patients.lines().any(|line| line.trim_start().starts_with(&format!("- {{name: \"{column}\"")));
+        assert!(!authorised && patients.contains(column), "{column}: {patients}");
+    }
+
+    // 4. One of them is needed.
+    ann.polder(&["contract", "admit", "patients.Date de naissance"]).ok();
+
+    // 5. Who answers for it approves.
+    ann.polder(&["contract", "approve", "--all", "--yes"]).ok();
+
+    // 6. The load: every row of every file.
+    let report: Value = serde_json::from_str(&ann.polder(&["run", "--output", "json"]).ok()).unwrap();
+    let mut loaded: Vec<(String, u64, u64)> = report["batches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|batch| {
+            let count = |name: &str| batch["counts"][name].as_u64().unwrap();
+            (batch["table"].as_str().unwrap().to_owned(), count("read"), count("loaded"))
+        })
+        .collect();
+    loaded.sort();
+    let rows = [
+        ("actes", 500),
+        ("capteurs", 800),
+        ("constantes", 600),
+        ("laboratoire", 500),
+        ("patients", 240),
+        ("sejours", 400),
+        ("services", 5),
+        ("tarifs", 48),
+        ("urgences", 56),
+    ];
+    assert_eq!(loaded, rows.map(|(table, rows)| (table.to_owned(), rows, rows)));
+
+    // 7. A question across five formats.
+    let question = "select s.\"libellé\" as service, count(distinct j.\"N° séjour\") as stays, count(a.id) as acts, \
+                    sum(t.prix) as tariff, count(distinct l.\"prélèvement\") as samples, \
+                    count(distinct case when p.\"Date de naissance\" < date '1950-01-01' then p.\"N° dossier\" end) as old \
+                    from sejours j join services s on s.\"@code\" = j.\"Service\" join patients p on p.\"N° dossier\" = j.\"N° dossier\" \
+                    left join actes a on a.\"séjour\" = j.\"N° séjour\" left join laboratoire l on l.\"séjour\" = j.\"N° séjour\" \
+                    left join (select acte, min(prix) as prix from tarifs group by acte) t on t.acte = a.acte \
+                    group by 1 order by 1";
+    let answer = ann.polder(&["sql", question, "--output", "csv"]).ok();
+    insta::assert_snapshot!("story_answer", answer);
+    assert!(ann.commands <= 8, "{}", ann.commands);
+    ann.project.run(&["audit", "verify"]).ok();
+
+    widens(&ann);
+}
+
+/// A pull request that lets in more.
+fn widens(ann: &Person) {
+    let contract = "contracts/patients.odcs.yaml";
+    ann.project.write(".gitignore", "store/\ndépôt/\n");
+    ann.git(&["init", "-q"]);
+    ann.git(&["add", "-A"]);
+    ann.git(&["commit", "-q", "-m", "What the clinic loads"]);
+    ann.git(&["checkout", "-q", "-b", "telephone"]);
+    ann.project.run(&["contract", "admit", "patients.Téléphone"]).ok();
+    let source = ann.read("sources/depot_csv.yaml");
+    ann.project.write("sources/depot_csv.yaml", source.replace("file: patients.csv", "file: \"patients*.csv\""));
+    ann.git(&["commit", "-q", "-a", "-m", "Load telephone numbers"]);
+
+    let refused = ann.ci(&[]);
+    let told = refused.out.clone();
+    refused.fails(1);
+    insta::assert_snapshot!("story_refused", told);
+    // Nor does the program itself load it.
+    let unapproved = ann.project.run(&["run", "--select", "patients"]).fails(3);
+    assert!(unapproved.contains("not approved") || unapproved.contains("approv"), "{unapproved}");
+
+    ann.project.run(&["contract", "approve", "patients", "--yes"]).ok();
+    ann.git(&["commit", "-q", "-a", "-m", "Approve it"]);
+    let passed = ann.ci(&["--output", "markdown"]).ok();
+    insta::assert_snapshot!("story_approved", passed);
+    assert!(passed.contains("add-column") || passed.to_lowercase().contains("migration"), "{passed}");
+    ann.git(&["checkout", "-q", "main"]);
+    ann.git(&["merge", "-q", "--no-ff", "-m", "Merge telephone", "telephone"]);
+    assert!(ann.read(contract).contains("Téléphone"));
+
+    // The next export brings a number; those of before have none.
+    let head = fs::read(ann.project.dir().join("dépôt/patients.csv")).unwrap();
+    let head = head.split(|byte| *byte == b'\n').next().unwrap();
+    let added = b"\nD00241;Durand;Zo\xe9;F;1990-02-03;290024400100106;p241.a@exemple.fr;06 12 34 56 78;1 avenue Foch;44000;Nantes;61,5\r\n";
+    ann.project.write("dépôt/patients-2.csv", [head, added].concat());
+    let run = ann.project.run(&["run", "--select", "patients"]);
+    let told = format!("{}{}", run.err, run.out);
+    run.ok();
+    assert!(told.contains("Téléphone"), "{told}");
+    let numbers = ann.project.rows("select count(*) as patients, count(\"Téléphone\") as numbers from patients");
+    assert_eq!(numbers, ["241,1"]);
+    ann.project.run(&["audit", "verify"]).ok();
+}

@@ -1,0 +1,103 @@
+//! Text in lines: with delimiters, or with columns at fixed places.
+
+use super::{Recognised, RecognisedDataset, one};
+use crate::advice::{self, LINES};
+use crate::connection::{Encoding, SourceType};
+
+const PLAIN: &str = "type: csv\npath: .\ndatasets: {d: {file: f}}\n";
+
+pub(super) fn recognise(text: &[u8], encoding: Encoding, ending: &str, whole: bool) -> Recognised {
+    let encoded = (encoding != Encoding::Utf8).then(|| format!("encoding: {}", encoding.label()));
+    let separated = advice::delimiter(text, whole);
+    let places = Places::find(text, whole);
+    let for_places = matches!(ending, "fwf" | "prn" | "dat" | "txt" | "");
+    let is_fixed = match (separated, &places) {
+        // The colon stands in times of day.
+        (None | Some(b':'), Some(places)) => for_places && places.is_plain(),
+        (Some(_), Some(places)) => matches!(ending, "fwf" | "prn") && places.is_plain(),
+        (_, None) => false,
+    };
+    if let (true, Some(places)) = (is_fixed, places) {
+        return one(
+            SourceType::Fixed,
+            RecognisedDataset {
+                layout: Some(places.layout()),
+                note: Some("name its columns in the layout, and split those that touch"),
+                ..RecognisedDataset::with_keys(encoded)
+            },
+        );
+    }
+    if separated.is_none() && !matches!(ending, "csv" | "tsv") {
+        return Recognised::Nothing("it is text without a delimiter or columns at fixed places");
+    }
+    let mut keys: Vec<String> = encoded.into_iter().collect();
+    advice::dialect_of(text, whole, PLAIN, &mut keys);
+    one(SourceType::Csv, RecognisedDataset::with_keys(keys))
+}
+
+/// Where something stands in any of the lines.
+struct Places {
+    lines: usize,
+    /// From the first character to just behind the last one, of each column.
+    columns: Vec<(usize, usize)>,
+    width: usize,
+    even: bool,
+}
+
+impl Places {
+    fn find(text: &[u8], whole: bool) -> Option<Self> {
+        let text = String::from_utf8_lossy(text);
+        let mut lines: Vec<&str> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+        if !whole || text.ends_with('\n') {
+            lines.pop();
+        }
+        lines.retain(|line| !line.trim().is_empty());
+        lines.truncate(LINES);
+        if lines.len() < 2 {
+            return None;
+        }
+        let width = lines.iter().map(|line| line.chars().count()).max()?;
+        let even = lines.iter().all(|line| line.chars().count() == width);
+        let mut holds = vec![false; width + 1];
+        for line in &lines {
+            for (place, letter) in holds.iter_mut().zip(line.chars()) {
+                *place |= letter != ' ';
+            }
+        }
+        let mut columns: Vec<(usize, usize)> = Vec::new();
+        let mut start = None;
+        for (place, held) in holds.iter().enumerate() {
+            match (held, start) {
+                (true, None) => start = Some(place),
+                (false, Some(first)) => {
+                    columns.push((first, place));
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        Some(Self { lines: lines.len(), columns, width, even })
+    }
+
+    /// Whether lines of one length hold columns, or lines whose last spaces are gone hold several.
+    fn is_plain(&self) -> bool {
+        self.even && self.width >= 4 || self.columns.len() >= 3 && self.lines >= 5
+    }
+
+    fn layout(&self) -> String {
+        let mut text = format!(
+            "# Proposed from where the first {} lines hold spaces, so columns that touch are one here: name them, and split them.\nunit: characters\n",
+            self.lines
+        );
+        if !self.even {
+            text += "short_lines: pad\n";
+        }
+        text += "columns:\n";
+        for (place, (start, end)) in self.columns.iter().enumerate() {
+            // What is wider in later lines, up to where the next column begins, belongs to it.
+            let end = self.columns.get(place + 1).map_or(*end, |(next, _)| *next);
+            text += &format!("  - {{name: column_{}, start: {}, end: {end}}}\n", place + 1, start + 1);
+        }
+        text
+    }
+}
