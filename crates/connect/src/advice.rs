@@ -126,7 +126,7 @@ fn dialect(text: &[u8], whole: bool, declared: &Dataset, advice: &mut Vec<String
         Some(found) => found,
         None => return,
     };
-    let own = columns(&bare, declared.delimiter);
+    let own = columns(&bare, declared.delimiter, true);
     if best != declared.delimiter && own.is_none_or(|own| own < fields) {
         let shown = if best == b'\t' { "\\t".to_owned() } else { char::from(best).to_string() };
         advice.push(format!("delimiter: \"{shown}\""));
@@ -170,21 +170,25 @@ fn without_quotes(line: &[u8], quote: u8) -> Line {
     Line { bare, quoted }
 }
 
-/// The number of fields that most lines have, where at least four of five have it, or all but the first ones.
-fn columns(lines: &[Line], delimiter: u8) -> Option<usize> {
+/// The number of fields that most lines have. `strict`: at least four of five have it; else all but one, or all but the first ones.
+fn columns(lines: &[Line], delimiter: u8, strict: bool) -> Option<usize> {
     let counts: Vec<usize> =
         lines.iter().filter(|line| !line.bare.is_empty()).map(|line| line.bare.iter().filter(|byte| **byte == delimiter).count()).collect();
     let usual = counts.iter().copied().max_by_key(|count| counts.iter().filter(|other| *other == count).count())?;
     let same = counts.iter().filter(|count| **count == usual).count();
     let table = counts.iter().skip_while(|count| **count != usual).count();
-    let is_table = same * 5 >= counts.len() * 4 || (same == table && same >= 3 && same * 2 > counts.len());
+    let is_table =
+        same * 5 >= counts.len() * 4 || (!strict && same >= 2 && (same + 1 >= counts.len() || (same == table && same * 2 > counts.len())));
     (usual > 0 && usual < COLUMNS_MAX && is_table).then_some(usual + 1)
 }
 
 fn best_delimiter(lines: &[Line]) -> Option<(u8, usize)> {
-    let candidates = DELIMITERS.iter().filter_map(|delimiter| columns(lines, *delimiter).map(|fields| (*delimiter, fields)));
-    // The first of those that give most fields: `,` and `;` before what stands in times of day.
-    candidates.rev().max_by_key(|(_, fields)| *fields)
+    let best = |strict| {
+        let found = DELIMITERS.iter().filter_map(|delimiter| columns(lines, *delimiter, strict).map(|fields| (*delimiter, fields)));
+        // The first of those that give most fields: `,` and `;` before what stands in times of day.
+        found.rev().max_by_key(|(_, fields)| *fields)
+    };
+    best(true).or_else(|| best(false))
 }
 
 fn is_single_quoted(line: &[u8], delimiter: u8) -> bool {

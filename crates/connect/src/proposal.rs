@@ -72,6 +72,8 @@ pub struct ProposedColumn {
     pub place: usize,
     /// Its name; its place where the name is itself personal data.
     pub name: String,
+    /// What the table calls it.
+    called: String,
     pub stand: Stand,
     /// Lines over its property, with their `#`.
     comments: Vec<String>,
@@ -145,8 +147,10 @@ impl Proposals {
         let keys = sample.keys(|place| found(place).is_some() && pseudonyms.get(&place).is_none_or(|pseudonym| !pseudonym.reads));
         let mut columns: Vec<ProposedColumn> = Vec::new();
         for (place, column) in sample.columns.iter().enumerate() {
-            let taken =
-                columns.iter().filter(|known| known.stand != Stand::Impossible).any(|known| known.name.eq_ignore_ascii_case(&column.name));
+            let taken = columns
+                .iter()
+                .filter(|known| known.stand != Stand::Impossible)
+                .any(|known| known.called.eq_ignore_ascii_case(&column.called));
             let facts = Facts {
                 key: keys.get(&place).copied(),
                 joins: self
@@ -189,6 +193,7 @@ struct Facts<'a> {
 fn proposed(head: &str, place: usize, column: &SampledColumn, facts: &Facts<'_>, taken: bool) -> ProposedColumn {
     let own = |stand, comments, property| ProposedColumn {
         place,
+        called: column.called.clone(),
         name: if names_somebody(&column.name) { format!("column {}", place + 1) } else { column.name.clone() },
         stand,
         comments,
@@ -244,7 +249,7 @@ impl Pseudonym {
         // A pseudonym is a text, whatever it stands for.
         for ty in [ty.clone(), "logicalType: string".to_owned()] {
             let line = property(column, &ty, &[format!("classification: {PERSONAL}"), pseudonymised(found.kind)]);
-            if reads(head, &column.name, &line) {
+            if reads(head, column, &line) {
                 return Self { ty, reads: true };
             }
         }
@@ -346,7 +351,11 @@ fn head(target: &Target<'_>, sample: &Sample) -> String {
 
 /// The lines of a property: one, and another one for each rule that is long.
 fn property(column: &SampledColumn, ty: &str, extras: &[String]) -> Vec<String> {
-    let mut parts = vec![format!("name: {}", quoted(&column.name)), ty.to_owned()];
+    let mut parts = vec![format!("name: {}", quoted(&column.called))];
+    if column.called != column.name {
+        parts.push(format!("physicalName: {}", quoted(&column.name)));
+    }
+    parts.push(ty.to_owned());
     if column.always_present {
         parts.push("required: true".to_owned());
     }
@@ -415,7 +424,7 @@ fn problem(head: &str, column: &SampledColumn, property: &[String], taken: bool)
         Some("its name is not UTF-8; declare the `encoding`, or rename it at the source")
     } else if taken {
         Some("another column has the same name but for its case; rename it at the source")
-    } else if !reads(head, name, property) {
+    } else if !reads(head, column, property) {
         Some("its name cannot stand in a contract; rename it at the source")
     } else {
         None
@@ -423,10 +432,11 @@ fn problem(head: &str, column: &SampledColumn, property: &[String], taken: bool)
 }
 
 /// Whether a contract of this column alone is read, and means this column.
-fn reads(head: &str, name: &str, property: &[String]) -> bool {
+fn reads(head: &str, column: &SampledColumn, property: &[String]) -> bool {
+    let SampledColumn { name, called, .. } = column;
     let lines: Vec<String> = property.iter().map(|line| format!("      {line}\n")).collect();
     Contract::parse(&format!("{head}{}", lines.concat()), "proposal")
-        .is_ok_and(|contract| contract.columns.iter().all(|column| column.name == name && column.physical_name == name))
+        .is_ok_and(|contract| contract.columns.iter().all(|column| column.name == *called && column.physical_name == *name))
 }
 
 /// A name in a comment: no line end of it ends the comment.

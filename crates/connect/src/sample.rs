@@ -16,6 +16,7 @@ use crate::connection::{Connection, SourceType};
 use crate::error::Error;
 use crate::files;
 use crate::input::KnownFile;
+use crate::json::path::JsonPath;
 use crate::reader::{FileReader, ReadOptions, SourceReader, WantedColumn};
 use crate::relations::{Distinct, SampleKey, unique_pairs};
 use crate::sample::look::{Look, Words, kind_of, of_type};
@@ -61,6 +62,8 @@ impl InferredKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampledColumn {
     pub name: String,
+    /// What a table calls it: its name, but where that is a path a word that SQL takes.
+    pub(crate) called: String,
     pub kind: InferredKind,
     /// The narrowest type that holds every value of the sample; none where no type does.
     pub ty: Option<ColumnType>,
@@ -147,10 +150,11 @@ fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: O
     taken.widen(&names);
     let pairs = unique_pairs(&names, taken.looks.iter().map(|look| &look.rows));
     let read = taken.looks.into_iter().map(Look::finish).collect();
-    let (columns, pairs) = match fields {
+    let (mut columns, pairs) = match fields {
         Some(fields) => in_order(fields, read, &pairs),
         None => (read, pairs),
     };
+    call(&mut columns, connection.source_type);
     Ok(Sample {
         columns,
         records: taken.records,
@@ -159,6 +163,24 @@ fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: O
         named_by_record: matches!(connection.source_type, SourceType::Csv | SourceType::Excel) && declared.header,
         pairs,
     })
+}
+
+/// Gives columns whose names are paths names of their own, where no other column has them.
+fn call(columns: &mut [SampledColumn], source_type: SourceType) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for column in columns {
+        let words: Vec<String> = match source_type {
+            SourceType::Json | SourceType::Ndjson => JsonPath::of_name(&column.name).keys().to_vec(),
+            SourceType::Xml => {
+                let steps = column.name.split('/').map(|step| step.rsplit(['@', ':']).next().unwrap_or(step));
+                steps.map(|step| if step == "." { "value".to_owned() } else { step.to_owned() }).collect()
+            }
+            _ => vec![column.name.clone()],
+        };
+        let called = words.join("_");
+        column.called = if called.is_empty() || taken.contains(&called.to_lowercase()) { column.name.clone() } else { called };
+        taken.insert(column.called.to_lowercase());
+    }
 }
 
 /// What of a sample was seen so far.
@@ -267,6 +289,7 @@ fn unread(field: &TypedField, why: &'static str) -> SampledColumn {
         profile: Profiler::new(&field.name).finish(),
         distinct: Distinct::default(),
         unread: Some(why),
+        called: field.name.clone(),
         name: field.name.clone(),
     }
 }

@@ -55,6 +55,20 @@ def comma(number):
     return f"{number:.1f}".replace(".", ",")
 
 
+def expected(people, stays, acts, samples, prices):
+    """The answer to the question that the test asks, computed without Polder."""
+    old = {p["dossier"] for p in people if p["born"] < dt.date(1950, 1, 1)}
+    lines = ["service,stays,acts,tariff,samples,old"]
+    for code, name in sorted(SERVICES, key=lambda service: service[1]):
+        own = [stay for stay in stays if stay["service"] == code]
+        ids = {stay["stay"] for stay in own}
+        done = [act for act in acts if act["séjour"] in ids]
+        tariff = sum(min(price for other, price in prices if other == act["acte"]) for act in done)
+        taken = sum(1 for stay in samples.column("séjour").to_pylist() if stay in ids)
+        lines.append(f"{name},{len(own)},{len(done)},{tariff},{taken},{len({stay['dossier'] for stay in own} & old)}")
+    (HERE.parent / "expected.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main():
     people = list(patients())
     # What the reception's program exports: Windows-1252, semicolons, decimal commas.
@@ -124,7 +138,8 @@ def main():
     put("laboratoire.parquet", out.getvalue())
 
     # The list of prices, from a mainframe: columns at fixed places.
-    lines = [f"{n + 1:04d} {act:<16}{R.randrange(10, 900):>7}{'EUR':>5}" for n, act in enumerate(ACTS * 8)]
+    prices = [(act, R.randrange(10, 900)) for act in ACTS * 8]
+    lines = [f"{n + 1:04d} {act:<16}{price:>7}{'EUR':>5}" for n, (act, price) in enumerate(prices)]
     put("tarifs.txt", ("\n".join(lines) + "\n").encode("cp1252"))
 
     # The same export, month by month.
@@ -132,6 +147,7 @@ def main():
         lines = ["jour;passages;attente (min)"] + [f"2025-{month:02d}-{day:02d};{R.randrange(20, 140)};{comma(R.uniform(8, 95))}" for day in range(1, 29)]
         put(f"urgences_2025-{month:02d}.csv", ("\n".join(lines) + "\n").encode("cp1252"))
 
+    expected(people, stays, acts, table, prices)
     put("notice.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\nendobj\n\x00\x01\x02\x03trailer\n%%EOF\n")
 
 

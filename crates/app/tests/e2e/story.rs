@@ -154,19 +154,34 @@ fn a_messy_folder_becomes_governed_tables_and_a_widening_change_is_reviewed() {
     assert_eq!(loaded, rows.map(|(table, rows)| (table.to_owned(), rows, rows)));
 
     // 7. A question across five formats.
-    let question = "select s.\"libellé\" as service, count(distinct j.\"N° séjour\") as stays, count(a.id) as acts, \
-                    sum(t.prix) as tariff, count(distinct l.\"prélèvement\") as samples, \
-                    count(distinct case when p.\"Date de naissance\" < date '1950-01-01' then p.\"N° dossier\" end) as old \
-                    from sejours j join services s on s.\"@code\" = j.\"Service\" join patients p on p.\"N° dossier\" = j.\"N° dossier\" \
-                    left join actes a on a.\"séjour\" = j.\"N° séjour\" left join laboratoire l on l.\"séjour\" = j.\"N° séjour\" \
-                    left join (select acte, min(prix) as prix from tarifs group by acte) t on t.acte = a.acte \
-                    group by 1 order by 1";
+    let question = "with done as (select j.\"Service\" as code, a.id, t.prix from actes a join sejours j on j.\"N° séjour\" = a.\"séjour\" \
+                      join (select acte, min(prix) as prix from tarifs group by acte) t on t.acte = a.acte), \
+                    taken as (select j.\"Service\" as code, count(*) as samples from laboratoire l \
+                      join sejours j on j.\"N° séjour\" = l.\"séjour\" group by 1), \
+                    acts as (select code, count(*) as acts, sum(prix) as tariff from done group by 1), \
+                    stays as (select j.\"Service\" as code, count(*) as stays, \
+                      count(distinct case when p.\"Date de naissance\" < date '1950-01-01' then p.\"N° dossier\" end) as old \
+                      from sejours j join patients p on p.\"N° dossier\" = j.\"N° dossier\" group by 1) \
+                    select s.\"libellé\" as service, stays, acts, tariff, samples, old from services s \
+                    join stays on stays.code = s.code join acts on acts.code = s.code join taken on taken.code = s.code \
+                    order by s.\"libellé\"";
     let answer = ann.polder(&["sql", question, "--output", "csv"]).ok();
-    insta::assert_snapshot!("story_answer", answer);
+    // What the files' writer computed of them.
+    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/messy/expected.csv");
+    assert_eq!(answer, fs::read_to_string(expected).unwrap());
     assert!(ann.commands <= 8, "{}", ann.commands);
     ann.project.run(&["audit", "verify"]).ok();
 
     widens(&ann);
+}
+
+/// Without the commit and the approver's name, which are others each time.
+fn without_names(text: &str) -> String {
+    let cut = |text: &str, from: &str, to: char, name: &str| match text.split_once(from) {
+        Some((before, rest)) => format!("{before}{from}{name}{}", &rest[rest.find(to).unwrap()..]),
+        None => text.to_owned(),
+    };
+    cut(&cut(&text.replace("compared", "Compared"), "Compared with origin/main (", ')', "COMMIT"), "approved by ", '.', "NAME")
 }
 
 /// A pull request that lets in more.
@@ -182,19 +197,20 @@ fn widens(ann: &Person) {
     ann.project.write("sources/depot_csv.yaml", source.replace("file: patients.csv", "file: \"patients*.csv\""));
     ann.git(&["commit", "-q", "-a", "-m", "Load telephone numbers"]);
 
+    // Refused, and told what else stands against it: old rows hold no number.
     let refused = ann.ci(&[]);
-    let told = refused.out.clone();
+    let told = without_names(&refused.out);
     refused.fails(1);
     insta::assert_snapshot!("story_refused", told);
     // Nor does the program itself load it.
     let unapproved = ann.project.run(&["run", "--select", "patients"]).fails(3);
-    assert!(unapproved.contains("not approved") || unapproved.contains("approv"), "{unapproved}");
+    assert!(unapproved.contains("it is not what was approved"), "{unapproved}");
 
+    ann.project.run(&["contract", "set", "patients.Téléphone", "required=false"]).ok();
     ann.project.run(&["contract", "approve", "patients", "--yes"]).ok();
-    ann.git(&["commit", "-q", "-a", "-m", "Approve it"]);
+    ann.git(&["commit", "-q", "-a", "-m", "Let numbers be missing, and approve it"]);
     let passed = ann.ci(&["--output", "markdown"]).ok();
-    insta::assert_snapshot!("story_approved", passed);
-    assert!(passed.contains("add-column") || passed.to_lowercase().contains("migration"), "{passed}");
+    insta::assert_snapshot!("story_approved", without_names(&passed));
     ann.git(&["checkout", "-q", "main"]);
     ann.git(&["merge", "-q", "--no-ff", "-m", "Merge telephone", "telephone"]);
     assert!(ann.read(contract).contains("Téléphone"));

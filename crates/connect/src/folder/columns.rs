@@ -7,6 +7,9 @@ use crate::connection::{Encoding, SourceType};
 const PLAIN: &str = "type: csv\npath: .\ndatasets: {d: {file: f}}\n";
 
 pub(super) fn recognise(text: &[u8], encoding: Encoding, ending: &str, whole: bool) -> Recognised {
+    if !matches!(ending, "csv" | "tsv") && !text.trim_ascii_end().contains(&b'\n') {
+        return Recognised::Nothing("it is one line; records without line ends between them need a layout with `record_length`");
+    }
     let encoded = (encoding != Encoding::Utf8).then(|| format!("encoding: {}", encoding.label()));
     let separated = advice::delimiter(text, whole);
     let places = Places::find(text, whole);

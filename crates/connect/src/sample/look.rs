@@ -160,6 +160,7 @@ impl Look {
             profile,
             distinct: self.rows.finish(),
             unread: None,
+            called: self.name.clone(),
             name: self.name,
         }
     }
