@@ -327,6 +327,7 @@ impl Batch<'_> {
             self.report.status = "unchanged";
             return Ok(());
         }
+        waiting.fit(installation, &approved).await?;
         self.report.files = waiting.objects.len();
         // What was refused once is like no other load: it is not compared, and nothing is compared with it.
         let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), ..before };

@@ -71,6 +71,18 @@ pub async fn waiting(installation: &Installation, approved: &Approved, dataset: 
 }
 
 impl Waiting {
+    /// Whether the contract can take them at all: asked before anything is changed for it.
+    ///
+    /// # Errors
+    /// When it wants a column that was not kept, or the store fails.
+    pub async fn fit(&self, installation: &Installation, approved: &Approved) -> Outcome {
+        for path in &self.objects {
+            let read = installation.store.read(path).await.map_err(|error| store_failure("read refused rows", &error))?;
+            quarantine::can_replay(&read, approved).map_err(|error| Failure::of(ErrorKind::Rejected, &error))?;
+        }
+        Ok(())
+    }
+
     /// Reads them through the gate.
     pub fn into_reader(self, installation: &Installation, approved: &Arc<Approved>) -> impl SourceReader + use<> {
         Reader {

@@ -165,6 +165,11 @@ pub(crate) fn unique_pairs<'a>(names: &[String], rows: impl Iterator<Item = &'a 
     let mut candidates: Vec<&(usize, u8, &Rows)> =
         all.iter().filter(|(place, rank, rows)| (*rank > 0 || *place < 2) && rows.hashes.len() == records && rows.never_null()).collect();
     candidates.truncate(PAIRED_MAX);
+    // A key with a column too much is none: what such a column alone does not say by its name and type, the pair does not either.
+    candidates.retain(|(.., rows)| {
+        let mut seen = BTreeSet::new();
+        !rows.hashes.iter().all(|hash| seen.insert(hash))
+    });
     let mut pairs: Vec<(u8, usize, usize)> = Vec::new();
     for (at, (one, one_rank, left)) in candidates.iter().enumerate() {
         for (other, other_rank, right) in candidates.iter().skip(at + 1) {

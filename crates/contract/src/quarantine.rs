@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::admitted::{Rejection, Rule};
+use crate::column::Column;
 use crate::contract::Contract;
 use crate::error::Error;
 use crate::raw::{CellKind, Cells, RawBatch, TextColumnBuilder};
@@ -28,6 +29,24 @@ pub struct Head {
     /// The masks of those that have one, and a hash of the rules that the value held before, by the source's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub masks: BTreeMap<String, String>,
+}
+
+impl Head {
+    /// Where each column of a contract stands in the rows. A contract that wants a column that was not kept, or masks one otherwise, gets
+    /// none of them: what a source once held there is not known.
+    fn places(&self, contract: &Contract) -> Result<Vec<usize>, Error> {
+        let now = masks(contract);
+        let place = |column: &Column| {
+            // What was kept as it came is masked by the gate; what was masked cannot be masked otherwise, nor held to other rules.
+            let then = self.masks.get(&column.physical_name);
+            if then.is_some() && then != now.get(&column.physical_name) {
+                return Err(Error::MaskedOtherwise { column: column.name.clone() });
+            }
+            let place = self.columns.iter().position(|name| *name == column.physical_name);
+            place.ok_or_else(|| Error::NotKept { column: column.name.clone() })
+        };
+        contract.columns.iter().map(place).collect()
+    }
 }
 
 /// Writes a quarantine object: plain bytes, which only a sealed store may take.
@@ -196,26 +215,21 @@ pub struct Replay {
     pub batch: RawBatch,
 }
 
+/// Whether quarantined rows can come before the gate of a contract, which may have changed meanwhile.
+///
+/// # Errors
+/// As [`replay`].
+pub fn can_replay(bytes: &[u8], contract: &Contract) -> Result<(), Error> {
+    Reader::open(bytes)?.head.places(contract).map(drop)
+}
+
 /// Prepares quarantined rows for the gate of a contract, which may have changed meanwhile.
 ///
 /// # Errors
 /// When the object does not read, or the contract wants a column that was not kept: what a source once held there is not known.
 pub fn replay(bytes: &[u8], contract: &Contract, file: Arc<str>, first_ordinal: u64) -> Result<Replay, Error> {
     let reader = Reader::open(bytes)?;
-    let now = masks(contract);
-    for column in &contract.columns {
-        // What was kept as it came is masked by the gate; what was masked cannot be masked otherwise, nor held to other rules.
-        let then = reader.head.masks.get(&column.physical_name);
-        if then.is_some() && then != now.get(&column.physical_name) {
-            return Err(Error::MaskedOtherwise { column: column.name.clone() });
-        }
-    }
-    let places: BTreeMap<String, usize> = reader.head.columns.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
-    let wanted = contract
-        .columns
-        .iter()
-        .map(|column| places.get(&column.physical_name).copied().ok_or_else(|| Error::NotKept { column: column.name.clone() }))
-        .collect::<Result<Vec<_>, _>>()?;
+    let wanted = reader.head.places(contract)?;
     let mut builders: Vec<_> = wanted.iter().map(|_| TextColumnBuilder::new(Bytes::new(), 0)).collect();
     let (mut rows, mut malformed) = (0usize, Vec::new());
     for kept in reader {

@@ -18,6 +18,8 @@ use crate::installation::Installation;
 use crate::print::{Listing, note, text};
 use crate::project::Project;
 
+const NO_CONTRACTS: &str = "{verb} the contracts: contracts/ holds none; `polder contract propose --write` writes first ones";
+
 /// Runs a verb that needs no writer.
 ///
 /// # Errors
@@ -52,10 +54,7 @@ fn check(project: &Project, name: Option<&str>, output: Output) -> Outcome {
     };
     domains_agree(project, name)?;
     if contracts.is_empty() {
-        return Err(Failure::new(
-            ErrorKind::Invalid,
-            "check the contracts: contracts/ holds none; `polder contract propose SOURCE --write` writes a first one",
-        ));
+        return Err(Failure::new(ErrorKind::Invalid, NO_CONTRACTS.replace("{verb}", "check")));
     }
     project.patterns()?;
     let mut listing = Listing::new(&["table", "columns", "primary_key", "on_violation", "reject_limit", "approved"]);
@@ -106,8 +105,11 @@ pub async fn approve(installation: &Installation, names: Option<&[String]>, yes:
     let names: Vec<String> = match names {
         Some(names) => names.to_vec(),
         None => {
-            let contracts = project.contracts()?.into_iter();
-            let open = contracts.filter(|(path, contract)| project.approved(path, contract.clone()).is_err());
+            let contracts = project.contracts()?;
+            if contracts.is_empty() {
+                return Err(Failure::new(ErrorKind::Invalid, NO_CONTRACTS.replace("{verb}", "approve")));
+            }
+            let open = contracts.into_iter().filter(|(path, contract)| project.approved(path, contract.clone()).is_err());
             open.map(|(_, contract)| contract.table.to_string()).collect()
         }
     };

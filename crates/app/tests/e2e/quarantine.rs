@@ -265,6 +265,9 @@ fn a_replay_into_a_contract_that_gained_a_column_is_refused_and_names_it() {
     let err = project.run(&["quarantine", "replay", "people"]).fails(3);
     assert!(err.contains("column \"secret\" was not authorised when they were kept") && err.contains("table people"), "{err}");
     assert!(project.run(&["quarantine", "list", "people"]).ok().contains("maximum"));
+    // Nor did the table change for it.
+    let shown = project.run(&["table", "show", "people"]).ok();
+    assert!(!shown.contains("secret") && shown.contains("name"), "{shown}");
     // Without the column they are taken up.
     project.write(file, contract.replace("maximum: 150", "maximum: 300"));
     project.run(&["contract", "approve", "people", "--yes"]).ok();
