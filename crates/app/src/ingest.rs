@@ -3,6 +3,8 @@
 
 mod inspected;
 mod offsets;
+mod questions;
+mod refusals;
 mod settled;
 mod sink;
 
@@ -10,9 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polder_connect::{Committed, FileList, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
+use polder_contract::question::Question;
 use polder_contract::{
-    Anomaly, Approved, Checked, Disposition, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection, Rule,
-    Statistics,
+    Anomaly, Approved, Checked, Disposition, Duplicates, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection,
+    Rule, Statistics,
 };
 use polder_lake::{Lake, Planned, WriteMode, WriteRequest};
 use polder_policy::{Action, Permit};
@@ -28,6 +31,8 @@ use crate::ingest::inspected::Findings;
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 use crate::ingest::offsets::{LoadedFile, Sorted};
+pub use crate::ingest::questions::{can_be_asked, in_order};
+use crate::ingest::refusals::Refusals;
 pub use crate::ingest::settled::{Look, Settled};
 use crate::ingest::sink::{Counter, LakeSink};
 use crate::installation::Installation;
@@ -74,6 +79,9 @@ pub struct BatchReport {
     pub files: usize,
     /// Files that hold what was loaded before under another name or date, and were not loaded again.
     pub already_loaded: Vec<AlreadyLoaded>,
+    /// Rules over the whole table that a dry run does not ask, since it stores nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<String>,
     /// Why it failed: `kind`, `exit_code`, `message` and `causes`, as a command that fails says it.
     pub error: Option<serde_json::Value>,
     #[serde(skip)]
@@ -346,7 +354,10 @@ impl Batch<'_> {
         if self.options.dry_run {
             let gate = Arc::new(self.gate(append, replay, cells).await?);
             let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, 0);
-            self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
+            let loaded = self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
+            loaded.reconciliation.check(&self.approved, &loaded.duplicates)?;
+            loaded.told();
+            self.report.unasked = self.approved.questions.iter().map(Question::label).collect();
             self.compare(&offsets);
             self.report.status = "checked";
             return Ok(());
@@ -373,8 +384,12 @@ impl Batch<'_> {
             None => Ok(()),
         };
         // Where the batch failed, that it did is what must be told.
-        let (reconciled, files) = match staged.and_then(|staged| recorded.map(|()| staged)) {
-            Ok(staged) => staged,
+        let settled = match staged.and_then(|staged| recorded.map(|()| staged)) {
+            Ok(loaded) => self.settle(loaded, &sink, &mut quarantine).await,
+            Err(failure) => Err(failure),
+        };
+        let (reconciled, files) = match settled {
+            Ok(settled) => settled,
             Err(failure) => {
                 // The first refused rows show why; where they cannot be kept, the report still does.
                 let _ = quarantine.keep_sample().await;
@@ -453,14 +468,24 @@ impl Batch<'_> {
         Ok(Gate::new(Arc::clone(approved), options)?)
     }
 
-    /// Reads to the end and stages; the files as they were read.
+    /// Asks what the contract asks of the table as this load would leave it, keeps the refused rows, and closes the counts.
+    async fn settle(&self, loaded: Loaded, sink: &LakeSink<'_>, quarantine: &mut Quarantine<'_>) -> Outcome<(Reconciled, Vec<FileSeen>)> {
+        let answers = questions::ask(self.installation, self.lake, &self.approved, sink).await?;
+        failpoint::hit("quarantine-before");
+        quarantine.finish().await?;
+        failpoint::hit("quarantine-after");
+        let reconciled = loaded.reconciliation.close(&self.approved, &loaded.duplicates, &answers)?;
+        Ok((reconciled, loaded.told()))
+    }
+
+    /// Reads to the end and stages.
     async fn stage(
         &mut self,
         gate: &Arc<Gate>,
         reader: Box<dyn SourceReader>,
         sink: &mut dyn TableSink,
         quarantine: &mut Quarantine<'_>,
-    ) -> Outcome<(Reconciled, Vec<FileSeen>)> {
+    ) -> Outcome<Loaded> {
         let approved = Arc::clone(&self.approved);
         let approved = &approved;
         let progress = Progress::start(format!("load {}", approved.table));
@@ -527,7 +552,7 @@ impl Batch<'_> {
             return Err(violation(&first.into_dropped()));
         }
         // By the gate's own counts: what they rule out is certain to fail, and repeated rows need not be gathered for it.
-        if let Err(error) = (Reconciliation { read, independent, loaded, rejected, quarantined }).close(approved, &duplicates) {
+        if let Err(error) = (Reconciliation { read, independent, loaded, rejected, quarantined }).check(approved, &duplicates) {
             let wanted = if keep { quarantine.room_in_sample() } else { 0 };
             for row in duplicates.iter().take(wanted) {
                 quarantine.push(&row.into_dropped()).await?;
@@ -554,18 +579,29 @@ impl Batch<'_> {
             return Err(Failure::new(ErrorKind::Internal, text));
         }
         self.report.counts = Some(Counts { read, independent, loaded: staged.rows, rejected, quarantined });
-        failpoint::hit("quarantine-before");
-        quarantine.finish().await?;
-        failpoint::hit("quarantine-after");
         let reconciliation = Reconciliation { read, independent, loaded: staged.rows, rejected, quarantined };
-        let reconciled = reconciliation.close(approved, &duplicates)?;
-        progress.finish(&format!(
-            "{read} rows read{}, {} loaded, {}",
-            if independent { " (counted apart from the decoder)" } else { "" },
-            staged.rows,
-            if keep { quarantined_text(refusals.total, refusals.malformed) } else { format!("{} refused", refusals.total) }
-        ));
-        Ok((reconciled, files))
+        let refused = if keep { quarantined_text(refusals.total, refusals.malformed) } else { format!("{} refused", refusals.total) };
+        Ok(Loaded { reconciliation, duplicates, files, refused, progress })
+    }
+}
+
+/// A load that was read to its end and staged.
+struct Loaded {
+    reconciliation: Reconciliation,
+    duplicates: Duplicates,
+    /// The files as they were read.
+    files: Vec<FileSeen>,
+    refused: String,
+    progress: Progress,
+}
+
+impl Loaded {
+    /// Tells that it went well; the files as they were read.
+    fn told(self) -> Vec<FileSeen> {
+        let Reconciliation { read, independent, loaded, .. } = self.reconciliation;
+        let counted = if independent { " (counted apart from the decoder)" } else { "" };
+        self.progress.finish(&format!("{read} rows read{counted}, {loaded} loaded, {}", self.refused));
+        self.files
     }
 }
 
@@ -575,49 +611,6 @@ fn quarantined_text(rows: u64, not_kept: u64) -> String {
         0 => format!("{rows} quarantined"),
         not_kept if not_kept == rows => format!("{rows} quarantined, all of them malformed and not kept"),
         not_kept => format!("{rows} quarantined, {not_kept} of them malformed and not kept"),
-    }
-}
-
-/// Rows refused, as they are found.
-#[derive(Default)]
-struct Refusals {
-    /// By the rule's number and the column: how many, and where the first one is.
-    by_rule: BTreeMap<u8, BTreeMap<String, RefusedBy>>,
-    total: u64,
-    malformed: u64,
-}
-
-impl Refusals {
-    /// Adds rows that broke a rule, the first of which is this one.
-    fn add(&mut self, rows: u64, column: Option<&str>, rule: Rule, file: &str, record: u64) {
-        self.total += rows;
-        self.malformed += if matches!(rule, Rule::Malformed(_)) { rows } else { 0 };
-        let columns = self.by_rule.entry(rule.code()).or_default();
-        let column = column.unwrap_or_default();
-        match columns.get_mut(column) {
-            Some(known) => known.rows += rows,
-            None => {
-                let named = Some(column.to_owned()).filter(|column| !column.is_empty());
-                drop(columns.insert(column.to_owned(), RefusedBy::new(named, rule, rows, format!("{file}:{record}"))));
-            }
-        }
-    }
-
-    /// Notes what a finding of content inspection shows.
-    fn show(&mut self, rejection: &Rejection) {
-        let Some(finding) = &rejection.finding else { return };
-        let columns = self.by_rule.get_mut(&rejection.rule.code());
-        let Some(known) = columns.and_then(|columns| columns.get_mut(rejection.column.as_deref().unwrap_or_default())) else { return };
-        known.masked = known.masked.take().or_else(|| finding.masked.clone());
-        if let Some(pattern) = finding.pattern {
-            *known.patterns.entry(pattern.to_owned()).or_default() += 1;
-        }
-    }
-
-    fn report(&self) -> Vec<RefusedBy> {
-        let mut report: Vec<RefusedBy> = self.by_rule.values().flat_map(BTreeMap::values).cloned().collect();
-        report.sort_by(|a, b| (&a.column, &a.rule).cmp(&(&b.column, &b.rule)));
-        report
     }
 }
 
@@ -702,6 +695,9 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
         report.status,
         counts.map(|counts| format!(": {counts}")).unwrap_or_default()
     ));
+    if !report.unasked.is_empty() {
+        lines.push(format!("{:<12}   not asked, since nothing is stored: {}", "", report.unasked.join("; ")));
+    }
     if !report.migrated.is_empty() {
         let word = if report.status == "checked" { "would be migrated" } else { "migrated" };
         lines.push(format!("{:<12}   {word}: {}", "", report.migrated.join("; ")));
@@ -752,6 +748,7 @@ impl BatchReport {
             status: "failed",
             version: None,
             migrated: Vec::new(),
+            unasked: Vec::new(),
             counts: None,
             not_kept: 0,
             refused: Vec::new(),

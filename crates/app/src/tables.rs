@@ -10,7 +10,7 @@ use polder_contract::domains::never_equal;
 use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
-use polder_types::{ErrorKind, TableName};
+use polder_types::{DatasetId, ErrorKind, TableName};
 
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
@@ -47,6 +47,8 @@ struct LakeTables {
     /// Of the columns of tables that a contract is for.
     classifications: BTreeMap<TableName, BTreeMap<String, String>>,
     contracts: BTreeMap<TableName, Contract>,
+    /// A table as a load would leave it, instead of what is visible of it.
+    staged: Option<(DatasetId, Arc<dyn TableProvider>)>,
 }
 
 #[async_trait]
@@ -56,6 +58,9 @@ impl Tables for LakeTables {
     }
 
     async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError> {
+        if let Some((_, staged)) = self.staged.as_ref().filter(|(id, _)| *id == permit.table_id() && version.is_none()) {
+            return Ok(Arc::clone(staged));
+        }
         self.lake.scan(permit, version).await.map_err(|error| {
             let kind = error.kind();
             match Unreadable::of(permit.table(), error) {
@@ -86,9 +91,27 @@ impl Installation {
     /// # Errors
     /// When a contract or model is wrong.
     pub fn door(&self, lake: &Lake, memory_mib: u64) -> Outcome<Door> {
+        self.door_of(lake, memory_mib, None)
+    }
+
+    /// The same, with one table as a load would leave it.
+    ///
+    /// # Errors
+    /// As [`Installation::door`].
+    pub fn door_over(&self, lake: &Lake, memory_mib: u64, table: TableRef, staged: Arc<dyn TableProvider>) -> Outcome<Door> {
+        self.door_of(lake, memory_mib, Some((table, staged)))
+    }
+
+    fn door_of(&self, lake: &Lake, memory_mib: u64, staged: Option<(TableRef, Arc<dyn TableProvider>)>) -> Outcome<Door> {
         let state = self.journal.state();
         let committed = |table: &TableRef| state.tables.get(&table.id).is_some_and(|head| head.sequence > 0);
-        let tables = self.tables().into_iter().filter(committed).map(|table| (table.name.clone(), table)).collect();
+        let mut tables: BTreeMap<TableName, TableRef> =
+            self.tables().into_iter().filter(committed).map(|table| (table.name.clone(), table)).collect();
+        let staged = staged.map(|(table, provider)| {
+            let id = table.id;
+            tables.insert(table.name.clone(), table);
+            (id, provider)
+        });
         let (mut classifications, mut contracts) = (BTreeMap::new(), BTreeMap::new());
         for (_, contract) in self.project.contracts()? {
             let columns = contract.columns.iter().filter_map(|column| Some((column.name.clone(), column.classification.clone()?)));
@@ -96,7 +119,7 @@ impl Installation {
             contracts.insert(contract.table.clone(), contract);
         }
         let ports = DoorPorts {
-            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts }),
+            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts, staged }),
             policies: Arc::clone(&self.policies),
             recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
             rng: Arc::clone(&self.rng),

@@ -237,6 +237,7 @@ impl Approved {
             table,
             columns,
             quality: Vec::new(),
+            questions: Vec::new(),
             on_violation: OnViolation::Fail,
             disposition: Disposition::Replace,
             reject_limit: 0.0,

@@ -345,6 +345,7 @@ fn settings(old: &Contract, new: &Contract) -> Vec<Change> {
     }
     changes.extend(column::null_tokens(&old.null_tokens, &new.null_tokens, 1));
     changes.extend(masks::quality(&old.quality, &new.quality, 1, None));
+    changes.extend(masks::questions(&old.questions, &new.questions));
     changes
 }
 
@@ -386,6 +387,7 @@ fn covers(old: &Contract, new: &Contract) -> bool {
     rest.null_tokens.clone_from(&new.null_tokens);
     rest.max_row_bytes = new.max_row_bytes;
     rest.quality.clone_from(&new.quality);
+    rest.questions.clone_from(&new.questions);
     rest.notes.clone_from(&new.notes);
     rest.semantic = new.semantic;
     rest == *new

@@ -8,6 +8,7 @@ use polder_types::TableName;
 
 use crate::column::Column;
 use crate::quality::Measure;
+use crate::question::Question;
 
 /// What happens when a row breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +66,8 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Rules over the number of rows of a load.
     pub quality: Vec<Measure>,
+    /// What is asked of the table as a load would leave it.
+    pub questions: Vec<Question>,
     /// `polder.onViolation`
     pub on_violation: OnViolation,
     /// `polder.disposition`

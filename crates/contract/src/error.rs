@@ -87,6 +87,21 @@ pub enum Error {
         "close the counts: {metric}{of} is {count} of {rows} rows, and must be {wanted}; nothing was committed: correct the source or the contract"
     )]
     Quality { metric: &'static str, of: String, count: u64, rows: u64, wanted: String },
+    /// Rows refer to what is not there.
+    #[error(
+        "check the table as the load would leave it: {label} does not hold for {rows} rows; nothing was committed: load what they refer to first, or correct the source"
+    )]
+    Relationship { label: String, rows: f64 },
+    /// A rule in SQL does not hold.
+    #[error(
+        "check the table as the load would leave it: the answer to {label} is not what it must be, {wanted}; nothing was committed: correct the source or the contract"
+    )]
+    Question { label: String, wanted: String },
+    /// Answers that are not to this contract's questions.
+    #[error(
+        "check the table as the load would leave it: the contract asks {asked} questions, and {answered} were answered; report this as a defect"
+    )]
+    Unanswered { asked: usize, answered: usize },
     /// All rows were refused.
     #[error("close the counts: none of {read} rows was loaded; nothing was committed: correct the source or the contract")]
     NothingLoaded { read: u64 },
@@ -110,9 +125,13 @@ impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Shape { .. } | Self::Build { .. } | Self::Key | Self::FieldKey { .. } | Self::Closed | Self::Patterns { .. } => {
-                ErrorKind::Internal
-            }
+            Self::Shape { .. }
+            | Self::Build { .. }
+            | Self::Key
+            | Self::FieldKey { .. }
+            | Self::Closed
+            | Self::Patterns { .. }
+            | Self::Unanswered { .. } => ErrorKind::Internal,
             Self::Mask { source, .. } => source.kind(),
             Self::Spill { .. } => ErrorKind::Unavailable,
             Self::Lookup { kind, .. } => *kind,
@@ -125,6 +144,8 @@ impl Error {
             | Self::NothingLoaded { .. }
             | Self::Personal { .. }
             | Self::Quality { .. }
+            | Self::Relationship { .. }
+            | Self::Question { .. }
             | Self::Disposal { .. } => ErrorKind::Rejected,
         }
     }
@@ -152,6 +173,9 @@ mod tests {
             Error::FieldKey { column: "c".into(), domain: "people".into() },
             Error::Mask { file: "a.csv".into(), column: "c".into(), source: polder_crypto::Error::Cipher },
             Error::MaskedOtherwise { column: "c".into() },
+            Error::Relationship { label: "the relationship of c to t.id".into(), rows: 3.0 },
+            Error::Question { label: "quality rule 1 in SQL".into(), wanted: "more than 0".into() },
+            Error::Unanswered { asked: 2, answered: 1 },
             Error::Closed,
         ];
         let texts: Vec<String> = errors.iter().map(|error| format!("{} | {error}", error.kind().name())).collect();

@@ -32,6 +32,7 @@ pub mod odcs;
 mod parse;
 pub mod quality;
 pub mod quarantine;
+pub mod question;
 pub mod raw;
 mod read;
 pub mod reconcile;

@@ -34,6 +34,7 @@ pub enum Place {
     Options,
     Quality,
     QualityArguments,
+    Relationship,
     CustomProperty,
 }
 
@@ -47,6 +48,7 @@ impl Place {
             Self::Options => "logicalTypeOptions",
             Self::Quality => "quality[]",
             Self::QualityArguments => "quality[].arguments",
+            Self::Relationship => "relationships[]",
             Self::CustomProperty => "customProperties[]",
         }
     }
@@ -55,7 +57,7 @@ impl Place {
 /// A key, its place, its use, and why or instead of what.
 pub type KeyRow = (Place, &'static str, Use, &'static str);
 
-use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Schema};
+use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Relationship, Schema};
 use Use::{Enforced, Refused, Told, Used};
 
 /// The table.
@@ -94,8 +96,8 @@ pub const KEYS: &[KeyRow] = &[
     (Schema, "tags", Told, ""),
     (Schema, "customProperties", Told, "`polder.*` belongs to the contract or to a property"),
     (Schema, "properties", Enforced, "the columns that are authorised; no other is decoded or stored"),
-    (Schema, "relationships", Refused, "references between tables are not checked"),
-    (Schema, "quality", Enforced, "the metric `rowCount`, of each load"),
+    (Schema, "relationships", Enforced, "of the table as the load would leave it; also of several columns together"),
+    (Schema, "quality", Enforced, "the metric `rowCount`, of each load; SQL, of the table as the load would leave it"),
     (Property, "id", Told, ""),
     (Property, "name", Used, "the column's name in the table"),
     (Property, "physicalName", Used, "the column's name in the source; `name` without it"),
@@ -120,8 +122,8 @@ pub const KEYS: &[KeyRow] = &[
     (Property, "transformDescription", Told, ""),
     (Property, "examples", Told, ""),
     (Property, "criticalDataElement", Told, ""),
-    (Property, "relationships", Refused, "references between tables are not checked"),
-    (Property, "quality", Enforced, "the metrics `invalidValues`, `duplicateValues`, `nullValues`, `missingValues`"),
+    (Property, "relationships", Enforced, "of the table as the load would leave it"),
+    (Property, "quality", Enforced, "the metrics `invalidValues`, `duplicateValues`, `nullValues`, `missingValues`; SQL"),
     (Property, "properties", Refused, "nested columns are not read; flatten them at the source"),
     (Property, "items", Refused, "nested columns are not read; flatten them at the source"),
     (Options, "minLength", Enforced, "string, in characters"),
@@ -153,7 +155,7 @@ pub const KEYS: &[KeyRow] = &[
     (Quality, "dimension", Told, ""),
     (Quality, "tags", Told, ""),
     (Quality, "authoritativeDefinitions", Told, ""),
-    (Quality, "type", Enforced, "`library`; text, sql and custom are refused"),
+    (Quality, "type", Enforced, "`library` or `sql`; text and custom are refused"),
     (
         Quality,
         "metric",
@@ -163,15 +165,15 @@ pub const KEYS: &[KeyRow] = &[
     (Quality, "rule", Refused, "it is the old name of `metric`"),
     (Quality, "arguments", Enforced, "as below"),
     (Quality, "mustBe", Enforced, ""),
-    (Quality, "mustNotBe", Enforced, "of a whole load"),
-    (Quality, "mustBeGreaterThan", Enforced, "of a whole load"),
-    (Quality, "mustBeGreaterOrEqualTo", Enforced, "of a whole load"),
-    (Quality, "mustBeLessThan", Enforced, "of a whole load"),
-    (Quality, "mustBeLessOrEqualTo", Enforced, "of a whole load"),
-    (Quality, "mustBeBetween", Enforced, "of a whole load; both ends belong"),
-    (Quality, "mustNotBeBetween", Enforced, "of a whole load; both ends are between"),
-    (Quality, "unit", Enforced, "`rows` (without it) or `percent` of the rows of the load"),
-    (Quality, "query", Refused, "SQL rules are not run"),
+    (Quality, "mustNotBe", Enforced, "of a whole load, and of SQL"),
+    (Quality, "mustBeGreaterThan", Enforced, "of a whole load, and of SQL"),
+    (Quality, "mustBeGreaterOrEqualTo", Enforced, "of a whole load, and of SQL"),
+    (Quality, "mustBeLessThan", Enforced, "of a whole load, and of SQL"),
+    (Quality, "mustBeLessOrEqualTo", Enforced, "of a whole load, and of SQL"),
+    (Quality, "mustBeBetween", Enforced, "of a whole load, and of SQL; both ends belong"),
+    (Quality, "mustNotBeBetween", Enforced, "of a whole load, and of SQL; both ends are between"),
+    (Quality, "unit", Enforced, "of `library`: `rows` (without it) or `percent` of the rows of the load"),
+    (Quality, "query", Enforced, "of `sql`: asked through the SQL door before the commit; its answer is one number"),
     (Quality, "engine", Refused, "other engines are not run"),
     (Quality, "implementation", Refused, "other engines are not run"),
     (Quality, "method", Refused, "a rule is checked for every row"),
@@ -181,6 +183,10 @@ pub const KEYS: &[KeyRow] = &[
     (Quality, "customProperties", Told, ""),
     (QualityArguments, "validValues", Enforced, "the only values allowed"),
     (QualityArguments, "missingValues", Enforced, "what counts as missing: null, and texts of a string column"),
+    (Relationship, "type", Enforced, "`foreignKey`"),
+    (Relationship, "from", Enforced, "of the table: its columns, as TABLE.COLUMN"),
+    (Relationship, "to", Enforced, "TABLE.COLUMN, or a list of them; a value that is not null stands there"),
+    (Relationship, "customProperties", Told, ""),
     (CustomProperty, "id", Told, ""),
     (CustomProperty, "property", Used, ""),
     (CustomProperty, "value", Used, ""),
@@ -255,6 +261,7 @@ mod tests {
         };
         add(Contract, &schema);
         add(CustomProperty, &defs["CustomProperty"]);
+        add(Relationship, &defs["RelationshipBase"]);
         ["SchemaElement", "SchemaObject"].into_iter().for_each(|name| add(Schema, &defs[name]));
         ["SchemaElement", "SchemaBaseProperty", "SchemaItemProperty"].into_iter().for_each(|name| add(Property, &defs[name]));
         for name in ["DataQuality", "DataQualityLibrary", "DataQualitySql", "DataQualityCustom"] {

@@ -51,7 +51,7 @@ pub enum Holds {
 }
 
 impl Holds {
-    fn for_count(self, count: f64) -> bool {
+    pub(crate) fn for_count(self, count: f64) -> bool {
         match self {
             Self::Is(wanted) => count == wanted,
             Self::IsNot(wanted) => count != wanted,

@@ -8,6 +8,7 @@ use crate::column::Column;
 use crate::contract::{Contract, Disposition, Note, OnViolation};
 use crate::odcs::{self, Place, Use};
 use crate::quality::Measure;
+use crate::question::Question;
 use crate::read::column::read_column;
 use crate::yaml::{Key, Node, Problem, Problems, Value, suggest};
 
@@ -15,6 +16,7 @@ mod column;
 mod limits;
 mod mask;
 mod quality;
+mod question;
 
 const LIMIT_DEFAULT: f64 = 0.01;
 
@@ -233,7 +235,7 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
     if source.is_none() && !settings.iter().any(|(name, _)| *name == "polder.source") {
         reader.wrong(fields.line, "`polder.source` is missing", "add {property: polder.source, value: NAME} to customProperties");
     }
-    let TableRead { table, dataset, columns, quality } = read_schema(reader, &fields)?;
+    let TableRead { table, dataset, columns, quality, questions } = read_schema(reader, &fields)?;
     Some(Contract {
         id: id?,
         name: name.unwrap_or_else(|| table.as_str().to_owned()),
@@ -245,6 +247,7 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
         source: source?,
         columns,
         quality,
+        questions,
         on_violation,
         disposition,
         reject_limit,
@@ -261,6 +264,7 @@ struct TableRead {
     dataset: String,
     columns: Vec<Column>,
     quality: Vec<Measure>,
+    questions: Vec<Question>,
 }
 
 fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
@@ -303,7 +307,7 @@ fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
     if items.is_empty() || items.len() > COLUMNS_MAX {
         reader.wrong(properties.line, format!("`properties` holds {} columns", items.len()), format!("declare 1 to {COLUMNS_MAX}"));
     }
-    let mut columns: Vec<Column> = Vec::new();
+    let (mut columns, mut questions): (Vec<Column>, Vec<Question>) = (Vec::new(), Vec::new());
     for item in items {
         let Some(column) = read_column(reader, item) else { continue };
         for other in &columns {
@@ -313,6 +317,7 @@ fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
                 reader.wrong(column.line, format!("two columns have the physicalName {}", column.physical_name), "keep one");
             }
         }
+        question::of_property(reader, item, &column, &mut questions);
         columns.push(column);
     }
     check_primary_key(reader, properties.line, &columns);
@@ -321,8 +326,9 @@ fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
     }
     let quality = table.get("quality").map(|node| quality::of_table(reader, node)).unwrap_or_default();
     let name = name?;
+    question::of_table(reader, table_node, &name, &columns, &mut questions);
     let dataset = dataset.unwrap_or_else(|| name.as_str().to_owned());
-    Some(TableRead { table: name, dataset, columns, quality })
+    Some(TableRead { table: name, dataset, columns, quality, questions })
 }
 
 fn check_primary_key(reader: &mut Reader, line: u64, columns: &[Column]) {
@@ -383,6 +389,7 @@ fn inner(place: Option<Place>, key: &str) -> Option<Place> {
         (Place::Schema, "quality") => Some(Place::Quality),
         (Place::Property, "logicalTypeOptions") => Some(Place::Options),
         (Place::Property, "quality") => Some(Place::Quality),
+        (Place::Schema | Place::Property, "relationships") => Some(Place::Relationship),
         (Place::Quality, "arguments") => Some(Place::QualityArguments),
         (_, "customProperties") => Some(Place::CustomProperty),
         _ => None,

@@ -6,6 +6,7 @@ use crate::approval::Approved;
 use crate::contract::OnViolation;
 use crate::error::Error;
 use crate::quality::judge;
+use crate::question::Answers;
 use crate::unique::duplicates::Duplicates;
 
 /// The counts of one load of one source into one table, before they are judged.
@@ -37,12 +38,24 @@ impl Reconciled {
 }
 
 impl Reconciliation {
-    /// Closes the counts: nothing lost, nothing doubled, no more refused than the contract lets, no personal data where none may be. The gate's own counts, which
+    /// Closes the counts, once the contract's questions are answered as they must be.
+    ///
+    /// # Errors
+    /// As [`Reconciliation::check`], or when the answers are to another contract's questions.
+    pub fn close(self, contract: &Approved, duplicates: &Duplicates, answers: &Answers) -> Result<Reconciled, Error> {
+        let counts = self.check(contract, duplicates)?;
+        if !answers.are_for(contract) {
+            return Err(Error::Unanswered { asked: contract.questions.len(), answered: 0 });
+        }
+        Ok(Reconciled { counts })
+    }
+
+    /// Checks the counts: nothing lost, nothing doubled, no more refused than the contract lets, no personal data where none may be. The gate's own counts, which
     /// `duplicates` carries, must say the same.
     ///
     /// # Errors
     /// Which count or limit does not hold. Then nothing may become visible.
-    pub fn close(self, contract: &Approved, duplicates: &Duplicates) -> Result<Reconciled, Error> {
+    pub fn check(self, contract: &Approved, duplicates: &Duplicates) -> Result<Counts, Error> {
         let Self { read, independent, loaded, rejected, quarantined } = self;
         let counts = Counts { read, independent, loaded, rejected, quarantined };
         if !counts.close() {
@@ -75,7 +88,7 @@ impl Reconciliation {
             return Err(Error::RejectLimit { refused, read, limit: contract.reject_limit });
         }
         judge(contract, duplicates.measured(), duplicates.rows_admitted(), loaded)?;
-        Ok(Reconciled { counts })
+        Ok(counts)
     }
 }
 

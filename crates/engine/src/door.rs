@@ -307,6 +307,14 @@ pub(crate) struct ModelQueryError {
     pub message: String,
 }
 
+/// Whether a text is a query that the door would take, whatever tables there are: the tables that it names.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_query(sql: &str) -> Result<BTreeSet<TableName>, String> {
+    model_query(sql).map_err(|error| error.message)
+}
+
 /// The inputs of a model's query, which obeys the rules of every query.
 pub(crate) fn model_query(sql: &str) -> Result<BTreeSet<TableName>, ModelQueryError> {
     with_room(|| model_query_with_room(sql))

@@ -28,7 +28,9 @@ use polder_types::DatasetId;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::log::table_path;
-use crate::snapshot::TableSnapshot;
+use crate::schema::scan_schema;
+use crate::snapshot::{DataFile, TableSnapshot};
+use crate::stage::StagedFile;
 use crate::watched::Watched;
 
 /// The only address that scans use. A session must register [`Closed`] (or nothing else) for it.
@@ -39,21 +41,22 @@ const FOOTER_GUESS_BYTES: usize = 512 << 10;
 
 /// One version of one table, for a session to scan.
 pub(crate) struct LakeTable {
-    snapshot: Arc<TableSnapshot>,
+    dataset: DatasetId,
+    schema: SchemaRef,
+    files: Vec<DataFile>,
     store: Arc<dyn ObjectStore>,
     url: ObjectStoreUrl,
 }
 
 impl std::fmt::Debug for LakeTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LakeTable").field("snapshot", &self.snapshot).finish_non_exhaustive()
+        f.debug_struct("LakeTable").field("dataset", &self.dataset).finish_non_exhaustive()
     }
 }
 
 impl LakeTable {
     fn files(&self) -> Vec<PartitionedFile> {
-        self.snapshot
-            .files
+        self.files
             .iter()
             .map(|file| {
                 let meta = ObjectMeta {
@@ -73,7 +76,7 @@ impl LakeTable {
 #[async_trait]
 impl TableProvider for LakeTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.snapshot.scanned)
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -86,8 +89,8 @@ impl TableProvider for LakeTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let each = self.snapshot.files.iter().map(|file| file.statistics.as_ref());
-        Statistics::try_merge_iter(each, &self.snapshot.scanned).ok()
+        let each = self.files.iter().map(|file| file.statistics.as_ref());
+        Statistics::try_merge_iter(each, &self.schema).ok()
     }
 
     async fn scan(
@@ -97,8 +100,8 @@ impl TableProvider for LakeTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let schema = &self.snapshot.scanned;
-        if self.snapshot.files.is_empty() {
+        let schema = &self.schema;
+        if self.files.is_empty() {
             let projected = match projection {
                 Some(columns) => Arc::new(schema.project(columns)?),
                 None => Arc::clone(schema),
@@ -213,7 +216,31 @@ impl Lake {
             self.check_files(&snapshot).await?;
         }
         let newest = head == Some(snapshot.version);
-        Ok(Arc::new(LakeTable { snapshot, store: Arc::new(Watched::new(self, dataset, newest)), url }))
+        let (schema, files) = (Arc::clone(&snapshot.scanned), snapshot.files.clone());
+        Ok(Arc::new(LakeTable { dataset, schema, files, store: Arc::new(Watched::new(self, dataset, newest)), url }))
+    }
+
+    /// A table as a writer that was finished would leave it: for rules over the whole table, which are asked before the commit.
+    pub(crate) async fn staged(
+        &self,
+        dataset: DatasetId,
+        stored: &SchemaRef,
+        staged: &[StagedFile],
+        keeps_rows: bool,
+    ) -> Result<Arc<dyn TableProvider>, Error> {
+        let url = ObjectStoreUrl::parse(SESSION_URL).map_err(|_| Error::Internal { step: "name the location", dataset })?;
+        let schema = scan_schema(stored);
+        let mut files = Vec::new();
+        if keeps_rows && self.exists(dataset) {
+            files.clone_from(&self.snapshot(dataset, None).await?.files);
+        }
+        files.extend(staged.iter().map(|file| DataFile {
+            path: file.path.clone(),
+            size: file.size,
+            rows: file.rows,
+            statistics: Arc::new(file.stats.to_planner(&schema, file.size)),
+        }));
+        Ok(Arc::new(LakeTable { dataset, schema, files, store: Arc::new(Watched::new(self, dataset, true)), url }))
     }
 
     /// Whether vacuum left the files of an older version: better said now than in the middle of a scan.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use deltalake_core::kernel::{Action, Add, Remove, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parking_lot::Mutex;
 use polder_contract::{Admitted, Duplicates, Reconciled};
+use polder_policy::{Action as PermitAction, Permit};
 use polder_types::event::{Counts, TableOperation};
 use polder_types::{DatasetId, PrincipalId};
 
@@ -203,6 +205,21 @@ impl TableWriter {
         self.staged = Some(files);
         self.lake.inner.failpoints.hit("lake.staged");
         Ok(staged)
+    }
+
+    /// The table as the commit would leave it, for rules that are asked before it. The permit is the loading one.
+    ///
+    /// # Errors
+    /// When nothing is finished, the permit is another table's or for something else, or the table does not verify.
+    pub async fn finished(&self, permit: &Permit) -> Result<Arc<dyn TableProvider>, Error> {
+        let dataset = self.request.dataset;
+        if permit.action() != PermitAction::Run || permit.table_id() != dataset {
+            return Err(Error::WrongPermit { step: "check", dataset, wanted: "loading" });
+        }
+        let Some(files) = &self.staged else {
+            return Err(Error::Misuse { dataset, reason: "finish before checking" });
+        };
+        self.lake.staged(dataset, &self.stored, files, self.request.mode == WriteMode::Append).await
     }
 
     /// Makes the finished rows visible as run `sequence` of the source. The counts in `reconciled` have closed.

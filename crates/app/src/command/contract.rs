@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cli::{ContractCommand, Output};
 use crate::command::edit;
 use crate::failure::{Failure, Outcome};
+use crate::ingest;
 use crate::installation::Installation;
 use crate::print::{Listing, note, text};
 use crate::project::Project;
@@ -53,6 +54,7 @@ fn check(project: &Project, name: Option<&str>, output: Output) -> Outcome {
         None => project.contracts()?,
     };
     domains_agree(project, name)?;
+    ingest::can_be_asked(project, name)?;
     if contracts.is_empty() {
         return Err(Failure::new(ErrorKind::Invalid, NO_CONTRACTS.replace("{verb}", "check")));
     }
@@ -120,6 +122,7 @@ pub async fn approve(installation: &Installation, names: Option<&[String]>, yes:
         let (_, contract) = project.contract(name)?;
         project.source(&contract.source)?.dataset(&contract.dataset)?;
         domains_agree(project, Some(name))?;
+        ingest::can_be_asked(project, Some(name))?;
     }
     for name in &names {
         approve_one(installation, name, yes, key).await?;

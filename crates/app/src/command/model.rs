@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use futures::StreamExt;
+use polder_contract::question::Answers;
 use polder_contract::{Approved, Cells, Column, ColumnType, Gate, GateOptions, RawBatch, Reconciliation};
 use polder_engine::{Answer, Door, Materialized, OutputColumn};
 use polder_lake::{Committed, Lake, TableWriter, WriteMode, WriteRequest};
@@ -179,7 +180,7 @@ async fn fill(writer: &mut TableWriter, gate: &Gate, mut batches: Answer, sequen
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await?;
     let reconciliation = Reconciliation { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 };
     report.counts = Some(Counts { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 });
-    let reconciled = reconciliation.close(gate.contract(), &duplicates)?;
+    let reconciled = reconciliation.close(gate.contract(), &duplicates, &Answers::judge(gate.contract(), &[])?)?;
     if let Committed::Now { version } = writer.commit(sequence, reconciled).await? {
         report.version = Some(version);
     }

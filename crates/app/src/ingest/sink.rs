@@ -1,9 +1,13 @@
 //! The sinks of a load: a lake's writer with the offsets that stand beside each of its commits; and for a dry run one that counts.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use polder_connect::{Committed, Removed, SinkError, Staged, TableSink};
 use polder_contract::{Admitted, Duplicates, Reconciled};
 use polder_lake::TableWriter;
+use polder_policy::Permit;
 use polder_store::SealedStore;
 use polder_types::{DatasetId, ErrorKind};
 
@@ -22,6 +26,11 @@ pub(super) struct LakeSink<'a> {
 impl<'a> LakeSink<'a> {
     pub fn new(writer: TableWriter, store: &'a SealedStore, dataset: DatasetId, record: Offsets) -> Self {
         Self { writer, store, dataset, record }
+    }
+
+    /// The table as the commit would leave it.
+    pub async fn finished(&self, permit: &Permit) -> Result<Arc<dyn TableProvider>, SinkError> {
+        self.writer.finished(permit).await.map_err(failed)
     }
 
     /// What the next commit writes down.

@@ -27,6 +27,7 @@ pub(super) fn schema() -> Value {
         ("options", at(Place::Options, &[])),
         ("rule", at(Place::Quality, &[])),
         ("arguments", at(Place::QualityArguments, &[])),
+        ("relationship", at(Place::Relationship, &["to"])),
         ("contractSetting", setting(CONTRACT_SETTINGS)),
         ("columnSetting", setting(PROPERTY_SETTINGS)),
         ("ownSetting", setting(&[])),
@@ -72,7 +73,10 @@ fn value(place: Place, key: &str) -> Value {
         }
         (Place::Schema, "customProperties") => list("ownSetting"),
         (Place::Schema, "quality") => {
-            let counts = json!({ "properties": { "metric": { "const": "rowCount" } }, "required": ["metric"] });
+            let counts = json!({ "anyOf": [
+                { "properties": { "metric": { "const": "rowCount" } }, "required": ["metric"] },
+                { "properties": { "type": { "const": "sql" } }, "required": ["type", "query"] },
+            ] });
             json!({ "type": "array", "items": { "allOf": [{ "$ref": "#/$defs/rule" }, counts] } })
         }
         (Place::Property, "name") => json!({ "type": "string", "minLength": 1, "maxLength": 255 }),
@@ -81,6 +85,12 @@ fn value(place: Place, key: &str) -> Value {
         (Place::Property, "required" | "unique" | "primaryKey") => json!({ "type": "boolean" }),
         (Place::Property, "primaryKeyPosition") => json!({ "type": "integer", "anyOf": [{ "const": -1 }, { "minimum": 1 }] }),
         (Place::Property, "quality") => list("rule"),
+        (Place::Schema | Place::Property, "relationships") => list("relationship"),
+        (Place::Relationship, "type") => json!({ "const": "foreignKey" }),
+        (Place::Relationship, "from" | "to") => {
+            let reference = json!({ "type": "string", "pattern": "^[a-z_][a-z0-9_]{0,62}\\..+$" });
+            json!({ "anyOf": [reference, { "type": "array", "minItems": 1, "items": reference }] })
+        }
         (Place::Property, "customProperties") => list("columnSetting"),
         (Place::Options, "minLength" | "maxLength") => json!({ "type": "integer", "minimum": 0 }),
         (Place::Options, "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf") => {
@@ -88,7 +98,7 @@ fn value(place: Place, key: &str) -> Value {
         }
         (Place::Options, "timezone") => json!({ "type": "boolean" }),
         (Place::Quality, "arguments") => json!({ "$ref": "#/$defs/arguments" }),
-        (Place::Quality, "type" | "metric") => json!({ "type": "string" }),
+        (Place::Quality, "type" | "metric" | "query") => json!({ "type": "string" }),
         (Place::QualityArguments, "validValues") => {
             json!({ "type": "array", "minItems": 1, "items": { "type": ["string", "integer", "boolean"] } })
         }

@@ -29,6 +29,7 @@ fn the_keys_of_contracts_are_those_of_the_table() {
         (Place::Options, definition("options")),
         (Place::Quality, definition("rule")),
         (Place::QualityArguments, definition("arguments")),
+        (Place::Relationship, definition("relationship")),
         (Place::CustomProperty, definition("columnSetting")),
     ] {
         let wanted: BTreeSet<&str> =

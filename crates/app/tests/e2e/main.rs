@@ -34,6 +34,7 @@ mod proofs;
 mod propose;
 mod quality;
 mod quarantine;
+mod questions;
 mod readme;
 mod removal;
 mod review;

@@ -147,6 +147,9 @@ fn each_guide_can_be_walked() {
         if guide.ends_with("contracts.md") {
             let (_, counted) = typed.iter().find(|(line, _)| line.contains("count(*) as people")).unwrap();
             assert_eq!(counted.out, "people\n2\n");
+            // What refers to nothing is not there.
+            let (_, sales) = typed.iter().find(|(line, _)| line.contains("count(*) as sales")).unwrap();
+            assert_eq!(sales.out, "sales\n2\n");
         }
         if guide.ends_with("files.md") {
             let (_, answered) = typed.iter().find(|(line, _)| line.contains("select ward")).unwrap();

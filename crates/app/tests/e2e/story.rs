@@ -177,11 +177,11 @@ fn a_messy_folder_becomes_governed_tables_and_a_widening_change_is_reviewed() {
 
 /// Without the commit and the approver's name, which are others each time.
 fn without_names(text: &str) -> String {
-    let cut = |text: &str, from: &str, to: char, name: &str| match text.split_once(from) {
+    let cut = |text: &str, from: &str, to: &[char], name: &str| match text.split_once(from) {
         Some((before, rest)) => format!("{before}{from}{name}{}", &rest[rest.find(to).unwrap()..]),
         None => text.to_owned(),
     };
-    cut(&cut(&text.replace("compared", "Compared"), "Compared with origin/main (", ')', "COMMIT"), "approved by ", '.', "NAME")
+    cut(&cut(text, "ompared with origin/main (", &[')'], "COMMIT"), "approved by ", &['\n', ',', '.'], "NAME")
 }
 
 /// A pull request that lets in more.
@@ -209,7 +209,7 @@ fn widens(ann: &Person) {
     ann.project.run(&["contract", "set", "patients.Téléphone", "required=false"]).ok();
     ann.project.run(&["contract", "approve", "patients", "--yes"]).ok();
     ann.git(&["commit", "-q", "-a", "-m", "Let numbers be missing, and approve it"]);
-    let passed = ann.ci(&["--output", "markdown"]).ok();
+    let passed = ann.ci(&[]).ok();
     insta::assert_snapshot!("story_approved", without_names(&passed));
     ann.git(&["checkout", "-q", "main"]);
     ann.git(&["merge", "-q", "--no-ff", "-m", "Merge telephone", "telephone"]);

@@ -115,7 +115,9 @@ async fn micro_batch(sink: &mut dyn TableSink, text: &str, sequence: u64, lose: 
     let read = reader.counted().unwrap();
     let quarantined = refused + staged.removed;
     let counts = Reconciliation { read, independent: true, loaded: staged.rows, rejected: 0, quarantined };
-    let reconciled = counts.close(&contract, &duplicates).map_err(|error| failed(&error.to_string()))?;
+    let reconciled = counts
+        .close(&contract, &duplicates, &polder_contract::question::Answers::judge(&contract, &[]).unwrap())
+        .map_err(|error| failed(&error.to_string()))?;
     let offsets = Offsets { sequence, source_identity: reader.source_identity().to_owned(), files: reader.files() };
     Ok((sink.commit(offsets, reconciled).await?, removed))
 }

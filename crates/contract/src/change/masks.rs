@@ -4,6 +4,7 @@ use crate::change::migration::Steps;
 use crate::change::{Change, ChangeKind};
 use crate::column::Column;
 use crate::quality::Measure;
+use crate::question::Question;
 
 /// What is stored instead of a column's values.
 pub(crate) fn mask(old: &Column, new: &Column, steps: &Steps<'_>) -> Option<Change> {
@@ -61,4 +62,23 @@ pub(crate) fn quality(old: &[Measure], new: &[Measure], line: u64, of: Option<&s
         change = change.lets_in("loads that those rules refused");
     }
     Some(if come > 0 { change.keeps_out("loads that the new rules refuse") } else { change })
+}
+
+/// What is asked of the table as a load would leave it.
+pub(crate) fn questions(old: &[Question], new: &[Question]) -> Option<Change> {
+    // Where a question stands in the file is none of its meaning.
+    let same = |a: &Question, b: &Question| (&a.asks, a.holds, &a.column) == (&b.asks, b.holds, &b.column);
+    let gone: Vec<String> = old.iter().filter(|a| !new.iter().any(|b| same(a, b))).map(Question::label).collect();
+    let come: Vec<String> = new.iter().filter(|a| !old.iter().any(|b| same(a, b))).map(Question::label).collect();
+    let what = match (gone.is_empty(), come.is_empty()) {
+        (true, true) => return None,
+        (true, false) => format!("added: {}", come.join("; ")),
+        (false, true) => format!("removed: {}", gone.join("; ")),
+        (false, false) => format!("removed or changed: {}; added or changed: {}", gone.join("; "), come.join("; ")),
+    };
+    let mut change = Change::new(ChangeKind::RuleChanged, 1, format!("rules over the whole table, {what}"));
+    if !gone.is_empty() {
+        change = change.lets_in("loads that those rules refused");
+    }
+    Some(if come.is_empty() { change } else { change.keeps_out("loads that the new rules refuse") })
 }

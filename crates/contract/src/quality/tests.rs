@@ -32,7 +32,7 @@ fn load(contract: Contract, cells: &[&str], options: GateOptions) -> Result<(), 
     rejected += duplicates.len() as u64;
     let read = cells.len() as u64;
     let counts = Reconciliation { read, independent: true, loaded: read - rejected, rejected, quarantined: 0 };
-    counts.close(gate.contract(), &duplicates).map(drop)
+    counts.check(gate.contract(), &duplicates).map(drop)
 }
 
 fn usual() -> GateOptions {
@@ -116,7 +116,9 @@ fn error_texts() {
     let mut texts = String::new();
     for rule in [
         "metric: freshness, mustBe: 0",
-        "type: sql, query: 'select 1', mustBe: 0",
+        "type: text, mustBe: 0",
+        "type: sql, mustBe: 0",
+        "metric: nullValues, query: 'select 1', mustBe: 0",
         "metric: nullValues",
         "metric: nullValues, mustBe: 0, mustNotBe: 1",
         "metric: nullValues, mustBe: none",

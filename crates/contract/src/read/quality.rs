@@ -3,7 +3,7 @@
 use crate::column::{Column, ColumnType};
 use crate::odcs::Place;
 use crate::quality::{Holds, Measure, Metric};
-use crate::read::{Fields, Reader};
+use crate::read::{Fields, Reader, question};
 use crate::yaml::{Node, Value};
 
 const OPERATORS: [&str; 8] = [
@@ -19,7 +19,7 @@ const OPERATORS: [&str; 8] = [
 
 /// Reads the rules of a property into its column.
 pub(crate) fn of_property(reader: &mut Reader, quality: &Node, column: &mut Column) {
-    for rule in rules(reader, quality) {
+    for rule in rules(reader, quality).iter().filter(|rule| !question::is_sql(rule)) {
         let fields = reader.fields(rule, Place::Quality);
         let Some(metric) = library_metric(reader, &fields, rule.line, &["invalidValues", "nullValues", "missingValues", "duplicateValues"])
         else {
@@ -63,7 +63,7 @@ pub(crate) fn of_property(reader: &mut Reader, quality: &Node, column: &mut Colu
 /// Reads the rules of a table.
 pub(crate) fn of_table(reader: &mut Reader, quality: &Node) -> Vec<Measure> {
     let mut measures = Vec::new();
-    for rule in rules(reader, quality) {
+    for rule in rules(reader, quality).iter().filter(|rule| !question::is_sql(rule)) {
         let fields = reader.fields(rule, Place::Quality);
         if library_metric(reader, &fields, rule.line, &["rowCount"]).is_none() {
             continue;
@@ -106,10 +106,13 @@ fn rules<'a>(reader: &mut Reader, quality: &'a Node) -> &'a [Node] {
 
 fn library_metric(reader: &mut Reader, fields: &Fields<'_>, line: u64, known: &[&'static str]) -> Option<&'static str> {
     let kind = reader.text(fields, "type").unwrap_or("library");
+    if let Some(query) = fields.get("query") {
+        reader.wrong(query.line, "`query` belongs to a rule in SQL", "write type: sql, or remove it");
+    }
     let metric = reader.text(fields, "metric");
     let found = metric.filter(|_| kind == "library").and_then(|metric| known.iter().find(|known| **known == metric).copied());
     if found.is_none() {
-        let advice = format!("write type: library and a metric of {}", known.join(", "));
+        let advice = format!("write type: library and a metric of {}, or type: sql and a query", known.join(", "));
         reader.wrong(line, "this quality rule is not enforced here, so it is refused", advice);
     }
     found
@@ -185,7 +188,7 @@ fn missing_values(reader: &mut Reader, fields: &Fields<'_>, line: u64, ty: Colum
 }
 
 /// The one operator of a rule.
-fn operator(reader: &mut Reader, fields: &Fields<'_>, line: u64) -> Option<Holds> {
+pub(crate) fn operator(reader: &mut Reader, fields: &Fields<'_>, line: u64) -> Option<Holds> {
     let there: Vec<(&str, &Node)> = OPERATORS.iter().filter_map(|name| Some((*name, fields.get(name)?))).collect();
     let [(name, node)] = there[..] else {
         reader.wrong(line, "a quality rule has not exactly one operator", format!("write one of {}", OPERATORS.join(", ")));

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Gate;
+use crate::question::Answers;
 use crate::testing::{MemorySpill, approved, batch, contract_with, csv, options};
 
 fn settings(on_violation: &str, limit: &str) -> String {
@@ -24,7 +25,7 @@ fn close(settings: &str, cells: &[&str], change: fn(&mut Reconciliation)) -> Res
         quarantined: if kept { refused } else { 0 },
     };
     change(&mut counts);
-    counts.close(gate.contract(), &duplicates)
+    counts.close(gate.contract(), &duplicates, &Answers::judge(gate.contract(), &[])?)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, StringArray};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use polder_contract::approval::{approval_file, approval_text};
+use polder_contract::question::Answers;
 use polder_contract::{
     Approved, ApproverPublic, Cells, Contract, Gate, GateOptions, RawBatch, Reconciliation, SpillFiles, SpillSink, SpillSource,
 };
@@ -121,7 +122,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     removed.sort_unstable();
     assert_eq!((staged.rows, removed), (4, vec![4, 6]));
     let counts = Reconciliation { read: 7, independent: true, loaded: staged.rows, rejected: refused + staged.removed, quarantined: 0 };
-    let reconciled = counts.close(&contract, &duplicates).unwrap();
+    let reconciled = counts.close(&contract, &duplicates, &Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(1, reconciled).await.unwrap(), Committed::Now { version: 1 });
     assert_eq!(bed.rows(None).await.len(), 4);
 
@@ -133,7 +134,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     let duplicates = second.finish().unwrap();
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await.unwrap();
     let counts = Reconciliation { read: 2, independent: true, loaded: staged.rows, rejected: staged.removed, quarantined: 0 };
-    let reconciled = counts.close(&contract, &duplicates).unwrap();
+    let reconciled = counts.close(&contract, &duplicates, &Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(2, reconciled).await.unwrap(), Committed::Now { version: 2 });
     let rows = bed.rows(None).await;
     assert_eq!(rows.len(), 5);

@@ -1,0 +1,121 @@
+//! What contracts ask of the table as a load would leave it: relationships to other tables, and rules in SQL, through the program.
+
+use serde_json::Value;
+
+use crate::harness::Project;
+
+fn contract(table: &str, rules: &str, columns: &str) -> String {
+    format!(
+        "apiVersion: v3.1.0\nkind: DataContract\nid: {table}\nversion: 1.0.0\nstatus: active\ncustomProperties:\n  \
+         - {{property: polder.source, value: shop}}\nschema:\n  - name: {table}\n{rules}    properties:\n{columns}"
+    )
+}
+
+const CUSTOMERS: &str = "      - {name: id, logicalType: string, required: true, primaryKey: true, primaryKeyPosition: 1}\n";
+const ORDERS: &str = "      - {name: \"n\", logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}\n      \
+                      - {name: customer, logicalType: string, relationships: [{to: customers.id}]}\n      \
+                      - {name: amount, logicalType: number, quality: [{type: sql, query: \"select min(${column}) from ${table}\", mustBeGreaterThan: 0}]}\n";
+const ONE_PER_DAY: &str =
+    "    quality:\n      - {type: sql, name: average, query: \"select avg(amount) from {object}\", mustBeBetween: [5, 50]}\n";
+
+/// A shop with customers and orders, both approved. `arrivals` refers to `customers`, and comes before it by name.
+fn shop(customers: &str, orders: &str) -> Project {
+    let project = Project::new();
+    project.write("data/customers.csv", format!("id\n{customers}"));
+    project.write("data/arrivals-1.csv", format!("n,customer,amount\n{orders}"));
+    project.write(
+        "sources/shop.yaml",
+        "type: csv\npath: data\ndatasets:\n  customers: {file: customers*.csv}\n  arrivals: {file: arrivals*.csv}\n",
+    );
+    project.write("contracts/customers.odcs.yaml", contract("customers", "", CUSTOMERS));
+    project.write("contracts/arrivals.odcs.yaml", contract("arrivals", ONE_PER_DAY, ORDERS));
+    project.run(&["contract", "check"]).ok();
+    project.run(&["contract", "approve", "--all", "--yes"]).ok();
+    project
+}
+
+#[test]
+fn a_load_with_rows_that_refer_to_nothing_shows_nothing() {
+    // What is referred to is loaded first, whatever the names say. Null refers to nothing, and that is no fault.
+    let project = shop("a\nb\n", "1,a,10\n2,b,20\n3,,30\n");
+    let dry: Value = serde_json::from_str(&project.run(&["run", "--dry-run", "--output", "json"]).ok()).unwrap();
+    let batches = dry["batches"].as_array().unwrap();
+    let unasked = batches.iter().find(|batch| batch["table"] == "arrivals").unwrap()["unasked"].as_array().unwrap().len();
+    assert_eq!(unasked, 3, "{dry}");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*) from arrivals"), ["3"]);
+    // More orders, two of them of customers that nobody knows.
+    project.write("data/arrivals-2.csv", "n,customer,amount\n4,a,10\n5,z,10\n6,y,10\n");
+    let error = project.run(&["run"]).fails(3);
+    assert!(error.contains("the relationship of customer to customers.id does not hold for 2 rows"), "{error}");
+    assert_eq!(project.rows("select count(*) from arrivals"), ["3"]);
+    project.run(&["audit", "verify"]).ok();
+    // Once they are known, the same files load.
+    project.write("data/customers-2.csv", "id\ny\nz\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*), count(distinct customer) from arrivals"), ["6,4"]);
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn a_rule_in_sql_is_asked_of_the_old_rows_and_the_new() {
+    let project = shop("a\n", "1,a,40\n2,a,40\n");
+    project.run(&["run"]).ok();
+    // Alone these rows would be too many; with those that are there the average holds.
+    project.write("data/arrivals-2.csv", "n,customer,amount\n3,a,58\n");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*) from arrivals"), ["3"]);
+    project.write("data/arrivals-3.csv", "n,customer,amount\n4,a,400\n");
+    let error = project.run(&["run"]).fails(3);
+    // What a query answers may be somebody's value, so it is not told.
+    assert!(error.contains("the answer to quality rule \"average\" is not what it must be, 5 to 50"), "{error}");
+    assert!(!error.contains("134") && !error.contains("400"), "{error}");
+    project.write("data/arrivals-3.csv", "n,customer,amount\n4,a,-1\n");
+    assert!(project.run(&["run"]).fails(3).contains("more than 0"));
+    assert_eq!(project.rows("select count(*) from arrivals"), ["3"]);
+    // Each question is a read, decided and recorded with its text.
+    let log = project.run(&["audit", "show", "--output", "json"]).ok();
+    assert!(log.contains("select min(\\\"amount\\\") from \\\"arrivals\\\""), "{log}");
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_before_anything_is_loaded() {
+    let project = shop("a\n", "1,a,10\n");
+    for (from, to, told) in [
+        ("customers.id", "clients.id", "no contract fills table clients, and no model has its name"),
+        ("customers.id", "customers.key", "table customers has no column key"),
+        ("select avg(amount) from {object}", "drop table {object}", "cannot be asked"),
+        ("select avg(amount) from {object}", "select avg(amount) from '/etc/passwd'", "cannot be asked"),
+    ] {
+        let text = contract("arrivals", ONE_PER_DAY, ORDERS).replacen(from, to, 1);
+        project.write("contracts/arrivals.odcs.yaml", text);
+        for command in [&["contract", "check"][..], &["contract", "approve", "arrivals", "--yes"]] {
+            let error = project.run(command).fails(2);
+            assert!(error.contains(told) && error.contains("contracts/arrivals.odcs.yaml"), "{from} -> {to}: {error}");
+        }
+    }
+    // What only the tables can tell is told by the load, which shows nothing then.
+    for (query, told) in [
+        ("select amount from {object}", "not one row with one number"),
+        ("select customer from {object}", "not one row with one number"),
+        ("select sum(amount) from {object} where false", "not one row with one number"),
+        ("select sum(price) from {object}", "price"),
+    ] {
+        let text = contract("arrivals", ONE_PER_DAY, ORDERS).replacen("select avg(amount) from {object}", query, 1);
+        project.write("contracts/arrivals.odcs.yaml", text);
+        project.write("data/arrivals-1.csv", "n,customer,amount\n1,a,10\n2,a,20\n");
+        project.run(&["contract", "approve", "arrivals", "--yes"]).ok();
+        let ran = project.run(&["run", "--select", "customers", "--select", "arrivals"]);
+        assert!(ran.err.contains(told) && ran.code != Some(0), "{query}: {ran:?}");
+        project.run(&["table", "show", "arrivals"]).fails(2);
+    }
+}
+
+#[test]
+fn what_was_never_loaded_is_referred_to_by_nothing() {
+    let project = shop("a\n", "1,a,10\n");
+    let error = project.run(&["run", "--select", "arrivals"]).fails(3);
+    assert!(error.contains("table customers has no rows yet; load it first"), "{error}");
+    project.run(&["table", "show", "arrivals"]).fails(2);
+}
