@@ -160,7 +160,7 @@ pub const KEYS: &[KeyRow] = &[
         Quality,
         "metric",
         Enforced,
-        "of each row: `invalidValues` and `duplicateValues` with `mustBe: 0`; of a whole load: `nullValues`, `missingValues`, `rowCount`",
+        "of each row: `invalidValues` and `duplicateValues` with `mustBe: 0`; of a whole load: `nullValues`, `missingValues`, `invalidValues` of a string column with another operator, `rowCount`",
     ),
     (Quality, "rule", Refused, "it is the old name of `metric`"),
     (Quality, "arguments", Enforced, "as below"),

@@ -21,6 +21,11 @@ pub enum Metric {
         /// Texts that stand for no value.
         texts: Vec<String>,
     },
+    /// `invalidValues`: rows in which it is none of these, and not null.
+    Invalid {
+        /// The only valid texts.
+        valid: Vec<String>,
+    },
     /// `rowCount`: rows that are loaded.
     Rows,
 }
@@ -31,6 +36,7 @@ impl Metric {
         match self {
             Self::Null => "nullValues",
             Self::Missing { .. } => "missingValues",
+            Self::Invalid { .. } => "invalidValues",
             Self::Rows => "rowCount",
         }
     }
@@ -112,6 +118,9 @@ impl Tally {
                             strings.iter().flatten().filter(|text| texts.iter().any(|missing| missing == text)).count()
                         })
                 }
+                Metric::Invalid { valid } => array.as_string_opt::<i32>().map_or(0, |strings| {
+                    strings.iter().flatten().filter(|text| !valid.iter().any(|valid| valid == text)).count()
+                }),
                 Metric::Rows => 0,
             };
             count.fetch_add(u64::try_from(found).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -66,6 +66,11 @@ fn counts_are_held_to_every_operator_in_rows_and_percent() {
         ("metric: missingValues, arguments: {missingValues: [null, '']}, mustBe: 3", true),
         ("metric: missingValues, arguments: {missingValues: ['']}, mustBe: 1", true),
         ("metric: missingValues, arguments: {missingValues: [null, '', a]}, mustBeLessThan: 50, unit: percent", false),
+        ("metric: invalidValues, arguments: {validValues: [a, b]}, mustBeLessThan: 4", true),
+        ("metric: invalidValues, arguments: {validValues: [a, b]}, mustBeLessOrEqualTo: 2", false),
+        ("metric: invalidValues, arguments: {validValues: [a, b]}, mustBeLessThan: 38, unit: percent", true),
+        ("metric: invalidValues, arguments: {validValues: [a, b]}, mustBeLessThan: 37, unit: percent", false),
+        ("metric: invalidValues, arguments: {validValues: [a, b, c, d, '']}, mustBeLessThan: 1", true),
     ] {
         let outcome = load(with_rule(rule), &CELLS, usual());
         assert_eq!(outcome.is_ok(), holds, "{rule}: {outcome:?}");
@@ -129,7 +134,7 @@ fn error_texts() {
         "metric: missingValues, arguments: {missingValues: [1]}, mustBe: 0",
         "metric: duplicateValues, mustBeLessThan: 5",
         "metric: rowCount, mustBe: 1",
-        "metric: invalidValues, arguments: {validValues: [a]}, mustBeLessThan: 5",
+        "metric: invalidValues, arguments: {validValues: [a]}",
     ] {
         let problems = parsed("", &format!("      - {{name: v, logicalType: string, quality: [{{{rule}}}]}}\n")).expect_err(rule);
         texts.push_str(&format!("# {rule}\n{problems}\n\n"));

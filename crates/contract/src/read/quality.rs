@@ -28,6 +28,19 @@ pub(crate) fn of_property(reader: &mut Reader, quality: &Node, column: &mut Colu
         match metric {
             "invalidValues" => {
                 let Some(texts) = invalid_values(reader, &fields, rule.line) else { continue };
+                if fields.get("mustBe").map(|node| &node.value) != Some(&Value::Int(0)) {
+                    // Of a whole load; each row is held to nothing then.
+                    if column.ty != ColumnType::String {
+                        let advice = "write mustBe: 0, which holds each row to it; polder.rejectLimit says how many may be refused";
+                        reader.wrong(rule.line, format!("`invalidValues` of a {} column without `mustBe: 0`", column.ty), advice);
+                        continue;
+                    }
+                    let (holds, percent) = (operator(reader, &fields, rule.line), percent(reader, &fields));
+                    if let (Some(holds), Some(percent)) = (holds, percent) {
+                        column.quality.push(Measure { metric: Metric::Invalid { valid: texts }, holds, percent });
+                    }
+                    continue;
+                }
                 // Two rules hold together: only what both allow is allowed.
                 column.valid_values = Some(match column.valid_values.take() {
                     Some(before) => before.into_iter().filter(|value| texts.contains(value)).collect(),
@@ -81,7 +94,9 @@ pub(crate) fn of_table(reader: &mut Reader, quality: &Node) -> Vec<Measure> {
 
 /// What a rule over a whole load must be true of, once the column's mask is known.
 pub(crate) fn check(reader: &mut Reader, column: &Column) {
-    let of_value = column.quality.iter().any(|measure| matches!(&measure.metric, Metric::Missing { texts, .. } if !texts.is_empty()));
+    let of_value = column.quality.iter().any(|measure| {
+        matches!(&measure.metric, Metric::Missing { texts, .. } if !texts.is_empty()) || matches!(&measure.metric, Metric::Invalid { .. })
+    });
     let refused = match (&column.mask, column.stored()) {
         (None, _) => false,
         (Some(_), None) => !column.quality.is_empty(),
@@ -145,10 +160,6 @@ fn argument<'a>(reader: &mut Reader, fields: &Fields<'a>, line: u64, metric: &st
 }
 
 fn invalid_values(reader: &mut Reader, fields: &Fields<'_>, line: u64) -> Option<Vec<String>> {
-    if fields.get("mustBe").map(|node| &node.value) != Some(&Value::Int(0)) {
-        let advice = "add mustBe: 0; polder.rejectLimit says how many rows may be refused";
-        reader.wrong(line, "`invalidValues` without `mustBe: 0`", advice);
-    }
     let items = argument(reader, fields, line, "invalidValues", "validValues")?;
     let texts = items.iter().filter_map(|item| match &item.value {
         Value::Text(text) => Some(text.clone()),
