@@ -297,6 +297,10 @@ impl Batch<'_> {
             sorted = before.sort(&mut list)?;
             self.report.already_loaded.clone_from(&sorted.already);
             if sorted.new.is_empty() && !sorted.unnoted {
+                if head > 0 && before.contract_hash != contract_hash && !approved.questions.is_empty() {
+                    // Rules that are new hold for the rows that are there, or that they do not is told.
+                    questions::ask_visible(installation, lake, &approved).await?;
+                }
                 return self.unchanged().await;
             }
             list.keep(&sorted.new);
@@ -474,7 +478,7 @@ impl Batch<'_> {
         failpoint::hit("quarantine-before");
         quarantine.finish().await?;
         failpoint::hit("quarantine-after");
-        let reconciled = loaded.reconciliation.close(&self.approved, &loaded.duplicates, &answers)?;
+        let reconciled = loaded.reconciliation.close(&self.approved, &loaded.duplicates, answers)?;
         Ok((reconciled, loaded.told()))
     }
 

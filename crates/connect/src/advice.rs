@@ -114,18 +114,22 @@ fn dialect(text: &[u8], whole: bool, declared: &Dataset, advice: &mut Vec<String
     if lines.len() < 2 {
         return;
     }
-    if declared.comment.is_none() && lines.first().is_some_and(|line| line.starts_with(b"#")) {
-        advice.push("comment: \"#\"".to_owned());
-    }
+    let first = lines.first().copied().unwrap_or_default();
     let from = usize::try_from(declared.skip_rows).unwrap_or(usize::MAX);
     let is_comment = |line: &&[u8]| line.first().is_some_and(|byte| Some(*byte) == declared.comment || *byte == b'#');
-    let kept: Vec<&[u8]> = lines.into_iter().skip(from).filter(|line| !is_comment(line)).take(LINES).collect();
+    let kept: Vec<&[u8]> = lines.iter().copied().skip(from).filter(|line| !is_comment(line)).take(LINES).collect();
     let quote = declared.quote.unwrap_or(b'"');
     let bare: Vec<Line> = kept.iter().map(|line| without_quotes(line, quote)).collect();
     let (best, fields) = match best_delimiter(&bare) {
         Some(found) => found,
         None => return,
     };
+    let in_line = |line: &[u8]| without_quotes(line, quote).bare.iter().filter(|byte| **byte == best).count() + 1;
+    // A header may begin with the sign, too: it has as many fields as the rows.
+    let is_comment_like = first.starts_with(b"#") && in_line(first) * 2 <= fields;
+    if declared.comment.is_none() && is_comment_like {
+        advice.push("comment: \"#\"".to_owned());
+    }
     let own = columns(&bare, declared.delimiter, true);
     if best != declared.delimiter && own.is_none_or(|own| own < fields) {
         let shown = if best == b'\t' { "\\t".to_owned() } else { char::from(best).to_string() };
@@ -137,6 +141,8 @@ fn dialect(text: &[u8], whole: bool, declared: &Dataset, advice: &mut Vec<String
         && before > 0
         && before + 1 < bare.len()
         && bare.iter().skip(before).all(|line| count(line) == fields || line.bare.is_empty())
+        // A header that is short of a name or two is no title.
+        && bare.iter().take(before).all(|line| count(line) * 2 <= fields)
     {
         advice.push(format!("skip_rows: {before}"));
     }
@@ -253,6 +259,8 @@ mod tests {
             ("", b"\xef\xbb\xbfa,b\n1,2\n"),
             ("", b"a\n1\n2\n"),
             ("", b""),
+            ("", b"#nom,prenom\nDupont,Marie\nMartin,Luc\n"),
+            ("", b"name,town,street\nr1,a,b,c\nr2,d,e,f\nr3,g,h,i\nr4,j,k,l\nr5,m,n,o\n"),
             (", delimiter: \";\", decimal: \",\"", b"a;b\n1,5;2\n2,5;3\n"),
             (", delimiter: \"|\"", b"a|b\n1|2\n"),
         ] {

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::excel;
 use crate::files::{self, FILES_MAX, FoundFile};
 use crate::input::KnownFile;
+use crate::proposal::names_somebody;
 use crate::stream::Stream;
 
 /// A file of a folder.
@@ -133,6 +134,9 @@ fn one(ty: SourceType, dataset: RecognisedDataset) -> Recognised {
 
 fn workbook(known: &KnownFile) -> Result<Recognised, Error> {
     let sheets = excel::outline(known)?;
+    if sheets.iter().any(|sheet| names_somebody(&sheet.name)) {
+        return Ok(Recognised::Nothing("the name of a sheet is itself personal data; rename it"));
+    }
     let alone = sheets.len() == 1;
     let datasets: Vec<RecognisedDataset> = sheets
         .into_iter()
@@ -216,6 +220,11 @@ mod tests {
                 "json records: data.items",
             ),
             ("a.json", b"{\"a.b\":[{\"a\":1}]}", "json records: \"a\\\\.b\""),
+            (
+                "a.json",
+                b"{\"ann@example.org\":[{\"a\":1}]}",
+                "nothing: a key in it is itself personal data; name it otherwise at the source",
+            ),
             ("a.json", b"{\"a\":1}\n{\"a\":2}\n", "ndjson"),
             ("a.jsonl", b"{\"a\":[{\"b\":1}]}\n", "ndjson"),
             ("a.json", b"{\"a\":1}", "nothing: it is one JSON object without a list of objects in it"),
@@ -241,6 +250,19 @@ mod tests {
             let wanted = if wanted == "fixed layout" { "fixed" } else { wanted };
             assert_eq!(seen(name, bytes), wanted, "{name}: {}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn a_hostile_file_is_looked_at_in_little_time_and_memory() {
+        let name = "a".repeat(100_000);
+        let elements: String = (0..20_000).map(|n| format!("<e{n}/>")).collect();
+        assert_eq!(
+            seen("a.xml", format!("<{name}>{elements}</{name}>").as_bytes()),
+            "nothing: it is XML without an element inside its root"
+        );
+        assert_eq!(seen("b.xml", format!("<r>{elements}</r>").as_bytes()), "xml record: \"r/e0\"");
+        let deep = format!("{}{}", "{\"a\":".repeat(26_000), "[],".repeat(40_000));
+        assert!(seen("a.json", deep.as_bytes()).starts_with("nothing: "));
     }
 
     #[test]

@@ -456,6 +456,13 @@ impl Connection {
     }
 }
 
+impl SampledColumn {
+    /// Whether the column's name is itself personal data, so that it must not be written or shown.
+    pub fn names_somebody(&self) -> bool {
+        names_somebody(&self.name)
+    }
+}
+
 impl Sample {
     /// Whether what stands for the columns' names is a row of values: then nothing of it may be written into a file. So it is when one
     /// of them is an e-mail address, an account or the like, or when each name of a column of numbers or dates is such a value itself.
@@ -481,7 +488,7 @@ impl Sample {
 }
 
 /// Whether a column's name, or a key of the path that it is, is personal data, as a value would be.
-fn names_somebody(name: &str) -> bool {
+pub(crate) fn names_somebody(name: &str) -> bool {
     identifies(name) || JsonPath::of_name(name).keys().iter().any(|key| identifies(key))
 }
 

@@ -118,9 +118,9 @@ impl Tally {
                             strings.iter().flatten().filter(|text| texts.iter().any(|missing| missing == text)).count()
                         })
                 }
-                Metric::Invalid { valid } => array.as_string_opt::<i32>().map_or(0, |strings| {
-                    strings.iter().flatten().filter(|text| !valid.iter().any(|valid| valid == text)).count()
-                }),
+                Metric::Invalid { valid } => array
+                    .as_string_opt::<i32>()
+                    .map_or(0, |strings| strings.iter().flatten().filter(|text| !valid.iter().any(|valid| valid == text)).count()),
                 Metric::Rows => 0,
             };
             count.fetch_add(u64::try_from(found).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -35,16 +35,25 @@ impl Question {
     pub fn sql(&self, own: &TableName) -> String {
         match &self.asks {
             Asks::Sql(query) => {
-                let mut sql = query.clone();
-                for word in ["table", "object"] {
-                    sql = replaced(&sql, word, &quoted(own.as_str()));
-                }
-                for word in ["column", "property"] {
-                    if let Some(column) = &self.column {
-                        sql = replaced(&sql, word, &quoted(column));
+                let (own, column) = (quoted(own.as_str()), self.column.as_deref().map(quoted));
+                let mut sql = String::with_capacity(query.len());
+                let mut rest = query.as_str();
+                // Once through: what was put in is not looked at again.
+                while let Some((before, after)) = rest.split_once("${") {
+                    let (word, behind) = after.split_once('}').unwrap_or((after, ""));
+                    let meant = match word {
+                        "table" | "object" => Some(&own),
+                        "column" | "property" => column.as_ref(),
+                        _ => None,
+                    };
+                    sql.push_str(before);
+                    match meant {
+                        Some(meant) => sql.push_str(meant),
+                        None => sql.push_str(&format!("${{{word}}}")),
                     }
+                    rest = behind;
                 }
-                sql
+                sql + rest
             }
             Asks::Relationship { from, table, to } => {
                 let there: Vec<String> = from.iter().map(|column| format!("own.{} is not null", quoted(column))).collect();
@@ -86,13 +95,8 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The words that stand for what a rule belongs to are `${word}` or `{word}`.
-fn replaced(sql: &str, word: &str, by: &str) -> String {
-    sql.replace(&format!("${{{word}}}"), by).replace(&format!("{{{word}}}"), by)
-}
-
 /// That every question of a contract was answered as it must be. Only [`Answers::judge`] makes one, and counts do not close without it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Answers {
     contract: [u8; 32],
 }
@@ -147,7 +151,7 @@ schema:
       - {name: customer, logicalType: string, relationships: [{to: customers.id}]}
       - {name: shop, logicalType: string}
       - {name: region, logicalType: string}
-      - {name: "the \"sum\"", logicalType: number, quality: [{type: sql, query: "select min({property}) from {object}", mustBeGreaterThan: 0}]}
+      - {name: "the \"sum\"", logicalType: number, quality: [{type: sql, query: "select min(${property}) from ${object}", mustBeGreaterThan: 0}]}
       - {name: currency, logicalType: string}
 "#;
 

@@ -42,7 +42,7 @@ impl Reconciliation {
     ///
     /// # Errors
     /// As [`Reconciliation::check`], or when the answers are to another contract's questions.
-    pub fn close(self, contract: &Approved, duplicates: &Duplicates, answers: &Answers) -> Result<Reconciled, Error> {
+    pub fn close(self, contract: &Approved, duplicates: &Duplicates, answers: Answers) -> Result<Reconciled, Error> {
         let counts = self.check(contract, duplicates)?;
         if !answers.are_for(contract) {
             return Err(Error::Unanswered { asked: contract.questions.len(), answered: 0 });

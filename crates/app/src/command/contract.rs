@@ -133,6 +133,9 @@ pub async fn approve(installation: &Installation, names: Option<&[String]>, yes:
 async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
     let project = &installation.project;
     let (path, contract) = project.contract(name)?;
+    // Once more: other answers may have taken their time.
+    domains_agree(project, Some(name))?;
+    ingest::can_be_asked(project, Some(name))?;
     installation.may(Action::Approve, name).await?;
     let key_path = project.approver_key(key)?;
     let approver = ApproverKey::open(&key_path)?;

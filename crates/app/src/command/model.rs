@@ -180,7 +180,7 @@ async fn fill(writer: &mut TableWriter, gate: &Gate, mut batches: Answer, sequen
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await?;
     let reconciliation = Reconciliation { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 };
     report.counts = Some(Counts { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 });
-    let reconciled = reconciliation.close(gate.contract(), &duplicates, &Answers::judge(gate.contract(), &[])?)?;
+    let reconciled = reconciliation.close(gate.contract(), &duplicates, Answers::judge(gate.contract(), &[])?)?;
     if let Committed::Now { version } = writer.commit(sequence, reconciled).await? {
         report.version = Some(version);
     }

@@ -50,7 +50,7 @@ impl Known {
 pub fn tables_of(project: &Project, source: &str, dataset: &str) -> Outcome<Vec<TableName>> {
     let known = known(project)?;
     let mut tables = filled(&known, source, dataset)?;
-    for table in [table_for(dataset)?, table_for(&format!("{source}_{dataset}"))?] {
+    for table in [table_for(dataset).ok(), table_for(&format!("{source}_{dataset}")).ok()].into_iter().flatten() {
         if !tables.contains(&table) && !known.iter().any(|known| known.outline.table.as_deref() == Some(table.as_str())) {
             tables.push(table);
         }
@@ -187,13 +187,12 @@ fn wanted<'a>(
             continue;
         }
         let free = |table: &TableName| !taken.contains(table.as_str()) && !contract_path(project, table).exists();
-        let names = [table_for(dataset)?, table_for(&format!("{}_{dataset}", source.name))?];
-        let Some(table) = names.iter().find(|table| free(table)).cloned() else {
+        let names = [dataset.clone(), format!("{}_{dataset}", source.name)];
+        let Some(table) = names.iter().filter_map(|name| table_for(name).ok()).find(free) else {
             let text = format!(
-                "propose a contract for {}.{dataset}: the tables {} and {} are others'; write the contract by hand under another name",
+                "propose a contract for {}.{dataset}: {} are others' tables or no tables' names; write the contract by hand under another name",
                 source.name,
-                names.first().map(ToString::to_string).unwrap_or_default(),
-                names.last().map(ToString::to_string).unwrap_or_default()
+                names.join(" and ")
             );
             return Err(Failure::new(ErrorKind::Invalid, text));
         };

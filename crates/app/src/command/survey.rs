@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use polder_connect::{Connection, FolderFile, Recognised, RecognisedDataset, SourceType, files_of, folder};
 use polder_contract::edit::quoted;
+use polder_policy::Action;
 use polder_types::{ErrorKind, TableName, printable};
 
 use crate::failure::{Failure, Outcome};
@@ -67,7 +68,11 @@ pub async fn propose(installation: &Installation, dir: &Path, name: Option<&str>
     }
     let names: Vec<&str> = files.iter().map(FolderFile::name).collect();
     let mut drafts = grouped(drafts, &names)?;
-    distinct(&mut drafts, &sources);
+    distinct(&mut drafts, &sources, |name| project.path(&layout_path(name)).exists());
+    for draft in &drafts {
+        // Under the name that it has now it was not asked for, where another had its own.
+        drop(installation.may(Action::Sample, table_for(&draft.name)?.as_str()).await?);
+    }
     let written = sources_for(project, &place, &name, &drafts, &sources);
     for (place, file) in written.iter().enumerate() {
         if write {
@@ -135,7 +140,11 @@ impl Place {
 /// Adds what a file is to the drafts; tells why where it is nothing.
 async fn look(installation: &Installation, place: &Place, file: &FolderFile, drafts: &mut Vec<Draft>) -> Outcome {
     let stem = stem(file.name());
-    let recognised = match installation.recognise(file, &table_for(stem)?, &place.path).await? {
+    let Ok(table) = table_for(stem) else {
+        tell(&format!("  not read: {}: no table can have its name; rename it", file.name()));
+        return Ok(());
+    };
+    let recognised = match installation.recognise(file, &table, &place.path).await? {
         Ok(Recognised::As(source_type, datasets)) => (source_type, datasets),
         Ok(Recognised::Nothing(why)) => {
             tell(&format!("  not read: {}: {why}", file.name()));
@@ -149,8 +158,14 @@ async fn look(installation: &Installation, place: &Place, file: &FolderFile, dra
     let (source_type, datasets) = recognised;
     for seen in datasets {
         let name = match &seen.part {
-            Some(part) => table_for(&format!("{stem}_{part}"))?,
-            None => table_for(stem)?,
+            Some(part) => match table_for(&format!("{stem}_{part}")) {
+                Ok(name) => name,
+                Err(_) => {
+                    tell(&format!("  not read: {}, sheet {part}: no table can have their name; rename one of them", file.name()));
+                    continue;
+                }
+            },
+            None => table.clone(),
         };
         let files = vec![file.name().to_owned()];
         let mut draft = Draft { source_type, name: name.to_string(), files, pattern: None, seen, columns: Vec::new(), nested: Vec::new() };
@@ -177,7 +192,7 @@ async fn columns(installation: &Installation, place: &Place, draft: &mut Draft, 
         let sample = match installation.sample(&connection, &draft.name, std::slice::from_ref(table), None).await {
             Ok(sample) => sample,
             // What is wrong with the file is told of it; that nobody may look ends everything.
-            Err(failure) if failure.kind() == ErrorKind::Rejected => return Ok(Err(failure)),
+            Err(failure) if matches!(failure.kind(), ErrorKind::Rejected | ErrorKind::Unavailable) => return Ok(Err(failure)),
             Err(failure) => return Err(failure),
         };
         if sample.is_named_by_values() {
@@ -185,7 +200,8 @@ async fn columns(installation: &Installation, place: &Place, draft: &mut Draft, 
             continue;
         }
         let nested = |column: &&polder_connect::SampledColumn| column.kind == polder_connect::InferredKind::Nested;
-        draft.nested = sample.columns.iter().filter(nested).map(|column| column.name.clone()).collect();
+        draft.nested =
+            sample.columns.iter().filter(nested).filter(|column| !column.names_somebody()).map(|column| column.name.clone()).collect();
         draft.columns = sample.columns.into_iter().map(|column| column.name).collect();
         break;
     }
@@ -253,17 +269,19 @@ fn grouped(drafts: Vec<Draft>, names: &[&str]) -> Outcome<Vec<Draft>> {
 }
 
 /// Gives each dataset a name that no other has, since tables are called by it.
-fn distinct(drafts: &mut [Draft], sources: &[Connection]) {
+fn distinct(drafts: &mut [Draft], sources: &[Connection], has_layout: impl Fn(&str) -> bool) {
     let mut taken: BTreeSet<String> = sources.iter().flat_map(|source| source.datasets.keys().cloned()).collect();
     for draft in drafts {
+        // A layout that is there is somebody's.
+        let is_free = |name: &String| draft.seen.layout.is_none() || !has_layout(name);
         let directory = draft.files.first().and_then(|file| file.rsplit_once('/')).and_then(|(dirs, _)| table_for(dirs).ok());
         let typed = format!("{}_{}", draft.name, draft.source_type.as_str());
         let mut names: Vec<String> = vec![draft.name.clone()];
         names.extend(directory.map(|directory| format!("{directory}_{}", draft.name)));
         names.push(typed.clone());
-        let free = names.into_iter().find(|name| !taken.contains(name));
+        let free = names.into_iter().find(|name| !taken.contains(name) && is_free(name));
         let numbered = (2..=DRAFTS_MAX).map(|number| format!("{typed}_{number}"));
-        if let Some(name) = free.or_else(|| numbered.into_iter().find(|name| !taken.contains(name))) {
+        if let Some(name) = free.or_else(|| numbered.into_iter().find(|name| !taken.contains(name) && is_free(name))) {
             draft.name = name;
         }
         taken.insert(draft.name.clone());
@@ -298,7 +316,7 @@ fn sources_for(project: &Project, place: &Place, name: &str, drafts: &[Draft], s
             describe(&source, draft);
             if let Some(layout) = &draft.seen.layout {
                 let text = header(project.dir(), Kind::Layout, "../") + layout;
-                written.push(Written { path: layout_path(draft), text, done: format!(" for {source}.{}", draft.name) });
+                written.push(Written { path: layout_path(&draft.name), text, done: format!(" for {source}.{}", draft.name) });
             }
         }
         let done = match drafts.len() {
@@ -311,8 +329,8 @@ fn sources_for(project: &Project, place: &Place, name: &str, drafts: &[Draft], s
     written
 }
 
-fn layout_path(draft: &Draft) -> String {
-    format!("layouts/{}.yaml", draft.name)
+fn layout_path(name: &str) -> String {
+    format!("layouts/{name}.yaml")
 }
 
 fn source_text(head: &str, path: &str, source_type: SourceType, drafts: &[&Draft]) -> String {
@@ -323,7 +341,7 @@ fn source_text(head: &str, path: &str, source_type: SourceType, drafts: &[&Draft
             (None, [file]) => quoted(file),
             (None, files) => format!("[{}]", files.iter().map(|file| quoted(file)).collect::<Vec<_>>().join(", ")),
         };
-        let layout = draft.seen.layout.as_ref().map(|_| format!("layout: {}", quoted(&layout_path(draft))));
+        let layout = draft.seen.layout.as_ref().map(|_| format!("layout: {}", quoted(&layout_path(&draft.name))));
         let keys: Vec<&str> = draft.seen.keys.iter().chain(&layout).map(String::as_str).collect();
         let keys = if keys.is_empty() { String::new() } else { format!(", {}", keys.join(", ")) };
         text += &format!("  {}: {{file: {files}{keys}}}\n", quoted(&draft.name));
@@ -340,7 +358,7 @@ fn describe(source: &str, draft: &Draft) {
     let keys = if draft.seen.keys.is_empty() { String::new() } else { format!(" ({})", draft.seen.keys.join(", ")) };
     tell(&format!("{source}.{}: {files}{keys}", draft.name));
     if let Some(note) = draft.seen.note {
-        tell(&format!("  {note}: {}", layout_path(draft)));
+        tell(&format!("  {note}: {}", layout_path(&draft.name)));
     }
     if !draft.nested.is_empty() && matches!(draft.source_type, SourceType::Json | SourceType::Ndjson) {
         let shown: Vec<&str> = draft.nested.iter().take(LISTS_SHOWN).map(String::as_str).collect();
@@ -398,7 +416,7 @@ mod tests {
             draft("stock_old.csv", &["z"]),
         ];
         let mut drafts = grouped(drafts, &names).unwrap();
-        distinct(&mut drafts, &[]);
+        distinct(&mut drafts, &[], |_| false);
         let drafts: Vec<&Draft> = drafts.iter().collect();
         let text = source_text("", "data", SourceType::Csv, &drafts);
         // A pattern that met the third file of sales would read it with the wrong columns.
@@ -412,13 +430,22 @@ mod tests {
     }
 
     #[test]
+    fn a_layout_that_is_there_stays_whose_it_is() {
+        let mut prices = draft("prices.txt", &[]);
+        prices.seen.layout = Some("unit: bytes\n".to_owned());
+        let mut drafts = vec![prices];
+        distinct(&mut drafts, &[], |name| name == "prices");
+        assert_eq!(layout_path(&drafts[0].name), "layouts/prices_csv.yaml");
+    }
+
+    #[test]
     fn a_series_without_others_between_is_a_pattern_and_equal_names_are_told_apart() {
         let mut drafts = grouped(
             vec![draft("x/sales-01.csv", &[]), draft("x/sales-02.csv", &[]), draft("y/sales.csv", &[])],
             &["x/sales-01.csv", "x/sales-02.csv", "y/sales.csv"],
         )
         .unwrap();
-        distinct(&mut drafts, &[]);
+        distinct(&mut drafts, &[], |_| false);
         let named: Vec<(&str, Option<&str>)> = drafts.iter().map(|draft| (draft.name.as_str(), draft.pattern.as_deref())).collect();
         assert_eq!(named, [("sales", Some("x/sales-*.csv")), ("y_sales", None)]);
     }

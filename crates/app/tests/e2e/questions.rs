@@ -16,7 +16,7 @@ const ORDERS: &str = "      - {name: \"n\", logicalType: integer, required: true
                       - {name: customer, logicalType: string, relationships: [{to: customers.id}]}\n      \
                       - {name: amount, logicalType: number, quality: [{type: sql, query: \"select min(${column}) from ${table}\", mustBeGreaterThan: 0}]}\n";
 const ONE_PER_DAY: &str =
-    "    quality:\n      - {type: sql, name: average, query: \"select avg(amount) from {object}\", mustBeBetween: [5, 50]}\n";
+    "    quality:\n      - {type: sql, name: average, query: \"select avg(amount) from ${object}\", mustBeBetween: [5, 50]}\n";
 
 /// A shop with customers and orders, both approved. `arrivals` refers to `customers`, and comes before it by name.
 fn shop(customers: &str, orders: &str) -> Project {
@@ -85,8 +85,8 @@ fn what_cannot_be_asked_is_told_before_anything_is_loaded() {
     for (from, to, told) in [
         ("customers.id", "clients.id", "no contract fills table clients, and no model has its name"),
         ("customers.id", "customers.key", "table customers has no column key"),
-        ("select avg(amount) from {object}", "drop table {object}", "cannot be asked"),
-        ("select avg(amount) from {object}", "select avg(amount) from '/etc/passwd'", "cannot be asked"),
+        ("select avg(amount) from ${object}", "drop table ${object}", "cannot be asked"),
+        ("select avg(amount) from ${object}", "select avg(amount) from '/etc/passwd'", "cannot be asked"),
     ] {
         let text = contract("arrivals", ONE_PER_DAY, ORDERS).replacen(from, to, 1);
         project.write("contracts/arrivals.odcs.yaml", text);
@@ -97,12 +97,12 @@ fn what_cannot_be_asked_is_told_before_anything_is_loaded() {
     }
     // What only the tables can tell is told by the load, which shows nothing then.
     for (query, told) in [
-        ("select amount from {object}", "not one row with one number"),
-        ("select customer from {object}", "not one row with one number"),
-        ("select sum(amount) from {object} where false", "not one row with one number"),
-        ("select sum(price) from {object}", "price"),
+        ("select amount from ${object}", "not one row with one number"),
+        ("select customer from ${object}", "not one row with one number"),
+        ("select sum(amount) from ${object} where false", "not one row with one number"),
+        ("select sum(price) from ${object}", "price"),
     ] {
-        let text = contract("arrivals", ONE_PER_DAY, ORDERS).replacen("select avg(amount) from {object}", query, 1);
+        let text = contract("arrivals", ONE_PER_DAY, ORDERS).replacen("select avg(amount) from ${object}", query, 1);
         project.write("contracts/arrivals.odcs.yaml", text);
         project.write("data/arrivals-1.csv", "n,customer,amount\n1,a,10\n2,a,20\n");
         project.run(&["contract", "approve", "arrivals", "--yes"]).ok();

@@ -60,11 +60,11 @@ impl Head {
         head
     }
 
-    /// Titles over a table are narrower than it is. None where there is nothing.
+    /// Titles over a table are much narrower than it is; a header may be short of names. None where there is nothing.
     fn skip_rows(&self) -> Option<u32> {
         let widest = self.0.values().copied().max()?;
         let (first, _) = self.0.first_key_value()?;
-        let header = self.0.iter().find(|(_, cells)| **cells * 4 >= widest * 3).map_or(*first, |(row, _)| *row);
+        let header = self.0.iter().find(|(_, cells)| **cells * 3 > widest).map_or(*first, |(row, _)| *row);
         Some(if header == *first { 0 } else { header })
     }
 }
@@ -152,6 +152,8 @@ mod tests {
         assert_eq!(skipped(&[(4, 5), (5, 5)]), Some(0));
         // A header of which not every cell is filled.
         assert_eq!(skipped(&[(0, 4), (1, 5)]), Some(0));
+        assert_eq!(skipped(&[(0, 3), (1, 5), (2, 5)]), Some(0));
+        assert_eq!(skipped(&[(0, 1), (1, 2), (2, 4), (3, 7)]), Some(2));
         assert_eq!(skipped(&[(0, 1)]), Some(0));
     }
 }

@@ -4,6 +4,8 @@ use super::{Recognised, RecognisedDataset, one};
 use crate::advice::{self, LINES};
 use crate::connection::{Encoding, SourceType};
 
+/// Where the last column ends at least.
+const LINE_MAX: usize = 4096;
 const PLAIN: &str = "type: csv\npath: .\ndatasets: {d: {file: f}}\n";
 
 pub(super) fn recognise(text: &[u8], encoding: Encoding, ending: &str, whole: bool) -> Recognised {
@@ -45,6 +47,8 @@ struct Places {
     columns: Vec<(usize, usize)>,
     width: usize,
     even: bool,
+    /// Of each column, whether every line has something at its end and not every one at its beginning: numbers.
+    rightward: Vec<bool>,
 }
 
 impl Places {
@@ -79,7 +83,10 @@ impl Places {
                 _ => {}
             }
         }
-        Some(Self { lines: lines.len(), columns, width, even })
+        let stands = |line: &&str, place: usize| line.chars().nth(place).is_some_and(|letter| letter != ' ');
+        let all = |place: usize| lines.iter().all(|line| stands(line, place));
+        let rightward = columns.iter().map(|(start, end)| all(end - 1) && !all(*start)).collect();
+        Some(Self { lines: lines.len(), columns, width, even, rightward })
     }
 
     /// Whether lines of one length hold columns, or lines whose last spaces are gone hold several.
@@ -92,14 +99,18 @@ impl Places {
             "# Proposed from where the first {} lines hold spaces, so columns that touch are one here: name them, and split them.\nunit: characters\n",
             self.lines
         );
-        if !self.even {
-            text += "short_lines: pad\n";
-        }
-        text += "columns:\n";
-        for (place, (start, end)) in self.columns.iter().enumerate() {
-            // What is wider in later lines, up to where the next column begins, belongs to it.
-            let end = self.columns.get(place + 1).map_or(*end, |(next, _)| *next);
-            text += &format!("  - {{name: column_{}, start: {}, end: {end}}}\n", place + 1, start + 1);
+        // Of the last column later lines may hold more, and lines end where it does.
+        text += "short_lines: pad\ncolumns:\n";
+        let mut begins = 1;
+        for (place, (_, end)) in self.columns.iter().enumerate() {
+            // The gap belongs to a number behind it, which grows to the left, and else to the text before it.
+            let ends = match self.columns.get(place + 1) {
+                Some(_) if self.rightward.get(place + 1) == Some(&true) => *end,
+                Some((next, _)) => *next,
+                None => LINE_MAX.max(*end),
+            };
+            text += &format!("  - {{name: column_{}, start: {begins}, end: {ends}}}\n", place + 1);
+            begins = ends + 1;
         }
         text
     }

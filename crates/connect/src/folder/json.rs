@@ -1,5 +1,6 @@
 //! JSON: lines, a list, or a document with a list somewhere in it.
 
+use polder_types::limit::JSON_DEPTH_MAX;
 use serde::de::IgnoredAny;
 
 use polder_contract::edit::quoted;
@@ -7,6 +8,7 @@ use polder_contract::edit::quoted;
 use super::{Recognised, RecognisedDataset, one};
 use crate::connection::SourceType;
 use crate::json::path::escaped;
+use crate::proposal::names_somebody;
 
 pub(super) fn recognise(text: &[u8], ending: &str, whole: bool) -> Recognised {
     let text = text.trim_ascii_start();
@@ -21,6 +23,7 @@ pub(super) fn recognise(text: &[u8], ending: &str, whole: bool) -> Recognised {
         return one(SourceType::Ndjson, RecognisedDataset::default());
     }
     match largest_list(text) {
+        Some(path) if names_somebody(&path) => Recognised::Nothing("a key in it is itself personal data; name it otherwise at the source"),
         Some(path) => one(SourceType::Json, RecognisedDataset::with_keys([format!("records: {}", quoted(&path))])),
         None => Recognised::Nothing("it is one JSON object without a list of objects in it"),
     }
@@ -69,10 +72,12 @@ fn largest_list(text: &[u8]) -> Option<String> {
                 at = end;
                 continue;
             }
+            // Deeper than a document may be.
+            b'{' | b'[' if frames.len() >= JSON_DEPTH_MAX => break,
             b'{' => frames.push(Frame::Object(None)),
             b'[' => {
                 let of_objects = text.get(at + 1..).unwrap_or_default().trim_ascii_start().first() == Some(&b'{');
-                let start = path(&frames).filter(|_| of_objects).map(|path| (path, at));
+                let start = if of_objects { path(&frames).map(|path| (path, at)) } else { None };
                 frames.push(Frame::List(start));
             }
             b'}' => drop(frames.pop()),

@@ -9,6 +9,7 @@ use polder_contract::edit::quoted;
 
 use super::{Recognised, RecognisedDataset, one};
 use crate::connection::SourceType;
+use crate::proposal::names_somebody;
 use crate::xml::DEPTH_MAX;
 use crate::xml::path::local;
 
@@ -31,6 +32,10 @@ struct Seen {
     repeats: bool,
 }
 
+/// Longest name and most different paths that are followed: a document that has more is not recognised further than that.
+const NAME_MAX_BYTES: usize = 256;
+const PATHS_MAX: usize = 1024;
+
 fn record(text: &[u8]) -> Option<String> {
     let mut reader = Reader::from_reader(text);
     // Each open element with how often each name came in it.
@@ -49,6 +54,9 @@ fn record(text: &[u8]) -> Option<String> {
             Ok(_) => continue,
         };
         let name = String::from_utf8_lossy(local(start.name().as_ref().as_bytes())).into_owned();
+        if name.len() > NAME_MAX_BYTES || seen.len() >= PATHS_MAX {
+            break;
+        }
         let path = open.iter().map(|(name, _)| name.as_str()).chain([name.as_str()]).collect::<Vec<_>>().join("/");
         let depth = open.len();
         if let Some((_, children)) = open.last_mut() {
@@ -69,5 +77,5 @@ fn record(text: &[u8]) -> Option<String> {
     let repeated: Vec<(&(usize, String), &Seen)> = seen.iter().filter(|(_, element)| element.repeats).collect();
     let depth = repeated.iter().map(|((depth, _), _)| *depth).min();
     let best = repeated.into_iter().filter(|((at, _), _)| Some(*at) == depth).max_by_key(|(_, element)| element.count);
-    best.map(|((_, path), _)| path.clone()).or(first)
+    best.map(|((_, path), _)| path.clone()).or(first).filter(|path| !path.split('/').any(names_somebody))
 }

@@ -116,7 +116,7 @@ async fn micro_batch(sink: &mut dyn TableSink, text: &str, sequence: u64, lose: 
     let quarantined = refused + staged.removed;
     let counts = Reconciliation { read, independent: true, loaded: staged.rows, rejected: 0, quarantined };
     let reconciled = counts
-        .close(&contract, &duplicates, &polder_contract::question::Answers::judge(&contract, &[]).unwrap())
+        .close(&contract, &duplicates, polder_contract::question::Answers::judge(&contract, &[]).unwrap())
         .map_err(|error| failed(&error.to_string()))?;
     let offsets = Offsets { sequence, source_identity: reader.source_identity().to_owned(), files: reader.files() };
     Ok((sink.commit(offsets, reconciled).await?, removed))

@@ -163,7 +163,7 @@ mod tests {
         let loaded = u64::try_from(gate.check(batch(vec![cells], 0)).unwrap().admitted.rows()).unwrap();
         let duplicates = gate.finish().unwrap();
         let counts = Reconciliation { read, independent: true, loaded, rejected: 0, quarantined: 0 };
-        (duplicates.personal().to_vec(), counts.close(&approved, &duplicates, &crate::question::Answers::judge(&approved, &[]).unwrap()))
+        (duplicates.personal().to_vec(), counts.close(&approved, &duplicates, crate::question::Answers::judge(&approved, &[]).unwrap()))
     }
 
     #[test]

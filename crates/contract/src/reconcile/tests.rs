@@ -25,7 +25,7 @@ fn close(settings: &str, cells: &[&str], change: fn(&mut Reconciliation)) -> Res
         quarantined: if kept { refused } else { 0 },
     };
     change(&mut counts);
-    counts.close(gate.contract(), &duplicates, &Answers::judge(gate.contract(), &[])?)
+    counts.close(gate.contract(), &duplicates, Answers::judge(gate.contract(), &[])?)
 }
 
 #[test]

@@ -122,7 +122,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     removed.sort_unstable();
     assert_eq!((staged.rows, removed), (4, vec![4, 6]));
     let counts = Reconciliation { read: 7, independent: true, loaded: staged.rows, rejected: refused + staged.removed, quarantined: 0 };
-    let reconciled = counts.close(&contract, &duplicates, &Answers::judge(&contract, &[]).unwrap()).unwrap();
+    let reconciled = counts.close(&contract, &duplicates, Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(1, reconciled).await.unwrap(), Committed::Now { version: 1 });
     assert_eq!(bed.rows(None).await.len(), 4);
 
@@ -134,7 +134,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     let duplicates = second.finish().unwrap();
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await.unwrap();
     let counts = Reconciliation { read: 2, independent: true, loaded: staged.rows, rejected: staged.removed, quarantined: 0 };
-    let reconciled = counts.close(&contract, &duplicates, &Answers::judge(&contract, &[]).unwrap()).unwrap();
+    let reconciled = counts.close(&contract, &duplicates, Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(2, reconciled).await.unwrap(), Committed::Now { version: 2 });
     let rows = bed.rows(None).await;
     assert_eq!(rows.len(), 5);
