@@ -113,6 +113,84 @@ fn what_cannot_be_asked_is_told_before_anything_is_loaded() {
 }
 
 #[test]
+fn a_rule_that_is_new_is_asked_of_rows_that_are_there() {
+    let project = shop("a\n", "1,a,40\n2,a,40\n");
+    project.run(&["run"]).ok();
+    // Nothing is to be loaded, and the rule does not hold.
+    let text = contract("arrivals", ONE_PER_DAY, ORDERS).replace("mustBeBetween: [5, 50]", "mustBeBetween: [5, 30]");
+    project.write("contracts/arrivals.odcs.yaml", &text);
+    project.run(&["contract", "approve", "arrivals", "--yes"]).ok();
+    let error = project.run(&["run"]).fails(3);
+    assert!(error.contains("quality rule \"average\" is not what it must be, 5 to 30"), "{error}");
+    project.write("contracts/arrivals.odcs.yaml", text.replace("[5, 30]", "[5, 40]"));
+    project.run(&["contract", "approve", "arrivals", "--yes"]).ok();
+    project.run(&["run"]).ok();
+}
+
+#[test]
+fn what_is_not_stored_alike_or_goes_in_a_circle_is_no_relationship() {
+    let mask = |mask: &str| format!(", customProperties: [{{property: polder.mask, value: {mask}}}]");
+    // A key may not be stored in part.
+    let keyless = CUSTOMERS.replace(", primaryKey: true, primaryKeyPosition: 1", "");
+    let customers = |mask: &str| keyless.replace("logicalType: string", &format!("logicalType: string{mask}"));
+    let orders = |mask: &str| ORDERS.replace("logicalType: string, relationships", &format!("logicalType: string{mask}, relationships"));
+    let project = shop("ab11\n", "1,ab99,10\n");
+    // Of both only the beginning is stored, so what is equal there need not be.
+    for (here, there, told) in [
+        (mask("{truncate: 2}"), mask("{truncate: 2}"), "is stored by the mask"),
+        (mask("{pseudonymise: people}"), String::new(), "is stored by the mask"),
+        (mask("{pseudonymise: people}"), mask("{pseudonymise: staff}"), "is stored by the mask"),
+    ] {
+        project.write("contracts/arrivals.odcs.yaml", contract("arrivals", "", &orders(&here)));
+        project.write("contracts/customers.odcs.yaml", contract("customers", "", &customers(&there)));
+        // Told to whoever changes the other table, too.
+        for table in ["arrivals", "customers"] {
+            let error = project.run(&["contract", "approve", table, "--yes"]).fails(2);
+            assert!(error.contains(told) && error.contains("the relationship of customer to customers.id"), "{here} {there}: {error}");
+        }
+    }
+    // Under one domain pseudonyms are compared.
+    project.write("contracts/arrivals.odcs.yaml", contract("arrivals", "", &orders(&mask("{pseudonymise: people}"))));
+    project.write("contracts/customers.odcs.yaml", contract("customers", "", &customers(&mask("{pseudonymise: people}"))));
+    project.run(&["contract", "approve", "--all", "--yes"]).ok();
+    assert!(project.run(&["run"]).fails(3).contains("does not hold for 1 rows"));
+    project.write("data/arrivals-1.csv", "n,customer,amount\n1,ab11,10\n");
+    project.run(&["run"]).ok();
+    // A circle has no first.
+    let circular = CUSTOMERS.replace("primaryKeyPosition: 1}", "primaryKeyPosition: 1, relationships: [{to: arrivals.customer}]}");
+    project.write("contracts/arrivals.odcs.yaml", contract("arrivals", "", ORDERS));
+    project.write("contracts/customers.odcs.yaml", contract("customers", "", &circular));
+    assert!(project.run(&["contract", "check"]).fails(2).contains("neither can be loaded first"));
+}
+
+#[test]
+fn a_table_may_refer_to_itself_and_columns_may_refer_together() {
+    let project = Project::new();
+    project.write("data/staff.csv", "id,site,boss,boss_site\n1,n,,\n2,n,1,n\n3,s,2,n\n");
+    project.write("sources/shop.yaml", "type: csv\npath: data\ndatasets:\n  staff: {file: staff*.csv}\n");
+    let columns = ["id", "site", "boss", "boss_site"].map(|name| format!("      - {{name: {name}, logicalType: string}}\n")).concat();
+    let together = "    relationships:\n      - {from: [staff.boss, staff.boss_site], to: [staff.id, staff.site]}\n";
+    project.write("contracts/staff.odcs.yaml", contract("staff", together, &columns));
+    project.run(&["contract", "approve", "staff", "--yes"]).ok();
+    project.run(&["run"]).ok();
+    // Each of the two stands there, and not together.
+    project.write("data/staff-2.csv", "id,site,boss,boss_site\n4,n,1,s\n");
+    assert!(project.run(&["run"]).fails(3).contains("the relationship of boss, boss_site to staff.id, site does not hold for 1 rows"));
+    assert_eq!(project.rows("select count(*) from staff"), ["3"]);
+}
+
+#[test]
+fn who_may_not_read_what_a_rule_names_loads_nothing() {
+    let project = shop("a\n", "1,a,10\n");
+    project.run(&["run", "--select", "customers"]).ok();
+    project.write("policies/secret.cedar", "forbid (principal, action == Action::\"Read\", resource == Table::\"customers\");\n");
+    project.run(&["run", "--select", "arrivals"]).fails(7);
+    project.run(&["table", "show", "arrivals"]).fails(2);
+    std::fs::remove_file(project.dir().join("policies/secret.cedar")).unwrap();
+    project.run(&["run", "--select", "arrivals"]).ok();
+}
+
+#[test]
 fn what_was_never_loaded_is_referred_to_by_nothing() {
     let project = shop("a\n", "1,a,10\n");
     let error = project.run(&["run", "--select", "arrivals"]).fails(3);

@@ -86,8 +86,8 @@ fn a_messy_folder_becomes_governed_tables_and_a_widening_change_is_reviewed() {
 
     // 2. What lies in the folder.
     let proposed = ann.polder(&["source", "propose", "dépôt", "--write"]);
-    let told = proposed.err.clone();
-    insta::assert_snapshot!("story_source_propose", format!("{told}\n{}", proposed.ok()));
+    let looked = format!("{}\n{}", proposed.err.clone(), proposed.ok());
+    insta::assert_snapshot!("story_source_propose", &looked);
     let mut sources: Vec<String> = fs::read_dir(ann.project.dir().join("sources"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -108,14 +108,34 @@ fn a_messy_folder_becomes_governed_tables_and_a_widening_change_is_reviewed() {
     assert_eq!(named.matches("column_").count(), 0, "{named}");
     ann.project.write("layouts/tarifs.yaml", named);
 
+    // What is there is left alone: a second look has nothing to propose, and without its source the layout is somebody's.
+    let again = ann.project.run(&["source", "propose", "dépôt", "--write"]).ok();
+    assert!(again.contains("no file in dépôt is for a new source"), "{again}");
+    let source = ann.read("sources/depot_fixed.yaml");
+    fs::remove_file(ann.project.dir().join("sources/depot_fixed.yaml")).unwrap();
+    ann.project.run(&["source", "propose", "dépôt", "--name", "other", "--write"]).ok();
+    assert!(ann.read("layouts/tarifs.yaml").contains("numero") && ann.read("layouts/tarifs_fixed.yaml").contains("column_1"));
+    fs::remove_file(ann.project.dir().join("layouts/tarifs_fixed.yaml")).unwrap();
+    fs::remove_file(ann.project.dir().join("sources/other.yaml")).unwrap();
+    ann.project.write("sources/depot_fixed.yaml", source);
+
     // 3. Contracts for all of it. What people are is left out, and no value of theirs is written.
     let proposed = ann.polder(&["contract", "propose", "--write"]);
     let told = proposed.err.clone();
     let done = proposed.ok();
     insta::assert_snapshot!("story_contract_propose", told);
     let patients = ann.read("contracts/patients.odcs.yaml");
+    let mut written = format!("{told}{done}{looked}");
+    for folder in ["sources", "layouts", "contracts"] {
+        for entry in fs::read_dir(ann.project.dir().join(folder)).unwrap() {
+            written += &fs::read_to_string(entry.unwrap().path()).unwrap();
+        }
+    }
+    // The control: the search finds what is there.
+    let source = fs::read(ann.project.dir().join("dépôt/patients.csv")).unwrap();
+    let source: String = source.iter().map(|byte| char::from(*byte)).collect();
     for personal in PERSONAL {
-        assert!(!patients.contains(personal) && !told.contains(personal) && !done.contains(personal), "{personal}");
+        assert!(source.contains(personal) && !written.contains(personal), "{personal}");
     }
     for column in ["Nom", "Prénom", "Date de naissance", "N° sécurité sociale", "Courriel", "Téléphone", "Adresse"] {
         let authorised = patients.lines().any(|line| line.trim_start().starts_with(&format!("- {{name: \"{column}\"")));
