@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::{Output, RunArgs};
 use crate::command::run;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::{Look, Settled};
+use crate::ingest::{BatchReport, Look, Settled};
 use crate::installation::Installation;
 use crate::print;
 use crate::wiring::Loss;
@@ -91,10 +91,14 @@ async fn run_once(
             return (Err(failure), again);
         }
     };
-    let again = reports.iter().filter_map(|report| report.failure.as_ref()).any(passes);
+    let again = any_passes(&reports);
     let ended = run::end(installation, run, reports, output).await;
     let again = again || ended.as_ref().is_err_and(passes);
     (ended, again)
+}
+
+fn any_passes(reports: &[BatchReport]) -> bool {
+    reports.iter().filter_map(|report| report.failure.as_ref()).any(passes)
 }
 
 /// Whether a failure may pass without anybody's doing.
@@ -138,5 +142,22 @@ impl Ends {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_whatever_else_failed() {
+        let failed = |kinds: &[ErrorKind]| -> Vec<BatchReport> {
+            kinds.iter().map(|kind| BatchReport::refused("t".to_owned(), Failure::new(*kind, "load t"))).collect()
+        };
+        for kind in [ErrorKind::Unavailable, ErrorKind::Conflict, ErrorKind::Busy] {
+            assert!(any_passes(&failed(&[ErrorKind::Rejected, kind, ErrorKind::Denied])));
+        }
+        assert!(!any_passes(&failed(&[ErrorKind::Rejected, ErrorKind::Invalid, ErrorKind::Corrupt])));
+        assert!(!any_passes(&[]));
     }
 }
