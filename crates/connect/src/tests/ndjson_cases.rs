@@ -117,8 +117,8 @@ fn what_is_repeated_beside_each_element_fills_batches() {
     let (rows, malformed) = exploded(&half, "{}", 150);
     assert!(rows.iter().sum::<usize>() == 150 && rows.iter().all(|rows| *rows <= 64), "rows of half a MiB in batches: {rows:?}");
     assert!(malformed.is_empty());
-    // Elements that end as malformed have had the parent's cell too.
-    let (rows, malformed) = exploded(&half, "{\"x\": \"\\ud800\"}", 150);
+    // What the parent's cell holds before it is found malformed is copied for each element too.
+    let (rows, malformed) = exploded(&format!("{half}\\ud800"), "{}", 150);
     assert!(rows.iter().sum::<usize>() == 150 && rows.iter().all(|rows| *rows <= 64), "rows of half a MiB in batches: {rows:?}");
     assert_eq!(malformed, [Malformed::InvalidJson; 150]);
     // What no column takes is not repeated; its length is that of the text, not of its escapes.
