@@ -45,10 +45,15 @@ impl<'a> BatchWriter<'a> {
         self.columns.columns()
     }
 
+    /// Counts bytes of text that the current row holds, however it ends.
+    pub(crate) fn count(&mut self, text_bytes: usize) {
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes);
+    }
+
     /// Ends a row in which stand that many bytes of text of its own.
     pub(crate) fn end_row(&mut self, text_bytes: usize) -> Result<(), Stop> {
         self.columns.set_rows(self.columns.rows() + 1);
-        self.text_bytes = self.text_bytes.saturating_add(text_bytes);
+        self.count(text_bytes);
         self.full()
     }
 

@@ -21,35 +21,49 @@ pub(crate) struct FoundFile {
     pub name: String,
 }
 
+/// Whether what cannot be listed fails all of it, or is left out.
+type Fails<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
+
 /// Lists the files of a dataset, sorted by name, each once.
 pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root: &Path) -> Result<Vec<FoundFile>, Error> {
+    find_but(connection, name, dataset, root, &mut Err::<(), Error>)
+}
+
+/// The same; `fails` hears of what cannot be listed, or matches nothing, and decides.
+pub(crate) fn find_but(
+    connection: &Connection,
+    name: &str,
+    dataset: &Dataset,
+    root: &Path,
+    fails: Fails<'_>,
+) -> Result<Vec<FoundFile>, Error> {
     let base = root.join(&connection.path);
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     if dataset.files.is_empty() {
-        collect(&base, &base, connection.source_type, &mut found)?;
+        collect(&base, &base, connection.source_type, &mut found, fails)?;
         if found.is_empty() {
-            return Err(no_files(name, "a file", &base));
+            fails(no_files(name, "a file", &base))?;
         }
     }
     for pattern in &dataset.files {
         let mut hits = BTreeMap::new();
         let plain = base.join(pattern);
         if plain.exists() {
-            collect(&base, &plain, connection.source_type, &mut hits)?;
-        } else {
-            let matcher =
-                GlobBuilder::new(pattern).literal_separator(true).build().map_err(|_| no_files(name, pattern, &base))?.compile_matcher();
+            collect(&base, &plain, connection.source_type, &mut hits, fails)?;
+        } else if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() {
+            let matcher = glob.compile_matcher();
             let start = base.join(literal_prefix(pattern));
             if start.is_dir() {
-                walk(&base, &start, &mut BTreeSet::new(), &mut |file, path| {
+                let mut take = |file: String, path: PathBuf| {
                     if matcher.is_match(&file) {
                         hits.insert(file, path);
                     }
-                })?;
+                };
+                walk_but(&base, &start, &mut BTreeSet::new(), &mut take, fails)?;
             }
         }
         if hits.is_empty() {
-            return Err(no_files(name, pattern, &base));
+            fails(no_files(name, pattern, &base))?;
         }
         found.extend(hits);
     }
@@ -60,7 +74,13 @@ pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root:
     let mut seen = BTreeSet::new();
     let mut files = Vec::with_capacity(found.len());
     for (name, path) in found {
-        let real = fs::canonicalize(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
+        let real = match fs::canonicalize(&path) {
+            Ok(real) => real,
+            Err(source) => {
+                fails(Error::Open { path, source })?;
+                continue;
+            }
+        };
         if seen.insert(real) {
             files.push(FoundFile { path, name });
         }
@@ -91,13 +111,20 @@ fn literal_prefix(pattern: &str) -> PathBuf {
 }
 
 /// A file as it is, or the files of a directory that have the type's extension.
-fn collect(base: &Path, path: &Path, source_type: SourceType, found: &mut BTreeMap<String, PathBuf>) -> Result<(), Error> {
+fn collect(
+    base: &Path,
+    path: &Path,
+    source_type: SourceType,
+    found: &mut BTreeMap<String, PathBuf>,
+    fails: Fails<'_>,
+) -> Result<(), Error> {
     if path.is_dir() {
-        return walk(base, path, &mut BTreeSet::new(), &mut |name, path| {
+        let mut take = |name: String, path: PathBuf| {
             if has_extension(&name, source_type) {
                 found.insert(name, path);
             }
-        });
+        };
+        return walk_but(base, path, &mut BTreeSet::new(), &mut take, fails);
     }
     if path.exists() {
         found.insert(relative(base, path), path.to_path_buf());
@@ -131,24 +158,47 @@ fn relative(base: &Path, path: &Path) -> String {
 
 /// Walks a directory. Names that begin with `.` or `_` are skipped, as writers of many files mark what is not data so.
 pub(crate) fn walk(base: &Path, dir: &Path, above: &mut BTreeSet<PathBuf>, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), Error> {
+    walk_but(base, dir, above, take, &mut Err::<(), Error>)
+}
+
+fn walk_but(
+    base: &Path,
+    dir: &Path,
+    above: &mut BTreeSet<PathBuf>,
+    take: &mut dyn FnMut(String, PathBuf),
+    fails: Fails<'_>,
+) -> Result<(), Error> {
     let list_error = |source| Error::List { path: dir.to_path_buf(), source };
-    let real = fs::canonicalize(dir).map_err(list_error)?;
+    let real = match fs::canonicalize(dir) {
+        Ok(real) => real,
+        Err(source) => return fails(list_error(source)),
+    };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(source) => return fails(list_error(source)),
+    };
     if !above.insert(real.clone()) {
-        return Err(Error::LinkLoop { path: base.to_path_buf(), link: dir.to_path_buf() });
+        return fails(Error::LinkLoop { path: base.to_path_buf(), link: dir.to_path_buf() });
     }
-    for entry in fs::read_dir(dir).map_err(list_error)? {
-        let entry = entry.map_err(list_error)?;
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(source) => {
+                fails(list_error(source))?;
+                break;
+            }
+        };
         let name = entry.file_name();
         if name.as_encoded_bytes().first().is_some_and(|byte| matches!(byte, b'.' | b'_')) {
             continue;
         }
         let path = entry.path();
         // Follows links: a dangling one is an error, not an absent file.
-        let metadata = fs::metadata(&path).map_err(|source| Error::Open { path: path.clone(), source })?;
-        if metadata.is_dir() {
-            walk(base, &path, above, take)?;
-        } else if metadata.is_file() {
-            take(relative(base, &path), path);
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => walk_but(base, &path, above, take, fails)?,
+            Ok(metadata) if metadata.is_file() => take(relative(base, &path), path),
+            Ok(_) => {}
+            Err(source) => fails(Error::Open { path, source })?,
         }
     }
     above.remove(&real);

@@ -111,6 +111,27 @@ impl FileList {
         Ok(Self { files: found.iter().map(KnownFile::look).collect::<Result<_, _>>()? })
     }
 
+    /// Finds the files of a dataset that can be looked at, and says what is left out: files that cannot, patterns that match nothing.
+    ///
+    /// # Errors
+    /// When the dataset is not declared, or too many files match.
+    pub fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>) -> Result<(Self, Vec<Error>), Error> {
+        let mut left_out = Vec::new();
+        let mut fails = |error: Error| -> Result<(), Error> {
+            left_out.push(error);
+            Ok(())
+        };
+        let found = files::find_but(connection, dataset, connection.dataset(dataset)?, options.root, &mut fails)?;
+        let mut files = Vec::with_capacity(found.len());
+        for found in &found {
+            match KnownFile::look(found) {
+                Ok(known) => files.push(known),
+                Err(error) => left_out.push(error),
+            }
+        }
+        Ok((Self { files }, left_out))
+    }
+
     /// What was seen of them.
     pub fn files(&self) -> impl ExactSizeIterator<Item = &FileSeen> {
         self.files.iter().map(|file| &file.seen)

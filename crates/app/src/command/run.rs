@@ -17,21 +17,21 @@ use crate::wiring::Loss;
 /// # Errors
 /// When any batch failed, or nothing could begin.
 pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, loss: Option<Loss>, output: Output) -> Outcome {
-    run_settled(installation, args, memory_mib, loss, output, None).await
+    let (run, reports) = batches(installation, args, memory_mib, loss, None).await?;
+    end(installation, run, reports, output).await
 }
 
-/// The same, of files only that stand still, where it is known which these are.
+/// The batches of a run, which is to be ended then; of files only that stand still, where it is known which these are.
 ///
 /// # Errors
-/// As [`run`].
-pub(super) async fn run_settled(
+/// When nothing could begin.
+pub(super) async fn batches(
     installation: &Installation,
     args: &RunArgs,
     memory_mib: u64,
     loss: Option<Loss>,
-    output: Output,
     settled: Option<&Settled>,
-) -> Outcome {
+) -> Outcome<(RunId, Vec<BatchReport>)> {
     let project = &installation.project;
     let contracts = project.contracts()?;
     // In the order in which they depend on each other.
@@ -87,7 +87,7 @@ pub(super) async fn run_settled(
         };
         reports.push(report);
     }
-    end(installation, run, reports, output).await
+    Ok((run, reports))
 }
 
 /// Ends a run: its report is printed first, whatever can be recorded then.

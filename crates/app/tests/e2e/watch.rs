@@ -98,6 +98,49 @@ fn the_exit_code_is_that_of_the_last_run() {
 }
 
 #[test]
+fn what_cannot_be_looked_at_is_told_and_the_rest_is_loaded() {
+    let project = Project::new();
+    project.people("");
+    let source = "type: csv\npath: data\ndatasets:\n  people: {file: [people*.csv, later*.csv], null: [NA]}\n";
+    project.write("sources/files.yaml", source);
+    std::os::unix::fs::symlink("nowhere", project.dir().join("data/people-gone.csv")).unwrap();
+    let mut watch = Watch::start(&project, &[]);
+    let mut wanted = vec!["people-gone.csv", "later*.csv"];
+    while !wanted.is_empty() {
+        let line = watch.told(|line| line.contains("files.people is looked at without"));
+        wanted.retain(|wanted| !line.contains(wanted));
+    }
+    project.write("data/people2.csv", people(0, 3));
+    watch.printed("3 read = 3 loaded");
+    // A source that is half saved ends nothing.
+    project.write("sources/files.yaml", "type: csv\npath: [\n");
+    watch.told(|line| line.contains("this look failed"));
+    project.write("data/later.csv", people(3, 5));
+    project.write("sources/files.yaml", source);
+    watch.printed("2 read = 2 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+    assert_eq!(project.rows("select count(*), count(distinct id) from people"), ["5,5"]);
+}
+
+#[test]
+fn another_contract_and_its_approval_are_tried_on_the_same_files() {
+    let project = Project::new();
+    project.people("1,One,200,s\n2,Two,200,s\n");
+    let files = ["contracts/people.odcs.yaml", "contracts/people.odcs.approval"];
+    let saved = || files.map(|file| std::fs::read(project.dir().join(file)).unwrap());
+    let narrow = saved();
+    project.admit_ages(250);
+    let wide = saved();
+    let put = |saved: &[Vec<u8>; 2]| files.iter().zip(saved).for_each(|(file, bytes)| project.write(file, bytes));
+    put(&narrow);
+    let mut watch = Watch::start(&project, &[]);
+    watch.told(|line| line.contains("this run failed"));
+    put(&wide);
+    watch.printed("2 read = 2 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+}
+
+#[test]
 fn what_cannot_be_watched_is_said() {
     let project = Project::new();
     project.people("");

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use polder_contract::Malformed;
-use polder_types::limit::{COLUMNS_MAX, RECORD_MAX_BYTES};
+use polder_types::limit::{COLUMNS_MAX, FIELD_MAX_BYTES, RECORD_MAX_BYTES};
 
 use super::fields::{Fields, push_token};
 use super::path::JsonPath;
 use crate::batch::BatchWriter;
 use crate::connection::Dataset;
-use crate::ndjson::scan::{Fault, Scanner, Token, TokenKind};
+use crate::ndjson::scan::{Fault, Scanner, Token, TokenKind, unescape};
 use crate::output::Stop;
 
 /// The column that an element is which is no object.
@@ -122,6 +122,10 @@ impl Exploded {
         if scanner.eat(b']') {
             return Ok(());
         }
+        let repeated = match self.repeated(outer, record) {
+            Ok(repeated) => repeated,
+            Err(reason) => return writer.end_malformed(reason),
+        };
         loop {
             scanner.space();
             // The list was checked to its end when it was found.
@@ -129,7 +133,10 @@ impl Exploded {
             let (from, to) = element.span();
             let bytes = text.get(from..to).unwrap_or_default();
             let at = Element { bytes, start: start + list.start + from, token: element.moved(from) };
-            match self.row(outer, writer, record, start, &at) {
+            let added = self.row(outer, writer, record, start, &at);
+            // Of a malformed row too: its cells go, and the bytes that were copied for them stay until the batch is sent.
+            writer.count(repeated.saturating_add(bytes.len()));
+            match added {
                 Ok(()) => writer.end_row(0)?,
                 Err(fault) => writer.end_malformed(malformed(fault))?,
             }
@@ -138,6 +145,28 @@ impl Exploded {
                 return Ok(());
             }
         }
+    }
+
+    /// How many bytes of the record are repeated beside each element. More than a field or a record may have is not repeated at all.
+    fn repeated(&self, outer: &Fields, record: &[u8]) -> Result<usize, Malformed> {
+        let mut sum = 0usize;
+        for origin in &self.columns {
+            let Origin::Parent(slot) = origin else { continue };
+            let Some(token) = outer.found().get(*slot).copied().flatten() else { continue };
+            let raw = record.get(token.start..token.end).unwrap_or_default();
+            let mut length = raw.len();
+            if length > FIELD_MAX_BYTES && token.kind == TokenKind::Escaped {
+                // An escape is longer than what it stands for.
+                let mut text = Vec::new();
+                unescape(raw, &mut text).map_err(malformed)?;
+                length = text.len();
+            }
+            sum = sum.saturating_add(length);
+            if length > FIELD_MAX_BYTES || sum > RECORD_MAX_BYTES {
+                return Err(Malformed::TooLong);
+            }
+        }
+        Ok(sum)
     }
 
     fn row(

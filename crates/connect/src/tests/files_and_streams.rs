@@ -24,6 +24,29 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_look_leaves_out_what_cannot_be_looked_at_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("sub")).unwrap();
+    for name in ["a.csv", "c.csv", "sub/d.csv"] {
+        fs::write(dir.path().join(name), "a\n1\n").unwrap();
+    }
+    symlink("nowhere", dir.path().join("b.csv")).unwrap();
+    symlink(dir.path(), dir.path().join("sub/up")).unwrap();
+    let yaml = "type: csv\npath: .\ndatasets: {d: {file: ['**/*.csv', 'later*.csv']}, none: {file: none.csv}}\n";
+    let connection = Connection::parse(yaml, "sources/s.yaml").unwrap();
+    let options = ReadOptions::new(dir.path());
+    assert!(FileList::find(&connection, "d", options).is_err());
+    let (list, left_out) = FileList::look(&connection, "d", options).unwrap();
+    assert_eq!(list.files().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a.csv", "c.csv", "sub/d.csv"]);
+    assert!(left_out.iter().any(|error| matches!(error, Error::Open { path, .. } if path.ends_with("b.csv"))));
+    assert!(left_out.iter().any(|error| matches!(error, Error::LinkLoop { .. })));
+    assert!(left_out.iter().any(|error| matches!(error, Error::NoFiles { pattern, .. } if pattern == "later*.csv")));
+    let (list, left_out) = FileList::look(&connection, "none", options).unwrap();
+    assert_eq!((list.files().len(), left_out.len()), (0, 1));
+    assert!(FileList::look(&connection, "other", options).is_err());
+}
+
+#[test]
 fn files_come_sorted_and_each_once() {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in [

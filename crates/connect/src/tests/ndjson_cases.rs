@@ -1,10 +1,10 @@
 //! NDJSON: `serde_json` judges the scan; bad lines are malformed and counted.
 
-use polder_contract::CellKind;
+use polder_contract::{CellKind, Malformed};
 use proptest::prelude::*;
 
 use super::{Read, cases, read_bytes};
-use crate::Error;
+use crate::{Connection, Error, ReadOptions, WantedColumn, open};
 
 fn json(text: &[u8], columns: &[&str]) -> Result<Read, Error> {
     read_bytes("f.ndjson", text, "", columns)
@@ -92,6 +92,38 @@ fn a_line_that_is_too_long_is_malformed() {
         assert_eq!(texts(text.as_bytes(), &["a"]), [["1"], ["!malformed:too_long"], ["3"]]);
     }
     assert_eq!(texts(format!("{{\"a\":1}}\n{{\"a\":\"{long}\"}}").as_bytes(), &["a"]), [["1"], ["!malformed:too_long"]]);
+}
+
+/// Rows of the first record of a file whose records are exploded, batch by batch, and those of them that are malformed.
+fn exploded(parent: &str, element: &str, elements: usize) -> (Vec<usize>, Vec<Malformed>) {
+    let dir = tempfile::tempdir().unwrap();
+    let list = vec![element; elements].join(",");
+    std::fs::write(dir.path().join("f.ndjson"), format!("{{\"p\": \"\\n{parent}\", \"l\": [{list}]}}\n")).unwrap();
+    let yaml = "type: ndjson\npath: .\ndatasets: {d: {file: f.ndjson, explode: l, parent: {p: p}}}\n";
+    let connection = Connection::parse(yaml, "sources/s.yaml").unwrap();
+    let columns = ["p", "x"].map(WantedColumn::new);
+    let mut reader = open(&connection, "d", &columns, ReadOptions::new(dir.path())).unwrap();
+    let (mut rows, mut malformed) = (Vec::new(), Vec::new());
+    while let Some(batch) = reader.next().unwrap() {
+        rows.push(batch.rows);
+        malformed.extend(batch.malformed.iter().map(|(_, reason)| *reason));
+    }
+    (rows, malformed)
+}
+
+#[test]
+fn what_is_repeated_beside_each_element_fills_batches() {
+    let half = "y".repeat(1 << 19);
+    let (rows, malformed) = exploded(&half, "{}", 150);
+    assert!(rows.iter().sum::<usize>() == 150 && rows.iter().all(|rows| *rows <= 64), "rows of half a MiB in batches: {rows:?}");
+    assert!(malformed.is_empty());
+    // What the parent's cell holds before it is found malformed is copied for each element too.
+    let (rows, malformed) = exploded(&format!("{half}\\ud800"), "{}", 150);
+    assert!(rows.iter().sum::<usize>() == 150 && rows.iter().all(|rows| *rows <= 64), "rows of half a MiB in batches: {rows:?}");
+    assert_eq!(malformed, [Malformed::InvalidJson; 150]);
+    // What no column takes is not repeated; its length is that of the text, not of its escapes.
+    assert_eq!(exploded(&"y".repeat(1 << 20), "{}", 3), (vec![1], vec![Malformed::TooLong]));
+    assert_eq!(exploded(&"\\u0041".repeat(1 << 18), "{}", 3), (vec![3], Vec::new()));
 }
 
 fn value() -> impl Strategy<Value = serde_json::Value> {
