@@ -114,11 +114,11 @@ impl Dictionaries {
             Some(before) if dictionary.isDelta() => {
                 self.copied = self.copied.saturating_add(u64::try_from(before.get_array_memory_size()).unwrap_or(u64::MAX));
                 if self.copied > self.copied_max {
-                    let problem = format!("its dictionaries are added to so often that more than {} bytes would be copied", self.copied_max);
-                    return Err(wrong(path, problem));
+                    let most = self.copied_max;
+                    return Err(wrong(path, format!("its dictionaries are added to so often that more than {most} bytes would be copied")));
                 }
             }
-            // A file's dictionaries stand for all of its rows, so that the later one would change values that were written with the other.
+            // A file's dictionaries stand for all of its rows: the later one would change values that were written with the other.
             Some(_) if self.is_file => return Err(wrong(path, "it has two dictionaries for one column, which only a stream may have")),
             _ => {}
         }

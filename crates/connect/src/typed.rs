@@ -113,7 +113,7 @@ fn length(column: &ArrayRef) -> Option<Box<dyn Fn(usize) -> usize + '_>> {
         DataType::Utf8View => viewed(column.as_string_view().views()),
         DataType::BinaryView => viewed(column.as_binary_view().views()),
         DataType::Dictionary(_, _) => {
-            Box::new(move |row| lengths(&column.slice(row, 1)).and_then(|lengths| lengths.first().copied()).unwrap_or(0))
+            Box::new(move |row: usize| lengths(&column.slice(row, 1)).and_then(|lengths| lengths.first().copied()).unwrap_or(0))
         }
         _ => return None,
     })
@@ -125,12 +125,12 @@ where
     usize: TryFrom<T>,
 {
     let at = move |row: usize| offsets.get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
-    Box::new(move |row| at(row + 1).saturating_sub(at(row)))
+    Box::new(move |row: usize| at(row + 1).saturating_sub(at(row)))
 }
 
 /// From views, whose lowest 32 bits are the length.
 fn viewed(views: &[u128]) -> Box<dyn Fn(usize) -> usize + '_> {
-    Box::new(move |row| views.get(row).and_then(|view| usize::try_from(view & 0xffff_ffff).ok()).unwrap_or(0))
+    Box::new(move |row: usize| views.get(row).and_then(|view| usize::try_from(view & 0xffff_ffff).ok()).unwrap_or(0))
 }
 
 #[cfg(test)]
