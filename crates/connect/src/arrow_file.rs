@@ -3,16 +3,20 @@
 
 mod framing;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::buffer::Buffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{RecordBatchDecoder, read_dictionary};
-use arrow::ipc::{Endianness, MessageHeader};
+use arrow::ipc::{DictionaryBatch, Endianness, MessageHeader, MetadataVersion};
 
 use self::framing::Messages;
 use self::message::{batch, check, described, wrong};
@@ -25,6 +29,8 @@ use crate::typed::{self, TypedField};
 
 /// Most dictionaries, and values in all of them together that are held at once, in bytes.
 const DICTIONARY_MAX_BYTES: usize = 512 << 20;
+/// Most bytes of dictionaries that are copied because something is added to them.
+const COPIED_MAX_BYTES: u64 = 8 << 30;
 
 /// Reads one file to its end.
 pub(crate) fn decode(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, out: &Output) -> Result<(), Stop> {
@@ -47,7 +53,7 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
             return Err(Error::Nested { path: path.clone(), format: "Arrow", column: field.name().clone(), kind }.into());
         }
     }
-    let mut dictionaries: HashMap<i64, ArrayRef> = HashMap::new();
+    let mut dictionaries = Dictionaries::new(messages.is_file, COPIED_MAX_BYTES);
     let wanted_dictionaries = dictionary_ids(&schema, &header);
     let (mut promised, mut decoded) = (0u64, 0u64);
     while let Some(framed) = messages.next(path)? {
@@ -59,17 +65,12 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
         if let Some(dictionary) = message.header_as_dictionary_batch().filter(|_| message.header_type() == MessageHeader::DictionaryBatch) {
             if wanted_dictionaries.contains(&dictionary.id()) {
                 check(path, &described, &framed.body)?;
-                read_dictionary(&framed.body, dictionary, &schema, &mut dictionaries, &version)
-                    .map_err(|_| wrong(path, "a dictionary of it cannot be decoded"))?;
-                let held: usize = dictionaries.values().map(|values| values.get_array_memory_size()).sum();
-                if held > DICTIONARY_MAX_BYTES {
-                    return Err(wrong(path, "its dictionaries take more than 512 MiB").into());
-                }
+                dictionaries.read(path, &framed.body, dictionary, &schema, &version)?;
             }
             continue;
         }
         promised = promised.saturating_add(check(path, &described, &framed.body)?);
-        let rows = RecordBatchDecoder::try_new(&framed.body, described, Arc::clone(&schema), &dictionaries, &version)
+        let rows = RecordBatchDecoder::try_new(&framed.body, described, Arc::clone(&schema), &dictionaries.by_id, &version)
             .map(|decoder| decoder.with_projection(Some(&header.fields)))
             .and_then(RecordBatchDecoder::read_record_batch)
             // In its own words it might tell what a row holds.
@@ -83,6 +84,49 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
     let sha256 = file.hash.then(|| file.sha256(messages.file())).transpose()?;
     file.check(messages.file())?;
     out.send(Message::FileEnd { counted: Some(promised), sha256 })
+}
+
+/// The dictionaries of wanted columns, as far as they were read.
+struct Dictionaries {
+    by_id: HashMap<i64, ArrayRef>,
+    is_file: bool,
+    /// Bytes that were copied because something was added to them.
+    copied: u64,
+    copied_max: u64,
+}
+
+impl Dictionaries {
+    fn new(is_file: bool, copied_max: u64) -> Self {
+        Self { by_id: HashMap::new(), is_file, copied: 0, copied_max }
+    }
+
+    /// Takes in a dictionary, or what is added to one, whose message was checked.
+    fn read(
+        &mut self,
+        path: &Path,
+        body: &Buffer,
+        dictionary: DictionaryBatch<'_>,
+        schema: &Schema,
+        version: &MetadataVersion,
+    ) -> Result<(), Error> {
+        match self.by_id.get(&dictionary.id()) {
+            // All that was there before is copied each time, however little is added.
+            Some(before) if dictionary.isDelta() => {
+                self.copied = self.copied.saturating_add(u64::try_from(before.get_array_memory_size()).unwrap_or(u64::MAX));
+                if self.copied > self.copied_max {
+                    let most = self.copied_max;
+                    return Err(wrong(path, format!("its dictionaries are added to so often that more than {most} bytes would be copied")));
+                }
+            }
+            // A file's dictionaries stand for all of its rows: the later one would change values that were written with the other.
+            Some(_) if self.is_file => return Err(wrong(path, "it has two dictionaries for one column, which only a stream may have")),
+            _ => {}
+        }
+        read_dictionary(body, dictionary, schema, &mut self.by_id, version)
+            .map_err(|_| wrong(path, "a dictionary of it cannot be decoded"))?;
+        let held: usize = self.by_id.values().map(|values| values.get_array_memory_size()).sum();
+        if held > DICTIONARY_MAX_BYTES { Err(wrong(path, "its dictionaries take more than 512 MiB")) } else { Ok(()) }
+    }
 }
 
 /// The schema, which is the first message.

@@ -56,14 +56,14 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
             return Err(Error::Nested { path: path.clone(), format: "Avro", column: column.name.clone(), kind }.into());
         }
     }
-    let mut counted = 0u64;
+    let (mut counted, mut steps) = (0u64, walk::STEPS_FREE);
     loop {
         let mut group = Vec::new();
         let mut records = 0u64;
         while group.len() < GROUP_BYTES
             && let Some((count, block)) = container.block()?
         {
-            records += walk::records(&container.schema.root, &block, count).map_err(|problem| container.wrong(problem))?;
+            records += walk::records(&container.schema.root, &block, count, &mut steps).map_err(|problem| container.wrong(problem))?;
             if count > 0 {
                 write_block(count, &block, container.sync, &mut group);
             }

@@ -16,6 +16,8 @@ const MAGIC: &[u8; 6] = b"ARROW1";
 const HEAD_BYTES: u64 = 8;
 /// The footer's length and the magic.
 const TAIL_BYTES: u64 = 10;
+/// What lies between messages is read in pieces of this size.
+const PADDING_BUFFER_BYTES: usize = 64 << 10;
 
 /// A message: its description and its body.
 pub(super) struct Framed {
@@ -43,6 +45,8 @@ pub(super) struct Messages {
     /// Those that the footer lists, dictionaries first, last one first; none for a stream.
     listed: Option<Vec<Place>>,
     pub is_file: bool,
+    /// Where a file's footer begins, or a stream ends.
+    until: u64,
     size: u64,
     at: u64,
     schema_read: bool,
@@ -72,8 +76,8 @@ impl Messages {
                 advice: "deliver one, or correct `type` in the source",
             });
         }
-        let listed = if is_file { Some(footer(path, &mut file, size)?) } else { None };
-        Ok(Self { file, listed, is_file, size, at: if is_file { HEAD_BYTES } else { 0 }, schema_read: false })
+        let (listed, until) = if is_file { footer(path, &mut file, size).map(|(places, at)| (Some(places), at))? } else { (None, size) };
+        Ok(Self { file, listed, is_file, until, size, at: if is_file { HEAD_BYTES } else { 0 }, schema_read: false })
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -85,7 +89,9 @@ impl Messages {
         let Some(listed) = &mut self.listed else { return self.read_at(path, None) };
         // The schema comes first, and the footer does not list it.
         if !std::mem::replace(&mut self.schema_read, true) {
-            return self.read_at(path, None);
+            let schema = self.read_at(path, None)?;
+            self.nothing_unlisted(path)?;
+            return Ok(schema);
         }
         match listed.pop() {
             None => Ok(None),
@@ -96,14 +102,63 @@ impl Messages {
         }
     }
 
+    /// Between the schema and the footer is nothing but what the footer lists, padding and the end mark. A footer that has lost some of
+    /// its list would lose rows otherwise, and the count of what it lists would agree.
+    fn nothing_unlisted(&mut self, path: &Path) -> Result<(), Error> {
+        let mut places = self.listed.clone().unwrap_or_default();
+        places.sort_by_key(|place| place.start);
+        let mut at = self.at;
+        for place in places {
+            if place.start < at {
+                return Err(wrong(path, "its footer lists messages that overlap or lie outside the file"));
+            }
+            self.padding(path, at, place.start)?;
+            at = place.end();
+        }
+        self.padding(path, at, self.until)
+    }
+
+    /// Checks that no message stands from one place to another: one has other bytes than those of padding and of end marks.
+    fn padding(&mut self, path: &Path, from: u64, to: u64) -> Result<(), Error> {
+        let mut left = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(());
+        }
+        self.file.seek(SeekFrom::Start(from)).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+        let mut buffer = vec![0; left.min(PADDING_BUFFER_BYTES)];
+        while left > 0 {
+            let part = buffer.get_mut(..left.min(PADDING_BUFFER_BYTES)).unwrap_or_default();
+            if read_up_to(path, &mut self.file, part)? < part.len() {
+                return Err(wrong(path, "it ends in the middle of a message"));
+            }
+            if part.iter().any(|byte| !matches!(*byte, 0 | 0xff)) {
+                return Err(wrong(path, "it holds something that its footer does not list"));
+            }
+            left -= part.len();
+        }
+        Ok(())
+    }
+
     fn read_at(&mut self, path: &Path, place: Option<Place>) -> Result<Option<Framed>, Error> {
         let ends = || wrong(path, "it ends in the middle of a message");
         self.file.seek(SeekFrom::Start(self.at)).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
         let mut prefix = [0; 8];
         let have = read_up_to(path, &mut self.file, &mut prefix)?;
-        // A stream may end without its end mark.
-        if have == 0 && place.is_none() && !self.is_file {
-            return Ok(None);
+        if place.is_none() && !self.is_file {
+            match prefix.get(..have) {
+                // The format lets a stream end so; a file that was cut off between two messages looks the same.
+                Some([]) => {
+                    return Err(Error::Format {
+                        path: path.to_path_buf(),
+                        format: "Arrow",
+                        problem: "it ends without its end mark, so rows may be missing".to_owned(),
+                        advice: "deliver the whole file",
+                    });
+                }
+                // The end mark of old writers.
+                Some([0, 0, 0, 0]) => return Ok(None),
+                _ => {}
+            }
         }
         let (Some([0xff, 0xff, 0xff, 0xff]), Some(length)) = (prefix.first_chunk::<4>(), prefix.last_chunk::<4>()) else {
             return Err(wrong(path, "a message of it does not begin where it should"));
@@ -157,8 +212,8 @@ impl Messages {
     }
 }
 
-/// The places of dictionaries and batches, in the order in which they are popped.
-fn footer(path: &Path, file: &mut File, size: u64) -> Result<Vec<Place>, Error> {
+/// The places of dictionaries and batches, in the order in which they are popped, and where the footer begins.
+fn footer(path: &Path, file: &mut File, size: u64) -> Result<(Vec<Place>, u64), Error> {
     let read_error = |source| Error::Read { path: path.to_path_buf(), source };
     let cut = || wrong(path, "its footer is missing or damaged");
     let tail_at = size.checked_sub(TAIL_BYTES).filter(|at| *at >= HEAD_BYTES).ok_or_else(cut)?;
@@ -191,7 +246,7 @@ fn footer(path: &Path, file: &mut File, size: u64) -> Result<Vec<Place>, Error> 
         return Err(wrong(path, "its footer lists messages that overlap or lie outside the file"));
     }
     places.reverse();
-    Ok(places)
+    Ok((places, start))
 }
 
 fn read_up_to(path: &Path, file: &mut File, buffer: &mut [u8]) -> Result<usize, Error> {

@@ -22,7 +22,8 @@ pub(crate) enum Node {
     Array(Arc<Node>),
     Map(Arc<Node>),
     Union(Vec<Arc<Node>>),
-    Record(Vec<Arc<Node>>),
+    /// Its fields, and the least bytes that all of them take: lists ask for it at each of their blocks.
+    Record(Vec<Arc<Node>>, usize),
 }
 
 impl Node {
@@ -31,7 +32,7 @@ impl Node {
         match self {
             Self::Null => 0,
             Self::Fixed(size) => *size,
-            Self::Record(fields) => fields.iter().fold(0, |sum, field| sum.saturating_add(field.least())),
+            Self::Record(_, least) => *least,
             _ => 1,
         }
     }
@@ -191,15 +192,16 @@ impl Types {
         let inner_space = name.rsplit_once('.').map_or("", |(space, _)| space).to_owned();
         let fields = object.get("fields").and_then(Value::as_array).ok_or("a record of its schema has no fields")?;
         self.open.push(name);
-        let (mut nodes, mut size) = (Vec::with_capacity(fields.len().min(1024)), 1u64);
+        let (mut nodes, mut size, mut least) = (Vec::with_capacity(fields.len().min(1024)), 1u64, 0usize);
         for field in fields {
             let kind = field.get("type").ok_or("a field of its schema has no type")?;
             let (node, inner) = self.node(kind, &inner_space, depth + 1)?;
             size = size.saturating_add(inner);
+            least = least.saturating_add(node.least());
             nodes.push(node);
         }
         self.open.pop();
-        self.define(object, space, Node::Record(nodes), size)
+        self.define(object, space, Node::Record(nodes, least), size)
     }
 
     fn define(&mut self, object: &Map<String, Value>, space: &str, node: Node, size: u64) -> Result<(Arc<Node>, u64), Wrong> {

@@ -4,16 +4,24 @@ use polder_types::limit::{JSON_DEPTH_MAX, RECORD_MAX_BYTES};
 
 use super::schema::{Node, Wrong};
 
+/// Steps that a walk may take over and above those that bytes pay for.
+pub(crate) const STEPS_FREE: u64 = 1_000_000;
+/// Steps that each byte pays for. Values without bytes cost one as well, and the decoder takes them too.
+const STEPS_PER_BYTE: u64 = 64;
+
 /// Bytes that are walked over.
 struct Walk<'a> {
     bytes: &'a [u8],
+    /// Steps that are left.
+    steps: &'a mut u64,
 }
 
 const ENDS: Wrong = "a record of it ends behind its block";
 
-/// How many records a block holds. They must be as many as it says.
-pub(crate) fn records(root: &Node, block: &[u8], promised: u64) -> Result<u64, Wrong> {
-    let mut walk = Walk { bytes: block };
+/// How many records a block holds. They must be as many as it says. The steps are those of a whole file, `STEPS_FREE` at its beginning.
+pub(crate) fn records(root: &Node, block: &[u8], promised: u64, steps: &mut u64) -> Result<u64, Wrong> {
+    *steps = steps.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX).saturating_mul(STEPS_PER_BYTE));
+    let mut walk = Walk { bytes: block, steps };
     let mut found = 0u64;
     while !walk.bytes.is_empty() {
         if found == promised {
@@ -66,6 +74,7 @@ impl Walk<'_> {
         if depth > JSON_DEPTH_MAX {
             return Err("a record of it is nested too deeply");
         }
+        *self.steps = self.steps.checked_sub(1).ok_or("its records have more than 64 fields for each byte that they take")?;
         match node {
             Node::Null => Ok(()),
             Node::Boolean => self.skip(1),
@@ -79,7 +88,7 @@ impl Walk<'_> {
                 let branch = usize::try_from(self.long()?).ok().and_then(|branch| branches.get(branch));
                 self.value(branch.ok_or("a value in it is of a type that its union does not have")?, depth + 1)
             }
-            Node::Record(fields) => fields.iter().try_for_each(|field| self.value(field, depth + 1)),
+            Node::Record(fields, _) => fields.iter().try_for_each(|field| self.value(field, depth + 1)),
             Node::Array(items) => self.blocks(items, false, depth),
             Node::Map(values) => self.blocks(values, true, depth),
         }
@@ -92,10 +101,9 @@ impl Walk<'_> {
             if count == 0 {
                 return Ok(());
             }
-            if count < 0 {
-                // How many bytes they take; they are walked over all the same.
-                self.long()?;
-            }
+            // How many bytes they take, by which the decoder steps over them.
+            let promised = if count < 0 { Some(self.long()?) } else { None };
+            let before = self.bytes.len();
             let least = items.least() + usize::from(keys);
             let count = count.unsigned_abs();
             // Items without bytes could be any number.
@@ -108,6 +116,9 @@ impl Walk<'_> {
                 }
                 self.value(items, depth + 1)?;
             }
+            if promised.is_some_and(|promised| usize::try_from(promised).ok() != before.checked_sub(self.bytes.len())) {
+                return Err("the items of a list in it take another number of bytes than it says");
+            }
         }
     }
 }
@@ -116,6 +127,11 @@ impl Walk<'_> {
 mod tests {
     use super::super::schema::Schema;
     use super::*;
+
+    fn walked(root: &Node, block: &[u8], promised: u64) -> Result<u64, Wrong> {
+        let mut steps = STEPS_FREE;
+        records(root, block, promised, &mut steps)
+    }
 
     #[test]
     fn numbers_of_variable_length_are_read() {
@@ -141,13 +157,39 @@ mod tests {
         let root = Schema::parse(schema.as_bytes()).unwrap().root;
         let record = [2, 2, 4, b'h', b'i', 4, 1, 0, 0, 2, 2, b'k', 1, 0, 9, 9];
         let two = [record, record].concat();
-        assert_eq!((records(&root, &two, 2), records(&root, &[], 0)), (Ok(2), Ok(0)));
+        assert_eq!((walked(&root, &two, 2), walked(&root, &[], 0)), (Ok(2), Ok(0)));
         for promised in [0, 1, 3] {
-            assert!(records(&root, &two, promised).is_err());
+            assert!(walked(&root, &two, promised).is_err());
         }
         for cut in 1..record.len() {
-            assert!(records(&root, &record[..cut], 1).is_err(), "{cut}");
+            assert!(walked(&root, &record[..cut], 1).is_err(), "{cut}");
         }
+    }
+
+    #[test]
+    fn blocks_of_items_take_as_many_bytes_as_they_say() {
+        let schema = r#"{"type":"record","name":"r","fields":[{"name":"n","type":"long"},
+            {"name":"a","type":{"type":"array","items":"string"}},{"name":"m","type":{"type":"map","values":"int"}}]}"#;
+        let root = Schema::parse(schema.as_bytes()).unwrap().root;
+        // Two items of two bytes each; one entry of three.
+        let record = |items: u8, entries: u8| [2, 3, items, 2, b'x', 2, b'y', 0, 1, entries, 2, b'k', 2, 0];
+        assert_eq!(walked(&root, &record(8, 6), 1), Ok(1));
+        for (items, entries) in [(6, 6), (10, 6), (0, 6), (7, 6), (8, 4), (8, 8)] {
+            assert!(walked(&root, &record(items, entries), 1).unwrap_err().contains("another number of bytes"), "{items}, {entries}");
+        }
+    }
+
+    #[test]
+    fn fields_without_bytes_cost_steps() {
+        let fields: Vec<String> = (0..1000).map(|field| format!(r#"{{"name":"f{field}","type":"null"}}"#)).collect();
+        let schema = format!(r#"{{"type":"record","name":"r","fields":[{{"name":"b","type":"boolean"}},{}]}}"#, fields.join(","));
+        let root = Schema::parse(schema.as_bytes()).unwrap().root;
+        assert_eq!(walked(&root, &[1; 900], 900), Ok(900));
+        assert!(walked(&root, &[1; 10_000], 10_000).unwrap_err().contains("64 fields"));
+        // What one block has used up is gone for the next.
+        let mut steps = STEPS_FREE;
+        assert_eq!(records(&root, &[1; 900], 900, &mut steps), Ok(900));
+        assert!(records(&root, &[1; 900], 900, &mut steps).is_err());
     }
 
     #[test]
