@@ -17,6 +17,8 @@ const HEAD_BYTES: u64 = 8;
 /// The footer's length and the magic.
 const TAIL_BYTES: u64 = 10;
 /// What lies between messages is read in pieces of this size.
+/// Padding of a file's first bytes, at most, behind the first eight.
+const HEAD_MAX_BYTES: usize = 56;
 const PADDING_BUFFER_BYTES: usize = 64 << 10;
 
 /// A message: its description and its body.
@@ -76,8 +78,16 @@ impl Messages {
                 advice: "deliver one, or correct `type` in the source",
             });
         }
+        // Some writers pad the magic further than to 8 bytes.
+        let mut begin = 0;
+        if is_file {
+            let mut padding = [0; HEAD_MAX_BYTES];
+            let have = read_up_to(path, &mut file, &mut padding)?;
+            let zeros = padding.iter().take(have).take_while(|byte| **byte == 0).count();
+            begin = HEAD_BYTES + u64::try_from(zeros & !7).unwrap_or(0);
+        }
         let (listed, until) = if is_file { footer(path, &mut file, size).map(|(places, at)| (Some(places), at))? } else { (None, size) };
-        Ok(Self { file, listed, is_file, until, size, at: if is_file { HEAD_BYTES } else { 0 }, schema_read: false })
+        Ok(Self { file, listed, is_file, until, size, at: begin, schema_read: false })
     }
 
     pub(super) fn file(&mut self) -> &mut File {

@@ -41,6 +41,20 @@ fn file(count: usize) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn files_may_begin_with_more_padding() {
+    let batches = batches(3);
+    for alignment in [8, 16, 32, 64] {
+        let mut bytes = Vec::new();
+        let options = IpcWriteOptions::try_new(alignment, false, MetadataVersion::V5).unwrap().with_dictionary_handling(DictionaryHandling::Delta);
+        let mut writer = FileWriter::try_new_with_options(&mut bytes, &batches[0].schema(), options).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.finish().unwrap();
+        drop(writer);
+        assert_eq!(read(&bytes).unwrap().len(), 6, "{alignment}");
+    }
+}
+
 fn known(bytes: &[u8]) -> (tempfile::TempDir, KnownFile) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f.arrow");
