@@ -100,7 +100,7 @@ fn open(file: &KnownFile, dataset: &Dataset) -> Result<Stream, Error> {
             })?,
         },
     };
-    Ok(stream.decoded(file, encoding))
+    stream.decoded(file, encoding)
 }
 
 /// The encoding that an XML declaration names.

@@ -25,6 +25,28 @@ fn a_byte_order_mark_is_no_part_of_the_first_name() {
 }
 
 #[test]
+fn a_byte_order_mark_is_taken_off_before_anything_else() {
+    assert_eq!(texts(b"\xef\xbb\xbf# made by x\na,b\n1,2\n", "comment: \"#\"", &["a", "b"]), [["1", "2"]]);
+    assert_eq!(texts(b"\xef\xbb\xbf\"a\\\"b\",c\n1,2\n", r#"escape: "\\""#, &["a\"b", "c"]), [["1", "2"]]);
+    // Only the first one is a mark.
+    assert_eq!(texts(b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n", "", &["\u{feff}a", "b"]), [["1", "2"]]);
+    // The way past a mark is the same however many blocks the file has.
+    let text = format!("\u{feff}a,b\n{}", format!("1,{}\n", "x".repeat(1000)).repeat(9_000));
+    let rows = texts(text.as_bytes(), "", &["a", "b"]);
+    assert!(rows.len() == 9_000 && rows.iter().all(|row| row[0] == "1" && row[1].len() == 1000));
+}
+
+#[test]
+fn a_byte_order_mark_of_another_encoding_is_an_error() {
+    for keys in ["encoding: latin-1", "encoding: windows-1252", "encoding: utf-16le", "encoding: latin-1, comment: \"#\""] {
+        let error = csv(b"\xef\xbb\xbfname\nRen\xc3\xa9\n", keys, &["name"]).unwrap_err();
+        assert!(error.to_string().contains("its first bytes say that it is utf-8"), "{keys}: {error}");
+    }
+    let error = csv(b"\xff\xfea\0\n\0", "encoding: windows-1252", &["a"]).unwrap_err();
+    assert!(error.to_string().contains("its first bytes say that it is utf-16le"), "{error}");
+}
+
+#[test]
 fn ragged_rows_are_malformed_and_counted() {
     let rows = texts(b"a,b\n1\n1,2\n1,2,3\n,\n", "", &["a", "b"]);
     assert_eq!(rows, [vec!["!malformed:ragged"], vec!["1", "2"], vec!["!malformed:ragged"], vec!["", ""]]);
