@@ -59,6 +59,24 @@ fn text_after_a_closing_quote_makes_the_row_malformed() {
 }
 
 #[test]
+fn an_escape_behind_a_closing_quote_hides_no_end() {
+    let escape = r#"escape: "\\""#;
+    let bad = vec!["!malformed:bad_quote"];
+    assert_eq!(texts(b"a,b\n\"a\"\\,b\n1,2\n", escape, &["a", "b"]), [bad.clone(), vec!["1", "2"]]);
+    assert_eq!(texts(b"a,b\n1,\"a\"\\\nb,2\n", escape, &["a", "b"]), [bad, vec!["b", "2"]]);
+    assert_eq!(texts(b"a,b\r\n1,x\\,y\r\n", escape, &["a", "b"]), [["1", "x,y"]]);
+}
+
+#[test]
+fn an_escaped_line_end_in_a_record_that_is_too_long_is_part_of_it() {
+    for length in [17 << 20, 33 << 20] {
+        let text = format!("a,b\n1,{}\\\n3,4\\\n{}\n5,6\n", "x".repeat(length), "y,\\\n".repeat(9));
+        let rows = texts(text.as_bytes(), r#"escape: "\\""#, &["a", "b"]);
+        assert_eq!(rows, [vec!["!malformed:too_long"], vec!["5", "6"]]);
+    }
+}
+
+#[test]
 fn a_quote_that_never_closes_fails_the_file() {
     let error = csv(b"a,b\n1,2\n\"x,2\n3,4\n", "", &["a"]).unwrap_err();
     assert!(matches!(error, Error::UnclosedQuote { record: 2, .. }), "{error}");
