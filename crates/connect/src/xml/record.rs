@@ -18,6 +18,8 @@ const NAME_SHOWN_MAX_BYTES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     Absent,
+    /// An element that says that it holds no value.
+    Nil,
     /// Elements, where a text is wanted.
     Nested,
     Text(Vec<u8>),
@@ -146,8 +148,11 @@ impl Fields {
             && let Some(node) = open.node.and_then(|node| self.nodes.get(node))
         {
             for slot in &node.text {
-                if let Some(cell) = self.cells.get_mut(*slot) {
-                    *cell = Cell::Absent;
+                if let Some(cell) = self.cells.get_mut(*slot)
+                    && let Cell::Text(text) = &*cell
+                {
+                    // What holds a text all the same says two things: neither is taken for the other.
+                    *cell = if text.trim_ascii().is_empty() { Cell::Nil } else { Cell::Nested };
                 }
             }
         }
