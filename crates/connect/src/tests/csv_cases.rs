@@ -31,7 +31,8 @@ fn a_byte_order_mark_is_taken_off_before_anything_else() {
     // Only the first one is a mark.
     assert_eq!(texts(b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n", "", &["\u{feff}a", "b"]), [["1", "2"]]);
     // The way past a mark is the same however many blocks the file has.
-    let text = format!("\u{feff}a,b\n{}", format!("1,{}\n", "x".repeat(1000)).repeat(9_000));
+    let line = format!("1,{}\n", "x".repeat(1000));
+    let text = format!("\u{feff}a,b\n{}", line.repeat(9_000));
     let rows = texts(text.as_bytes(), "", &["a", "b"]);
     assert!(rows.len() == 9_000 && rows.iter().all(|row| row[0] == "1" && row[1].len() == 1000));
 }
