@@ -75,6 +75,7 @@ pub(crate) struct BlockReader {
     carry: Vec<u8>,
     counter: Box<dyn RecordCounter>,
     first: bool,
+    may_be_marked: bool,
     ended: bool,
     path: Arc<PathBuf>,
 }
@@ -102,7 +103,8 @@ impl Block {
 
 impl BlockReader {
     pub(crate) fn new(stream: Stream, pool: Pool, counter: Box<dyn RecordCounter>, path: Arc<PathBuf>) -> Self {
-        Self { stream, pool, carry: Vec::new(), counter, first: true, ended: false, path }
+        let may_be_marked = stream.may_be_marked();
+        Self { stream, pool, carry: Vec::new(), counter, first: true, may_be_marked, ended: false, path }
     }
 
     /// The next block: what was carried over, then new bytes. `None` after the last.
@@ -124,12 +126,14 @@ impl BlockReader {
         let mut fresh = room.get(..count).unwrap_or_default();
         let mut len = start + count;
         self.ended = count < BLOCK_BYTES;
-        if self.first {
-            self.first = false;
-            if matches!(fresh, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, _, 0, ..]) {
+        if std::mem::take(&mut self.first) {
+            let marked = self.may_be_marked && matches!(fresh, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+            if marked || matches!(fresh, [0, _, ..] | [_, 0, _, 0, ..]) {
                 return Err(Error::Utf16 { path: self.path.to_path_buf() });
             }
-            if let Some(rest) = fresh.strip_prefix(b"\xef\xbb\xbf") {
+            if self.may_be_marked
+                && let Some(rest) = fresh.strip_prefix(b"\xef\xbb\xbf")
+            {
                 fresh = rest;
                 self.counter.feed(fresh);
                 len -= 3;

@@ -44,9 +44,11 @@ pub(crate) fn decode(
 ) -> Result<(), Stop> {
     let dialect = Dialect { delimiter: dataset.delimiter, quote: dialect::quote(dataset) };
     let mut stream = Stream::open(file, dataset.compression)?;
-    if let Encoding::Other(_) = dataset.encoding {
-        stream = stream.decoded(file, dataset.encoding);
-    }
+    stream = match dataset.encoding {
+        Encoding::Other(_) => stream.decoded(file, dataset.encoding)?,
+        // Latin-1 can be split as it stands, and only its wanted cells are decoded.
+        Encoding::Utf8 | Encoding::Latin1 => stream.unmarked(file, dataset.encoding)?,
+    };
     if let Some(rewritten) = dialect::Dialect::new(dataset) {
         stream = stream.through(rewritten);
     }

@@ -63,9 +63,10 @@ fn open(file: &KnownFile, dataset: &Dataset, layout: &Layout, pool: &Pool) -> Re
         });
     }
     let mut stream = Stream::open(file, dataset.compression)?;
-    if layout.unit == Unit::Characters {
-        stream = stream.decoded(file, dataset.encoding);
-    }
+    stream = match layout.unit {
+        Unit::Characters => stream.decoded(file, dataset.encoding)?,
+        Unit::Bytes => stream.unmarked(file, dataset.encoding)?,
+    };
     if let Some(skipping) = dialect::Dialect::new(dataset).filter(|_| layout.record_length.is_none()) {
         stream = stream.through(skipping);
     }
@@ -188,10 +189,10 @@ impl Records<'_> {
     fn cell(&self, record: &[u8], cell: Range<usize>, start: usize, cells: &mut TextColumnBuilder) {
         let bytes = record.get(cell.clone()).unwrap_or_default();
         let foreign = self.layout.unit == Unit::Bytes && !bytes.is_ascii();
-        match Transcode::new(&self.path, self.encoding).filter(|_| foreign) {
+        match Transcode::new(self.encoding).filter(|_| foreign) {
             None => cells.push_span(start + cell.start, start + cell.end, CellKind::Text),
             Some(mut decoder) => cells.push_with(CellKind::Text, |out| {
-                // Neither fails but at a mark that no cell holds.
+                // Neither ever fails.
                 let _ = decoder.push(bytes, out).and_then(|()| decoder.finish(out));
             }),
         }

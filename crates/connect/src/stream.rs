@@ -5,7 +5,7 @@ use std::io;
 use crate::connection::{Compression, Encoding};
 use crate::error::Error;
 use crate::input::{Input, KnownFile};
-use crate::transcode::Transcode;
+use crate::transcode::{MARK_MAX_BYTES, Transcode, mark_len};
 
 /// How much is rewritten at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -28,12 +28,14 @@ pub(crate) struct Stream {
     ready: Vec<u8>,
     at: usize,
     ended: bool,
+    /// Whether a byte-order mark was looked for.
+    unmarked: bool,
 }
 
 impl Stream {
     pub(crate) fn open(file: &KnownFile, compression: Compression) -> Result<Self, Error> {
         let input = Input::open(file, compression)?;
-        Ok(Self { input, stages: Vec::new(), ahead: Vec::new(), ready: Vec::new(), at: 0, ended: false })
+        Ok(Self { input, stages: Vec::new(), ahead: Vec::new(), ready: Vec::new(), at: 0, ended: false, unmarked: false })
     }
 
     /// Puts a stage behind those that are there.
@@ -42,12 +44,26 @@ impl Stream {
         self
     }
 
-    /// Turns the text into UTF-8.
-    pub(crate) fn decoded(self, file: &KnownFile, encoding: Encoding) -> Self {
-        match Transcode::new(&file.path, encoding) {
-            Some(stage) => self.through(stage),
-            None => self,
-        }
+    /// Takes a byte-order mark off the text before any stage sees it; one of another encoding than the declared one is an error.
+    pub(crate) fn unmarked(mut self, file: &KnownFile, encoding: Encoding) -> Result<Self, Error> {
+        let mark = mark_len(&file.path, encoding, self.peek(MARK_MAX_BYTES)?)?;
+        self.ahead.drain(..mark);
+        self.unmarked = true;
+        Ok(self)
+    }
+
+    /// Whether what looks like a byte-order mark may be one.
+    pub(crate) fn may_be_marked(&self) -> bool {
+        !self.unmarked
+    }
+
+    /// Turns the text into UTF-8, its byte-order mark taken off.
+    pub(crate) fn decoded(self, file: &KnownFile, encoding: Encoding) -> Result<Self, Error> {
+        let unmarked = self.unmarked(file, encoding)?;
+        Ok(match Transcode::new(encoding) {
+            Some(stage) => unmarked.through(stage),
+            None => unmarked,
+        })
     }
 
     /// The first bytes as they lie in the file, before any stage; fewer only when there are no more.
@@ -63,8 +79,13 @@ impl Stream {
 
     /// Fills `buffer` as far as the stream goes; fewer bytes than asked mean the end, and the file was the same to its end.
     pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        if self.stages.is_empty() && self.ahead.is_empty() && self.at >= self.ready.len() {
-            return self.input.fill(buffer);
+        if self.stages.is_empty() {
+            let count = self.ahead.len().min(buffer.len());
+            for (to, from) in buffer.iter_mut().zip(self.ahead.drain(..count)) {
+                *to = from;
+            }
+            let rest = buffer.get_mut(count..).unwrap_or_default();
+            return Ok(count + self.input.fill(rest)?);
         }
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..)

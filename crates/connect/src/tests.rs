@@ -11,6 +11,7 @@ mod ndjson_cases;
 mod parquet_cases;
 mod proposal_cases;
 mod sink_cases;
+mod text_cases;
 
 use std::path::Path;
 

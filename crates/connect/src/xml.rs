@@ -100,7 +100,7 @@ fn open(file: &KnownFile, dataset: &Dataset) -> Result<Stream, Error> {
             })?,
         },
     };
-    Ok(stream.decoded(file, encoding))
+    stream.decoded(file, encoding)
 }
 
 /// The encoding that an XML declaration names.
@@ -253,7 +253,8 @@ impl<'a> Document<'a> {
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|_| self.wrong("an attribute in it is wrong", "correct it at the source"))?;
             let name = attribute.key.as_ref().as_bytes();
-            if path::local(name) == b"nil" && matches!(attribute.value.as_ref(), "true" | "1") {
+            // An attribute of that name under another prefix, or none, is a value like others.
+            if name == b"xsi:nil" && matches!(attribute.value.as_ref(), "true" | "1") {
                 fields.nil();
             }
             if !fields.wants_attribute(name) {
@@ -315,7 +316,7 @@ impl Cell {
     /// Adds it to a column; how many bytes it has.
     fn push(&self, column: &mut polder_contract::TextColumnBuilder) -> usize {
         match self {
-            Self::Absent => {
+            Self::Absent | Self::Nil => {
                 column.push_null();
                 0
             }

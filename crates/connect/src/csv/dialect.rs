@@ -25,6 +25,8 @@ enum Place {
     Quoted,
     /// After a quote in a quoted field.
     QuoteInQuotes,
+    /// After text behind a closing quote, where nothing but the field's end has a meaning.
+    Bad,
 }
 
 /// Rewrites a dialect into the plain one.
@@ -43,6 +45,10 @@ pub(crate) struct Dialect {
     /// A plain field that is being read, where it may turn out to need quotes.
     field: Vec<u8>,
     quotes_needed: bool,
+    /// Whether the field is longer than a record may be, and goes out in quotes as it comes.
+    long: bool,
+    /// Whether the field's last byte is a carriage return without an escape, which belongs to a line end behind it.
+    with_return: bool,
     /// A delimiter that may be the last one of its line, and a carriage return behind it.
     held: Option<bool>,
 }
@@ -63,6 +69,8 @@ impl Dialect {
             escaped: false,
             field: Vec::new(),
             quotes_needed: false,
+            long: false,
+            with_return: false,
             held: None,
         })
     }
@@ -99,7 +107,7 @@ impl Dialect {
     /// A byte outside quotes.
     fn outside(&mut self, byte: u8, out: &mut Vec<u8>) {
         if byte == self.delimiter || byte == b'\n' {
-            self.end_field(out);
+            self.end_field(byte == b'\n', out);
             self.place = if byte == b'\n' { Place::LineStart } else { Place::FieldStart };
             if byte == b'\n' {
                 self.line_end(out);
@@ -117,23 +125,27 @@ impl Dialect {
             return;
         }
         self.release(out);
-        if self.escape == Some(byte) {
+        let quote = self.quote == Some(byte);
+        let behind = matches!(self.place, Place::QuoteInQuotes | Place::Bad);
+        // Behind a closing quote an escape would hide a field's or a line's end: the field is wrong there, and ends where it ends.
+        if self.escape == Some(byte) && !behind {
             self.escaped = true;
             return;
         }
-        let quote = self.quote == Some(byte);
         match self.place {
             Place::LineStart | Place::FieldStart if quote => {
                 self.place = Place::Quoted;
                 out.push(byte);
             }
             Place::QuoteInQuotes => {
-                self.place = if quote { Place::Quoted } else { Place::Plain };
+                self.place = if quote { Place::Quoted } else { Place::Bad };
                 out.push(byte);
             }
+            Place::Bad => out.push(byte),
             _ => {
                 self.place = Place::Plain;
                 self.keep(byte, out);
+                self.with_return = byte == b'\r';
             }
         }
     }
@@ -162,29 +174,51 @@ impl Dialect {
 
     /// A byte of a plain field.
     fn keep(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if self.escape.is_none() || self.field.len() > RECORD_MAX_BYTES {
-            // What is too long is refused whatever its escapes mean.
-            out.append(&mut self.field);
+        self.with_return = false;
+        if self.escape.is_none() {
             out.push(byte);
-        } else {
-            self.field.push(byte);
+            return;
+        }
+        self.field.push(byte);
+        if self.long {
+            self.quoted(out);
+        } else if self.field.len() > RECORD_MAX_BYTES {
+            // Its record is refused, whatever it says; but the escapes in it must not end it.
+            self.long = true;
+            out.push(self.out_quote);
+            self.quoted(out);
         }
     }
 
-    fn end_field(&mut self, out: &mut Vec<u8>) {
-        let needed = std::mem::take(&mut self.quotes_needed) || (self.quote.is_none() && self.field.first() == Some(&self.out_quote));
-        if !needed {
-            out.append(&mut self.field);
-            return;
-        }
-        out.push(self.out_quote);
+    /// What the field holds so far, as it stands in quotes.
+    fn quoted(&mut self, out: &mut Vec<u8>) {
         for byte in self.field.drain(..) {
             if byte == self.out_quote {
                 out.push(byte);
             }
             out.push(byte);
         }
-        out.push(self.out_quote);
+    }
+
+    fn end_field(&mut self, line: bool, out: &mut Vec<u8>) {
+        let with_return = std::mem::take(&mut self.with_return) && line;
+        let long = std::mem::take(&mut self.long);
+        let needed = std::mem::take(&mut self.quotes_needed) || (self.quote.is_none() && self.field.first() == Some(&self.out_quote));
+        if long {
+            out.push(self.out_quote);
+        } else if needed {
+            if with_return {
+                self.field.pop();
+            }
+            out.push(self.out_quote);
+            self.quoted(out);
+            out.push(self.out_quote);
+            if with_return {
+                out.push(b'\r');
+            }
+        } else {
+            out.append(&mut self.field);
+        }
     }
 
     /// What was held back is no end of a line.
@@ -217,7 +251,7 @@ impl Stage for Dialect {
         {
             if self.place == Place::Quoted { out.push(escape) } else { self.keep(escape, out) }
         }
-        self.end_field(out);
+        self.end_field(true, out);
         // A delimiter at the end of the file ends its last line too.
         self.held = None;
         Ok(())
@@ -250,6 +284,9 @@ mod tests {
             (escape, "a,\"b\\\"c\\\\d\\e\"\n", "a,\"b\"\"c\\d\\e\"\n"),
             (escape, "a\\,b,c\\\nd,\\N,e\\\\\n", "\"a,b\",\"c\nd\",\\N,\"e\\\"\n"),
             (escape, "\"a\"\"b\",x\\\"y\n\\", "\"a\"\"b\",\"x\"\"y\"\n\\"),
+            (escape, "\"a\"\\,b,c\n\"a\"\\\nb,2,3\n", "\"a\"\\,b,c\n\"a\"\\\nb,2,3\n"),
+            (escape, "\"a\"x\\,\\\"b\"\n\"a\"\\\"\\,b\n", "\"a\"x\\,\"\"\"b\"\"\"\n\"a\"\\\"\\,b\n"),
+            (escape, "a,b\\,c\r\nd,e\\,f\\\r\ng\\,\r,h\\,\r", "a,\"b,c\"\r\nd,\"e,f\r\"\n\"g,\r\",\"h,\"\r"),
             (r#"escape: "\\", quote: "", delimiter: "\t""#, "a\\\tb\t\"c\n\u{1}d\n", "\u{1}a\tb\u{1}\t\"c\n\u{1}\u{1}\u{1}d\u{1}\n"),
         ] {
             for step in [1, 2, 3, 1000] {

@@ -25,6 +25,29 @@ fn a_byte_order_mark_is_no_part_of_the_first_name() {
 }
 
 #[test]
+fn a_byte_order_mark_is_taken_off_before_anything_else() {
+    assert_eq!(texts(b"\xef\xbb\xbf# made by x\na,b\n1,2\n", "comment: \"#\"", &["a", "b"]), [["1", "2"]]);
+    assert_eq!(texts(b"\xef\xbb\xbf\"a\\\"b\",c\n1,2\n", r#"escape: "\\""#, &["a\"b", "c"]), [["1", "2"]]);
+    // Only the first one is a mark.
+    assert_eq!(texts(b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n", "", &["\u{feff}a", "b"]), [["1", "2"]]);
+    // The way past a mark is the same however many blocks the file has.
+    let line = format!("1,{}\n", "x".repeat(1000));
+    let text = format!("\u{feff}a,b\n{}", line.repeat(9_000));
+    let rows = texts(text.as_bytes(), "", &["a", "b"]);
+    assert!(rows.len() == 9_000 && rows.iter().all(|row| row[0] == "1" && row[1].len() == 1000));
+}
+
+#[test]
+fn a_byte_order_mark_of_another_encoding_is_an_error() {
+    for keys in ["encoding: latin-1", "encoding: windows-1252", "encoding: utf-16le", "encoding: latin-1, comment: \"#\""] {
+        let error = csv(b"\xef\xbb\xbfname\nRen\xc3\xa9\n", keys, &["name"]).unwrap_err();
+        assert!(error.to_string().contains("its first bytes say that it is utf-8"), "{keys}: {error}");
+    }
+    let error = csv(b"\xff\xfea\0\n\0", "encoding: windows-1252", &["a"]).unwrap_err();
+    assert!(error.to_string().contains("its first bytes say that it is utf-16le"), "{error}");
+}
+
+#[test]
 fn ragged_rows_are_malformed_and_counted() {
     let rows = texts(b"a,b\n1\n1,2\n1,2,3\n,\n", "", &["a", "b"]);
     assert_eq!(rows, [vec!["!malformed:ragged"], vec!["1", "2"], vec!["!malformed:ragged"], vec!["", ""]]);
@@ -34,6 +57,24 @@ fn ragged_rows_are_malformed_and_counted() {
 fn text_after_a_closing_quote_makes_the_row_malformed() {
     let rows = texts(b"a,b\n\"x\"y,2\n\"\"\"x\"\"\",2\nx\"y\",2\n", "", &["a", "b"]);
     assert_eq!(rows, [vec!["!malformed:bad_quote"], vec!["\"x\"", "2"], vec!["x\"y\"", "2"]]);
+}
+
+#[test]
+fn an_escape_behind_a_closing_quote_hides_no_end() {
+    let escape = r#"escape: "\\""#;
+    let bad = vec!["!malformed:bad_quote"];
+    assert_eq!(texts(b"a,b\n\"a\"\\,b\n1,2\n", escape, &["a", "b"]), [bad.clone(), vec!["1", "2"]]);
+    assert_eq!(texts(b"a,b\n1,\"a\"\\\nb,2\n", escape, &["a", "b"]), [bad, vec!["b", "2"]]);
+    assert_eq!(texts(b"a,b\r\n1,x\\,y\r\n", escape, &["a", "b"]), [["1", "x,y"]]);
+}
+
+#[test]
+fn an_escaped_line_end_in_a_record_that_is_too_long_is_part_of_it() {
+    for length in [17 << 20, 33 << 20] {
+        let text = format!("a,b\n1,{}\\\n3,4\\\n{}\n5,6\n", "x".repeat(length), "y,\\\n".repeat(9));
+        let rows = texts(text.as_bytes(), r#"escape: "\\""#, &["a", "b"]);
+        assert_eq!(rows, [vec!["!malformed:too_long"], vec!["5", "6"]]);
+    }
 }
 
 #[test]

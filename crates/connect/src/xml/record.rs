@@ -1,5 +1,6 @@
 //! The values of one XML record that are wanted.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,6 +19,8 @@ const NAME_SHOWN_MAX_BYTES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     Absent,
+    /// An element that says that it holds no value.
+    Nil,
     /// Elements, where a text is wanted.
     Nested,
     Text(Vec<u8>),
@@ -36,8 +39,8 @@ struct Node {
 struct Open {
     /// None when nothing below it is wanted.
     node: Option<usize>,
-    /// Its path in the record.
-    path: String,
+    /// How long the path of the element around it is.
+    around: usize,
     nil: bool,
     children: bool,
 }
@@ -48,6 +51,8 @@ pub(crate) struct Fields {
     cells: Vec<Cell>,
     seen: Vec<bool>,
     open: Vec<Open>,
+    /// Of the open element, in the record.
+    path: String,
     bytes: usize,
     fault: Option<Malformed>,
     /// Names of all values that were met, where all are wanted.
@@ -77,13 +82,15 @@ impl Fields {
 
     fn over(nodes: Vec<Node>, width: usize, all: Option<Vec<String>>) -> Self {
         let (cells, seen) = (vec![Cell::Absent; width], vec![false; width]);
-        Self { nodes, cells, seen, open: Vec::new(), bytes: 0, fault: None, all, left_out: BTreeSet::new() }
+        let (open, path) = (Vec::new(), String::new());
+        Self { nodes, cells, seen, open, path, bytes: 0, fault: None, all, left_out: BTreeSet::new() }
     }
 
     pub(crate) fn begin(&mut self) {
         self.cells.fill(Cell::Absent);
         (self.bytes, self.fault) = (0, None);
         self.open.clear();
+        self.path.clear();
         self.open.push(Open { node: Some(0), ..Open::default() });
         self.expect_text(0);
     }
@@ -92,7 +99,7 @@ impl Fields {
     pub(crate) fn enter(&mut self, name: &[u8]) {
         let Some(above) = self.open.last_mut() else { return };
         above.children = true;
-        let (parent, path) = (above.node, above.path.clone());
+        let parent = above.node;
         if let Some(parent) = parent.and_then(|node| self.nodes.get(node)) {
             // A text in which an element stands is none.
             for slot in &parent.text {
@@ -103,11 +110,11 @@ impl Fields {
         }
         let node = parent.and_then(|node| self.nodes.get(node)).and_then(|node| node.children.iter().find(|(step, _)| step.fits(name)));
         let node = node.map(|(_, node)| *node);
+        let around = self.descend("", name);
         if node.is_none() && parent.is_some() {
-            self.leave_out(&path, name, "");
+            self.leave_out();
         }
-        let path = joined(&path, &shown(name));
-        self.open.push(Open { node, path, ..Open::default() });
+        self.open.push(Open { node, around, ..Open::default() });
         if let Some(node) = node {
             self.expect_text(node);
         }
@@ -132,10 +139,21 @@ impl Fields {
         }
     }
 
-    fn leave_out(&mut self, path: &str, name: &[u8], mark: &str) {
-        if self.left_out.len() < COLUMNS_MAX && self.all.is_none() {
-            let name = format!("{mark}{}", shown(name));
-            self.left_out.insert(joined(path, &name));
+    /// Adds a name to the path; how long the path was.
+    fn descend(&mut self, mark: &str, name: &[u8]) -> usize {
+        let around = self.path.len();
+        if around > 0 {
+            self.path.push('/');
+        }
+        self.path.push_str(mark);
+        self.path.push_str(&shown(name));
+        around
+    }
+
+    /// Nobody wants what stands at the path.
+    fn leave_out(&mut self) {
+        if self.left_out.len() < COLUMNS_MAX && self.all.is_none() && !self.left_out.contains(&self.path) {
+            self.left_out.insert(self.path.clone());
         }
     }
 
@@ -146,23 +164,28 @@ impl Fields {
             && let Some(node) = open.node.and_then(|node| self.nodes.get(node))
         {
             for slot in &node.text {
-                if let Some(cell) = self.cells.get_mut(*slot) {
-                    *cell = Cell::Absent;
+                if let Some(cell) = self.cells.get_mut(*slot)
+                    && let Cell::Text(text) = &*cell
+                {
+                    // What holds a text all the same says two things: neither is taken for the other.
+                    *cell = if text.trim_ascii().is_empty() { Cell::Nil } else { Cell::Nested };
                 }
             }
         }
         if !open.children {
-            self.name(open.path);
+            self.name();
         }
+        self.path.truncate(open.around);
     }
 
-    fn name(&mut self, name: String) {
+    /// A value stands at the path.
+    fn name(&mut self) {
         if let Some(all) = &mut self.all
             && all.len() < COLUMNS_MAX
-            && !name.is_empty()
-            && !all.contains(&name)
+            && !self.path.is_empty()
+            && !all.contains(&self.path)
         {
-            all.push(name);
+            all.push(self.path.clone());
         }
     }
 
@@ -174,20 +197,23 @@ impl Fields {
     }
 
     pub(crate) fn wants_attribute(&mut self, name: &[u8]) -> bool {
-        let Some(open) = self.open.last() else { return false };
-        let (node, path) = (open.node, open.path.clone());
+        let Some(node) = self.open.last().map(|open| open.node) else { return false };
         // Declarations and hints of the format are no values.
         let is_value = !name.starts_with(b"xmlns") && !name.starts_with(b"xsi:");
         if self.all.is_some() {
             if is_value {
-                self.name(joined(&path, &format!("@{}", shown(name))));
+                let around = self.descend("@", name);
+                self.name();
+                self.path.truncate(around);
             }
             return false;
         }
         let node = node.and_then(|node| self.nodes.get(node));
         let wanted = node.is_some_and(|node| node.attributes.iter().any(|(step, _)| step.fits(name)));
         if !wanted && is_value && node.is_some() {
-            self.leave_out(&path, name, "@");
+            let around = self.descend("@", name);
+            self.leave_out();
+            self.path.truncate(around);
         }
         wanted
     }
@@ -245,12 +271,8 @@ impl Fields {
 }
 
 /// A name for reports and paths.
-fn shown(name: &[u8]) -> String {
-    String::from_utf8_lossy(name.get(..NAME_SHOWN_MAX_BYTES).unwrap_or(name)).into_owned()
-}
-
-fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
+fn shown(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name.get(..NAME_SHOWN_MAX_BYTES).unwrap_or(name))
 }
 
 /// Hangs a wanted path into the tree of elements.
@@ -274,5 +296,43 @@ fn place(nodes: &mut Vec<Node>, slot: usize, path: ColumnPath) {
             Some(name) => node.attributes.push((name, slot)),
             None => node.text.push(slot),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record with `@k`, `a/@z`, twice `a/b` with an attribute and `a/q` with an element in it.
+    fn pass(fields: &mut Fields) {
+        fields.begin();
+        fields.wants_attribute(b"k");
+        fields.enter(b"a");
+        fields.wants_attribute(b"z");
+        for _ in 0..2 {
+            fields.enter(b"b");
+            fields.wants_attribute(b"xmlns:x");
+            fields.leave();
+        }
+        fields.enter(b"q");
+        fields.enter(b"r");
+        fields.wants_attribute(b"s");
+        fields.leave();
+        fields.leave();
+        fields.leave();
+        fields.enter(b"v");
+        fields.leave();
+    }
+
+    #[test]
+    fn what_nobody_wants_is_told_by_its_path_and_once() {
+        let mut fields = Fields::new(Path::new("f"), &["v".to_owned(), "a/b".to_owned()]).unwrap();
+        pass(&mut fields);
+        pass(&mut fields);
+        assert_eq!(fields.left_out(), ["@k", "a/@z", "a/q"]);
+        let mut fields = Fields::all();
+        pass(&mut fields);
+        pass(&mut fields);
+        assert_eq!(fields.names(), ["@k", "a/@z", "a/b", "a/q/r/@s", "a/q/r", "v"]);
     }
 }
