@@ -46,7 +46,8 @@ fn files_may_begin_with_more_padding() {
     let batches = batches(3);
     for alignment in [8, 16, 32, 64] {
         let mut bytes = Vec::new();
-        let options = IpcWriteOptions::try_new(alignment, false, MetadataVersion::V5).unwrap().with_dictionary_handling(DictionaryHandling::Delta);
+        let options =
+            IpcWriteOptions::try_new(alignment, false, MetadataVersion::V5).unwrap().with_dictionary_handling(DictionaryHandling::Delta);
         let mut writer = FileWriter::try_new_with_options(&mut bytes, &batches[0].schema(), options).unwrap();
         batches.iter().for_each(|batch| writer.write(batch).unwrap());
         writer.finish().unwrap();
