@@ -13,6 +13,31 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// Whether there is a value, without a copy of it.
+    pub(super) fn fills_ref(value: &DataRef<'_>) -> bool {
+        match value {
+            DataRef::Empty => false,
+            DataRef::String(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn fills(value: &Data) -> bool {
+        match value {
+            Data::Empty => false,
+            Data::String(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// How many bytes are held on the heap for it.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Error(_) | Self::Moment(_) => 0,
+        }
+    }
+
     /// None for an empty cell, or one whose own text is empty: such a cell fills no row.
     pub(super) fn of_ref(value: &DataRef<'_>) -> Option<Self> {
         Some(match value {

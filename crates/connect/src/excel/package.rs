@@ -21,6 +21,9 @@ const PARTS_MAX: usize = 10_000;
 const HELD_MAX_BYTES: u64 = 64 << 20;
 /// Most shared strings, and most cells of a sheet that is held whole.
 pub(super) const HELD_MAX: u64 = 1 << 21;
+/// What the texts of all sheets take that are held whole, each as often as it stands there.
+pub(super) const TEXT_MAX_BYTES: u64 = 256 << 20;
+pub(super) const TOO_MUCH_TEXT: &str = "its sheets hold more than 256 MiB of text, repetitions counted";
 /// What the parts that say where sheets are may take together.
 const KEPT_MAX_BYTES: usize = 16 << 20;
 /// Largest part of all.
