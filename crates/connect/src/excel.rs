@@ -289,7 +289,8 @@ impl<'a> Rows<'a> {
         }
         if self.header.is_none() {
             if too_long && self.dataset.header {
-                return Err(wrong(self.path, "the row of its header is longer than 16 MiB", "set `skip_rows` or `range` in the source").into());
+                let problem = "the row of its header is longer than 16 MiB";
+                return Err(wrong(self.path, problem, "set `skip_rows` or `range` in the source").into());
             }
             self.take_header(&cells)?;
             if self.dataset.header {
