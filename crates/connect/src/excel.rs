@@ -356,3 +356,44 @@ impl<'a> Rows<'a> {
         self.writer.end_row(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connection;
+
+    #[test]
+    fn only_wanted_cells_are_copied_and_no_more_of_them_than_a_record_holds() {
+        let connection = Connection::parse("type: excel\npath: p\ndatasets: {d: {}}\n", "sources/s.yaml").unwrap();
+        let dataset = connection.dataset("d").unwrap();
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let out = Output { sender };
+        let mut place = Place { file: "a.xlsx".into(), record: 1, ordinal: 0 };
+        let wanted = ["d".to_owned(), "b".to_owned(), "c".to_owned()];
+        let mut rows = Rows::new(Path::new("a.xlsx"), dataset, Some(&wanted), &[], BatchWriter::new(0, &mut place, &out));
+        let long = "x".repeat(RECORD_MAX_BYTES / 2 + 1);
+        let long = long.as_str();
+        // How many cells of each row are copied: of the third, none behind the one with which it is too long.
+        let table = [(["a", "b", "c", "d"], 4), ([long, "1", "2", "3"], 3), ([long, long, long, long], 2)];
+        for (row, (texts, copies)) in (0u32..).zip(table) {
+            let mut copied = 0;
+            for (column, text) in (0u32..).zip(texts) {
+                let value = || {
+                    copied += 1;
+                    Some(Value::Text(text.to_owned()))
+                };
+                assert!(rows.take((row, column), true, value).is_ok());
+            }
+            assert_eq!(copied, copies, "row {row}");
+        }
+        assert!(rows.cells.iter().all(|(_, value)| value.held() == 0));
+        // A row that fills only a column that nobody wants is a row nonetheless.
+        assert!(rows.take((3, 0), true, || panic!("it is not wanted")).is_ok());
+        assert!(matches!(rows.finish(), Ok(1)));
+        let batches = receiver.try_iter().filter_map(|message| match message {
+            Message::Batch(batch) => Some((batch.rows, batch.malformed)),
+            _ => None,
+        });
+        assert_eq!(batches.collect::<Vec<_>>(), [(3, vec![(1, Malformed::TooLong)])]);
+    }
+}
