@@ -294,15 +294,14 @@ struct SharedStrings<'a> {
 }
 
 impl<'a> SharedStrings<'a> {
-    /// How many bytes each string takes. Where the table is damaged it ends, as it does for the decoder.
+    /// How many bytes each string takes. A damaged table is one for the decoder too.
     fn lengths(table: Vec<&'a [u8]>) -> Result<Vec<u32>, Wrong> {
         let mut more = table.into_iter();
         let data = more.next().and_then(|data| data.get(8..)).unwrap_or_default();
         let (mut strings, mut lengths) = (Self { data, more }, Vec::new());
         let most = usize::try_from(HELD_MAX).unwrap_or(usize::MAX);
         while !strings.data.is_empty() || strings.turn() {
-            let Some(bytes) = strings.string() else { break };
-            lengths.push(bytes);
+            lengths.push(strings.string().ok_or("its table of shared strings is damaged")?);
             if lengths.len() > most {
                 return Err("it has more than 2097152 shared strings");
             }
@@ -434,6 +433,8 @@ mod tests {
         let first = [&[0u8; 8][..], &8004u16.to_le_bytes(), &[8], &1u16.to_le_bytes(), text.as_bytes()].concat();
         let next = [&[1u8][..], b"y\0y\0y\0y\0", &[0; 4], &2u16.to_le_bytes(), &[0], b"ab"].concat();
         assert_eq!(SharedStrings::lengths(vec![first.as_slice(), next.as_slice()]), Ok(vec![8008, 2]));
+        assert!(SharedStrings::lengths(vec![first.as_slice()]).is_err());
+        assert_eq!(SharedStrings::lengths(Vec::new()), Ok(Vec::new()));
         let book = |index: u32, cells: u16, nested: bool| {
             let bof = if nested { record(0x809, &[0, 6, 5, 0]) } else { Vec::new() };
             let table = [record(0xfc, &first), record(0x3c, &next)].concat();
