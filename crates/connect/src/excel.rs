@@ -98,7 +98,7 @@ fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> 
             let sheet = choose(path, dataset, book.sheets_metadata())?;
             let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
             while let Some(cell) = cells.next_cell().map_err(|_| rows.undecodable())? {
-                rows.take(cell.get_position(), Value::of_ref(cell.get_value()))?;
+                rows.take(cell.get_position(), Value::fills_ref(cell.get_value()), || Value::of_ref(cell.get_value()))?;
             }
             Ok(package.rows(&sheet))
         }
@@ -107,7 +107,7 @@ fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> 
             let sheet = choose(path, dataset, book.sheets_metadata())?;
             let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| undecodable(path, "its sheet"))?;
             while let Some(cell) = cells.next_cell().map_err(|_| rows.undecodable())? {
-                rows.take(cell.get_position(), Value::of_ref(cell.get_value()))?;
+                rows.take(cell.get_position(), Value::fills_ref(cell.get_value()), || Value::of_ref(cell.get_value()))?;
             }
             Ok(None)
         }
@@ -180,9 +180,14 @@ struct Rows<'a> {
     header: Option<Header>,
     /// The columns of the sheet in which the header's names stand.
     places: Vec<u32>,
-    /// The row that is being gathered, and its cells.
+    /// The columns of the sheet that are wanted, in order, once the header is known.
+    kept: Vec<u32>,
+    /// The row that is being gathered, whether a cell in the range fills it, and those cells of it that are wanted.
     row: Option<u32>,
+    filled: bool,
     cells: Vec<(u32, Value)>,
+    /// What the texts of those cells take; past the limit none is held any more, however often a shared text is named.
+    held: usize,
     last: Option<(u32, u32)>,
     /// Rows that hold something and are none of data.
     outside: u64,
@@ -191,8 +196,10 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn new(path: &'a Path, dataset: &'a Dataset, wanted: Option<&'a [String]>, types: Types<'a>, writer: BatchWriter<'a>) -> Self {
-        let (header, places, row, cells, last) = (None, Vec::new(), None, Vec::new(), None);
-        Self { path, dataset, wanted, types, writer, header, places, row, cells, last, outside: 0, outside_row: None }
+        let (header, places, kept, cells) = (None, Vec::new(), Vec::new(), Vec::new());
+        let (row, last, outside_row) = (None, None, None);
+        let (filled, held, outside) = (false, 0, 0);
+        Self { path, dataset, wanted, types, writer, header, places, kept, row, filled, cells, held, last, outside, outside_row }
     }
 
     fn undecodable(&self) -> Error {
@@ -203,13 +210,13 @@ impl<'a> Rows<'a> {
         let (first_row, first_column) = range.start().unwrap_or((0, 0));
         for (row, column, value) in range.used_cells() {
             let at = |first: u32, place: usize| first.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
-            self.take((at(first_row, row), at(first_column, column)), Value::of(value))?;
+            self.take((at(first_row, row), at(first_column, column)), Value::fills(value), || Value::of(value))?;
         }
         Ok(())
     }
 
-    /// Takes the next cell: they come row by row, each from left to right.
-    fn take(&mut self, position: (u32, u32), value: Option<Value>) -> Result<(), Stop> {
+    /// Takes the next cell: they come row by row, each from left to right. Its value is asked for only where it is wanted.
+    fn take(&mut self, position: (u32, u32), filled: bool, value: impl FnOnce() -> Option<Value>) -> Result<(), Stop> {
         if self.last.is_some_and(|last| last >= position) {
             return Err(
                 wrong(self.path, format!("its cells are not in order, at row {}", position.0.saturating_add(1)), "save it anew").into()
@@ -220,7 +227,9 @@ impl<'a> Rows<'a> {
         if row >= ROWS_MAX || column >= SHEET_COLUMNS_MAX {
             return Err(wrong(self.path, "a cell of it lies where no sheet has any", "save it anew in a spreadsheet program").into());
         }
-        let Some(value) = value else { return Ok(()) };
+        if !filled {
+            return Ok(());
+        }
         let range = self.dataset.range;
         if row < range.first_row.saturating_add(self.dataset.skip_rows) || !range.holds(row, range.first_column) {
             if self.outside_row.replace(row) != Some(row) {
@@ -233,9 +242,28 @@ impl<'a> Rows<'a> {
             self.row = Some(row);
         }
         if range.holds(row, column) {
-            self.cells.push((column, value));
+            self.filled = true;
+            if self.header.is_none() || self.kept.binary_search(&column).is_ok() {
+                self.hold(column, value);
+            }
         }
         Ok(())
+    }
+
+    /// Holds a cell of the row. A row that is too long keeps the places of its cells only, which a header may need.
+    fn hold(&mut self, column: u32, value: impl FnOnce() -> Option<Value>) {
+        if self.held <= RECORD_MAX_BYTES {
+            let Some(value) = value() else { return };
+            self.held = self.held.saturating_add(value.held());
+            if self.held <= RECORD_MAX_BYTES {
+                self.cells.push((column, value));
+                return;
+            }
+            for (_, before) in &mut self.cells {
+                *before = Value::Text(String::new());
+            }
+        }
+        self.cells.push((column, Value::Text(String::new())));
     }
 
     /// The last row ended; how many rows were none of data.
@@ -253,19 +281,24 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let cells = std::mem::take(&mut self.cells);
-        if cells.is_empty() {
+        let too_long = std::mem::take(&mut self.held) > RECORD_MAX_BYTES;
+        if !std::mem::take(&mut self.filled) {
             // What it holds lies outside the range.
             self.outside += 1;
             return Ok(());
         }
         if self.header.is_none() {
+            if too_long && self.dataset.header {
+                let problem = "the row of its header is longer than 16 MiB";
+                return Err(wrong(self.path, problem, "set `skip_rows` or `range` in the source").into());
+            }
             self.take_header(&cells)?;
             if self.dataset.header {
                 self.outside += 1;
                 return Ok(());
             }
         }
-        self.data(&cells)
+        if too_long { self.writer.end_malformed(Malformed::TooLong) } else { self.data(&cells) }
     }
 
     fn take_header(&mut self, cells: &[(u32, Value)]) -> Result<(), Stop> {
@@ -285,6 +318,8 @@ impl<'a> Rows<'a> {
             self.writer.out.send(Message::Names(header.names.clone()))?;
         }
         self.writer.widen(header.fields.len());
+        self.kept = header.fields.iter().filter_map(|field| self.places.get(*field).copied()).collect();
+        self.kept.sort_unstable();
         self.header = Some(header);
         Ok(())
     }
@@ -306,10 +341,11 @@ impl<'a> Rows<'a> {
                 },
             };
             length = length.saturating_add(text.as_ref().map_or(0, String::len));
+            // Within the loop: one column may be wanted under several names.
+            if length > RECORD_MAX_BYTES {
+                return self.writer.end_malformed(Malformed::TooLong);
+            }
             texts.push(text);
-        }
-        if length > RECORD_MAX_BYTES {
-            return self.writer.end_malformed(Malformed::TooLong);
         }
         for (column, text) in self.writer.columns().zip(&texts) {
             match text {
@@ -318,5 +354,46 @@ impl<'a> Rows<'a> {
             }
         }
         self.writer.end_row(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connection;
+
+    #[test]
+    fn only_wanted_cells_are_copied_and_no_more_of_them_than_a_record_holds() {
+        let connection = Connection::parse("type: excel\npath: p\ndatasets: {d: {}}\n", "sources/s.yaml").unwrap();
+        let dataset = connection.dataset("d").unwrap();
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let out = Output { sender };
+        let mut place = Place { file: "a.xlsx".into(), record: 1, ordinal: 0 };
+        let wanted = ["d".to_owned(), "b".to_owned(), "c".to_owned()];
+        let mut rows = Rows::new(Path::new("a.xlsx"), dataset, Some(&wanted), &[], BatchWriter::new(0, &mut place, &out));
+        let long = "x".repeat(RECORD_MAX_BYTES / 2 + 1);
+        let long = long.as_str();
+        // How many cells of each row are copied: of the third, none behind the one with which it is too long.
+        let table = [(["a", "b", "c", "d"], 4), ([long, "1", "2", "3"], 3), ([long, long, long, long], 2)];
+        for (row, (texts, copies)) in (0u32..).zip(table) {
+            let mut copied = 0;
+            for (column, text) in (0u32..).zip(texts) {
+                let value = || {
+                    copied += 1;
+                    Some(Value::Text(text.to_owned()))
+                };
+                assert!(rows.take((row, column), true, value).is_ok());
+            }
+            assert_eq!(copied, copies, "row {row}");
+        }
+        assert!(rows.cells.iter().all(|(_, value)| value.held() == 0));
+        // A row that fills only a column that nobody wants is a row nonetheless.
+        assert!(rows.take((3, 0), true, || panic!("it is not wanted")).is_ok());
+        assert!(matches!(rows.finish(), Ok(1)));
+        let batches = receiver.try_iter().filter_map(|message| match message {
+            Message::Batch(batch) => Some((batch.rows, batch.malformed)),
+            _ => None,
+        });
+        assert_eq!(batches.collect::<Vec<_>>(), [(3, vec![(1, Malformed::TooLong)])]);
     }
 }

@@ -1,7 +1,11 @@
 //! A spreadsheet's value as the text that a CSV file would hold.
 
-use calamine::{CellErrorType, Data, DataRef, ExcelDateTime};
+use calamine::{CellErrorType, Data, DataRef, ExcelDateTime, ExcelDateTimeType};
 use polder_contract::ColumnType;
+
+/// The day after the last of 9999, in the system that begins with 1900; and how many days later the other system begins.
+const END_DAY: f64 = 2_958_466.0;
+const DAYS_BETWEEN_SYSTEMS: f64 = 1462.0;
 
 /// A cell's value, whichever format it comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +17,31 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// Whether there is a value, without a copy of it.
+    pub(super) fn fills_ref(value: &DataRef<'_>) -> bool {
+        match value {
+            DataRef::Empty => false,
+            DataRef::String(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn fills(value: &Data) -> bool {
+        match value {
+            Data::Empty => false,
+            Data::String(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// How many bytes are held on the heap for it.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Error(_) | Self::Moment(_) => 0,
+        }
+    }
+
     /// None for an empty cell, or one whose own text is empty: such a cell fills no row.
     pub(super) fn of_ref(value: &DataRef<'_>) -> Option<Self> {
         Some(match value {
@@ -83,8 +112,17 @@ fn error_text(error: &CellErrorType) -> &'static str {
 /// A serial number of days as a date, a time or both. Midnight shows as a date, unless the column is of moments.
 fn moment_text(moment: ExcelDateTime, wanted: Option<ColumnType>) -> String {
     let days = moment.as_f64();
+    let kind = if moment.is_duration() { ExcelDateTimeType::TimeDelta } else { ExcelDateTimeType::DateTime };
+    // The decoder does not say which system of dates it is.
+    let is_1904 = moment == ExcelDateTime::new(days, kind, true);
+    let end = if is_1904 { END_DAY - DAYS_BETWEEN_SYSTEMS } else { END_DAY };
     // What no calendar has stays a number, which the gate refuses in a column of dates.
-    if !(0.0..2_958_466.0).contains(&days) {
+    if !(0.0..end).contains(&days) {
+        return number_text(days);
+    }
+    // As does a time without a day, such as the 0 that a formula stores for an empty cell: the first day of 1900 has the number 1.
+    let dayless = moment.is_duration() || (days < 1.0 && !is_1904);
+    if dayless && matches!(wanted, Some(ColumnType::Date | ColumnType::Timestamp { .. })) {
         return number_text(days);
     }
     let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
@@ -138,8 +176,6 @@ fn duration_iso(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use calamine::ExcelDateTimeType;
-
     use super::*;
 
     #[test]
@@ -175,5 +211,16 @@ mod tests {
         assert_eq!(text(60.0, date, false, None), "1900-02-29");
         assert_eq!(text(-1.0, date, false, None), "-1");
         assert_eq!(text(3e9, date, false, None), "3000000000");
+        // A time alone is no date and no moment; in the later system its first day has the number 0.
+        for wanted in [Some(ColumnType::Date), moment] {
+            assert_eq!(text(0.0, date, false, wanted), "0");
+            assert_eq!(text(0.5, date, false, wanted), "0.5");
+            assert_eq!(text(0.5, ExcelDateTimeType::TimeDelta, true, wanted), "0.5");
+        }
+        assert_eq!(text(0.0, date, true, Some(ColumnType::Date)), "1904-01-01");
+        assert_eq!(text(1.0, date, false, Some(ColumnType::Date)), "1900-01-01");
+        assert_eq!(text(2_957_003.0, date, true, None), "9999-12-31");
+        assert_eq!(text(2_957_004.0, date, true, None), "2957004");
+        assert_eq!(text(2_958_465.0, date, false, None), "9999-12-31");
     }
 }

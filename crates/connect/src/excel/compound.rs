@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
-use super::package::HELD_MAX;
+use super::package::{HELD_MAX, TEXT_MAX_BYTES, TOO_MUCH_TEXT};
 use super::wrong;
 use crate::error::Error;
 use crate::input::KnownFile;
@@ -203,24 +203,39 @@ impl Extent {
     }
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
     fn check(&mut self) -> Result<(), Wrong> {
         let mut sheets = Vec::new();
-        self.walk(0, |kind, data| {
-            if kind == 0x85 {
-                sheets.push(u32_at(data, 0).unwrap_or(u32::MAX));
+        // The table of shared strings, and whether what comes may continue it.
+        let (mut table, mut in_table) = (Vec::new(), false);
+        self.walk(0, false, |kind, data| {
+            match kind {
+                0x85 => sheets.push(u32_at(data, 0).unwrap_or(u32::MAX)),
+                0xfc => table = vec![data],
+                0x3c if in_table => table.push(data),
+                _ => {}
             }
+            in_table = kind == 0xfc || (in_table && kind == 0x3c);
             Ok(())
         })?;
+        let strings = SharedStrings::lengths(table)?;
+        let mut held = 0u64;
         if sheets.len() > SHEETS_MAX {
             return Err("it has more than 1024 sheets");
         }
         for start in sheets {
             let mut extent = Extent::default();
             let mut cells = self.cells;
-            self.walk(usize::try_from(start).unwrap_or(usize::MAX), |kind, data| {
+            self.walk(usize::try_from(start).unwrap_or(usize::MAX), true, |kind, data| {
                 let row = u16_at(data, 0).unwrap_or(0);
                 let first = u16_at(data, 2).unwrap_or(0);
+                if kind == 0xfd {
+                    let string = u32_at(data, 6).and_then(|at| usize::try_from(at).ok()).and_then(|at| strings.get(at));
+                    held = held.saturating_add(string.map_or(0, |bytes| u64::from(*bytes)));
+                    if held > TEXT_MAX_BYTES {
+                        return Err(TOO_MUCH_TEXT);
+                    }
+                }
                 match kind {
                     0x200 if data.len() >= 14 && u32_at(data, 4).unwrap_or(0) > 1 << 16 => {
                         return Err("a sheet of it says that it has more rows than there can be");
@@ -246,8 +261,9 @@ impl Records<'_> {
         Ok(())
     }
 
-    /// Tells each record from a place up to the end of its part.
-    fn walk(&mut self, start: usize, mut tell: impl FnMut(u16, &[u8]) -> Result<(), Wrong>) -> Result<(), Wrong> {
+    /// Tells each record from a place up to the end of its part. Of a sheet what is nested in it is stepped over; of the workbook the
+    /// decoder does not know of nesting.
+    fn walk(&mut self, start: usize, nests: bool, mut tell: impl FnMut(u16, &'a [u8]) -> Result<(), Wrong>) -> Result<(), Wrong> {
         let mut rest = self.stream.get(start..).ok_or("a sheet of it begins behind its end")?;
         let mut depth = 0usize;
         while !rest.is_empty() {
@@ -259,7 +275,7 @@ impl Records<'_> {
             let data = rest.get(4..4 + usize::from(length)).ok_or(ENDS)?;
             rest = rest.get(4 + usize::from(length)..).unwrap_or_default();
             match kind {
-                0x809 => depth += 1,
+                0x809 if nests => depth += 1,
                 0xa if depth <= 1 => return Ok(()),
                 0xa => depth -= 1,
                 // What is inside a chart looks like cells.
@@ -268,6 +284,79 @@ impl Records<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The table of shared strings as it is read: a record, and those that continue it.
+struct SharedStrings<'a> {
+    data: &'a [u8],
+    more: std::vec::IntoIter<&'a [u8]>,
+}
+
+impl<'a> SharedStrings<'a> {
+    /// How many bytes each string takes. A damaged table is one for the decoder too.
+    fn lengths(table: Vec<&'a [u8]>) -> Result<Vec<u32>, Wrong> {
+        let mut more = table.into_iter();
+        let data = more.next().and_then(|data| data.get(8..)).unwrap_or_default();
+        let (mut strings, mut lengths) = (Self { data, more }, Vec::new());
+        let most = usize::try_from(HELD_MAX).unwrap_or(usize::MAX);
+        while !strings.data.is_empty() || strings.turn() {
+            lengths.push(strings.string().ok_or("its table of shared strings is damaged")?);
+            if lengths.len() > most {
+                return Err("it has more than 2097152 shared strings");
+            }
+        }
+        Ok(lengths)
+    }
+
+    /// Goes on to the next record; false at the end.
+    fn turn(&mut self) -> bool {
+        let next = self.more.next();
+        self.data = next.unwrap_or_default();
+        next.is_some()
+    }
+
+    fn string(&mut self) -> Option<u32> {
+        if self.data.is_empty() {
+            return Some(0);
+        }
+        let mut left = usize::from(u16_at(self.data, 0)?);
+        let flags = *self.data.get(2)?;
+        self.data = self.data.get(3..)?;
+        let (mut wide, mut bytes, mut behind) = (flags & 1 != 0, 0usize, 0usize);
+        if flags & 8 != 0 {
+            behind = 4 * usize::from(u16_at(self.data, 0)?);
+            self.data = self.data.get(2..)?;
+        }
+        if flags & 4 != 0 {
+            behind = behind.saturating_add(usize::try_from(u32_at(self.data, 0)?).unwrap_or(usize::MAX));
+            self.data = self.data.get(4..)?;
+        }
+        loop {
+            let width = if wide { 2 } else { 1 };
+            let count = left.min(self.data.len() / width);
+            self.data = self.data.get(count * width..)?;
+            bytes += count * width;
+            left -= count;
+            if left == 0 {
+                break;
+            }
+            // Each record that continues a string says anew how wide its letters are.
+            if !self.turn() {
+                return None;
+            }
+            let (flags, data) = self.data.split_first()?;
+            (wide, self.data) = (flags & 1 != 0, data);
+        }
+        while behind > 0 {
+            if self.data.is_empty() && !self.turn() {
+                return None;
+            }
+            let count = behind.min(self.data.len());
+            self.data = self.data.get(count..)?;
+            behind -= count;
+        }
+        u32::try_from(bytes).ok()
     }
 }
 
@@ -335,5 +424,31 @@ mod tests {
         assert_eq!(check(&file(&workbook(&[cell(0, 0), cell(65_535, 255)]), |_| {})), Err(TOO_MANY));
         assert_eq!(check(&file(&workbook(&[vec![3, 2, 0xff, 0xff]]), |_| {})), Err(ENDS));
         assert_eq!(check(&few), Err(DAMAGED));
+    }
+
+    #[test]
+    fn shared_strings_are_counted_as_often_as_they_are_named() {
+        let text = "x".repeat(8000);
+        // One string in letters of one byte, goes on in a record with letters of two, and has formats behind it.
+        let first = [&[0u8; 8][..], &8004u16.to_le_bytes(), &[8], &1u16.to_le_bytes(), text.as_bytes()].concat();
+        let next = [&[1u8][..], b"y\0y\0y\0y\0", &[0; 4], &2u16.to_le_bytes(), &[0], b"ab"].concat();
+        assert_eq!(SharedStrings::lengths(vec![first.as_slice(), next.as_slice()]), Ok(vec![8008, 2]));
+        assert!(SharedStrings::lengths(vec![first.as_slice()]).is_err());
+        assert_eq!(SharedStrings::lengths(Vec::new()), Ok(Vec::new()));
+        let book = |index: u32, cells: u16, nested: bool| {
+            let bof = if nested { record(0x809, &[0, 6, 5, 0]) } else { Vec::new() };
+            let table = [record(0xfc, &first), record(0x3c, &next)].concat();
+            let mut head = [record(0x809, &[0, 6, 5, 0]), bof, record(0x85, &[0; 8]), table, record(0xa, &[])].concat();
+            let (at, start) = (if nested { 20 } else { 12 }, u32::try_from(head.len()).unwrap());
+            head[at..at + 4].copy_from_slice(&start.to_le_bytes());
+            let named = (0..cells).map(|row| record(0xfd, &[&row.to_le_bytes()[..], &[0; 4], &index.to_le_bytes()].concat()));
+            [head, record(0x809, &[0, 6, 0x10, 0]), named.collect::<Vec<_>>().concat(), record(0xa, &[])].concat()
+        };
+        let check = |stream: &[u8]| Records { stream, walked: 0, cells: 0 }.check();
+        assert_eq!(check(&book(0, 30_000, false)), Ok(()));
+        assert_eq!(check(&book(0, 40_000, false)), Err(TOO_MUCH_TEXT));
+        assert_eq!(check(&book(1, 40_000, false)), Ok(()));
+        // What begins anew inside the workbook's own records is read all the same.
+        assert_eq!(check(&book(0, 40_000, true)), Err(TOO_MUCH_TEXT));
     }
 }

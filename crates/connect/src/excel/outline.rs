@@ -53,7 +53,7 @@ impl Head {
     fn of_range(range: &Range<Data>) -> Self {
         let (mut head, first) = (Self::default(), range.start().unwrap_or((0, 0)).0);
         for (row, _, value) in range.used_cells() {
-            if Value::of(value).is_some() && !head.take(first.saturating_add(u32::try_from(row).unwrap_or(u32::MAX))) {
+            if Value::fills(value) && !head.take(first.saturating_add(u32::try_from(row).unwrap_or(u32::MAX))) {
                 break;
             }
         }
@@ -93,7 +93,7 @@ macro_rules! streamed {
             let mut head = Head::default();
             let mut cells = book.worksheet_cells_reader(&name).map_err(|_| undecodable($path, "its sheet"))?;
             while let Some(cell) = cells.next_cell().map_err(|_| undecodable($path, "a cell of it"))? {
-                if Value::of_ref(cell.get_value()).is_some() && !head.take(cell.get_position().0) {
+                if Value::fills_ref(cell.get_value()) && !head.take(cell.get_position().0) {
                     break;
                 }
             }

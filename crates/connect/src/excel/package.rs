@@ -21,12 +21,18 @@ const PARTS_MAX: usize = 10_000;
 const HELD_MAX_BYTES: u64 = 64 << 20;
 /// Most shared strings, and most cells of a sheet that is held whole.
 pub(super) const HELD_MAX: u64 = 1 << 21;
+/// What the texts of all sheets take that are held whole, each as often as it stands there.
+pub(super) const TEXT_MAX_BYTES: u64 = 256 << 20;
+pub(super) const TOO_MUCH_TEXT: &str = "its sheets hold more than 256 MiB of text, repetitions counted";
 /// What the parts that say where sheets are may take together.
 const KEPT_MAX_BYTES: usize = 16 << 20;
 /// Largest part of all.
 const PART_MAX_BYTES: u64 = 8 << 30;
 /// Deepest nesting of elements in a part.
 const DEPTH_MAX: usize = 256;
+
+/// Kinds of relationships that lead to sheets; with an `s` the folders in which these are.
+const SHEET_KINDS: [&str; 3] = ["worksheet", "chartsheet", "dialogsheet"];
 
 /// What the parts of a package make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +68,8 @@ impl Package {
         let mut seen = BTreeSet::new();
         let mut package = Self { kind, rows: Vec::new(), sheets: Vec::new() };
         let mut texts = Texts::default();
+        // Parts that are not gone over as the decoder would read a sheet: it opens whatever a relationship leads to.
+        let mut unseen = BTreeSet::new();
         for place in 0..archive.len() {
             let mut part = archive.by_index(place).map_err(|_| damaged())?;
             let name = part.name().map_err(|_| damaged())?.into_owned();
@@ -74,7 +82,14 @@ impl Package {
             if part.encrypted() {
                 return Err(wrong(path, "it is protected by a password", "save it without one"));
             }
-            if !is_read(&name, kind) || part.is_dir() {
+            if part.is_dir() {
+                continue;
+            }
+            let is_read = is_read(&name, kind);
+            if !is_read || (kind == Kind::Xlsb && !name.to_ascii_lowercase().ends_with(".bin")) {
+                unseen.insert(name.to_ascii_lowercase());
+            }
+            if !is_read {
                 continue;
             }
             let packed = part.compressed_size();
@@ -84,8 +99,10 @@ impl Package {
                 package.rows.push((name, rows));
             }
         }
-        if kind == Kind::Xlsx {
-            package.sheets = texts.sheets(path)?;
+        match kind {
+            Kind::Xlsx => package.sheets = texts.sheets(path, &unseen)?,
+            Kind::Xlsb => texts.all_seen(path, "xl", "xl/_rels/workbook.bin.rels", &unseen)?,
+            Kind::Ods => {}
         }
         Ok(package)
     }
@@ -156,7 +173,7 @@ impl Look<'_> {
         let mut watch = match (lower.ends_with(".bin"), self.kind) {
             (true, _) => Watch::Binary(super::binary::Records::default()),
             (false, Kind::Ods) => Watch::Ods(super::ods::Cells::default()),
-            (false, _) => Watch::Xml(Sheet::default()),
+            (false, _) => Watch::Xml(Sheet { has_cells: lower.contains("worksheets/"), ..Sheet::default() }),
         };
         let mut keep = match lower.as_str() {
             "_rels/.rels" => Some(&mut texts.package),
@@ -244,8 +261,12 @@ struct Sheet {
     in_table: bool,
     rows: u64,
     row_filled: bool,
-    /// Inside a cell's value.
-    in_value: Vec<usize>,
+    /// Inside a cell's value: how deep, and whether it is a `v`.
+    in_value: Vec<(usize, bool)>,
+    /// Whether it is a sheet.
+    has_cells: bool,
+    /// The last byte was a `<`.
+    opened: bool,
 }
 
 impl Default for Sheet {
@@ -260,19 +281,43 @@ impl Default for Sheet {
             rows: 0,
             row_filled: false,
             in_value: Vec::new(),
+            has_cells: false,
+            opened: false,
         }
     }
 }
 
 impl Sheet {
+    /// Looks for what begins with `<!` in a cell's value, of which the decoder would take a part only.
     fn feed(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        let Self { skim, depth, doctype, too_deep, strings, in_table, rows, row_filled, in_value } = self;
+        if self.opened && bytes.first() == Some(&b'!') {
+            self.no_value()?;
+        }
+        let mut from = 0;
+        for at in memchr::memmem::find_iter(bytes, b"<!") {
+            self.follow(bytes.get(from..at).unwrap_or_default())?;
+            self.no_value()?;
+            from = at;
+        }
+        self.opened = bytes.last().map_or(self.opened, |byte| *byte == b'<');
+        self.follow(bytes.get(from..).unwrap_or_default())
+    }
+
+    fn no_value(&self) -> Result<(), &'static str> {
+        if self.has_cells && self.in_value.last().is_some_and(|(_, is_v)| *is_v) {
+            return Err("the value of a cell in it has a comment or a CDATA section, of which only a part would be read");
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
+        let Self { skim, depth, doctype, too_deep, strings, in_table, rows, row_filled, in_value, has_cells: _, opened: _ } = self;
         skim.feed(bytes, &mut |tag| match tag {
             Tag::Start(name) => {
                 if is_named(name, "row") {
                     *row_filled = false;
                 } else if is_named(name, "v") || is_named(name, "is") {
-                    in_value.push(*depth);
+                    in_value.push((*depth, is_named(name, "v")));
                 } else if is_named(name, "si") {
                     *strings += 1;
                 }
@@ -285,7 +330,7 @@ impl Sheet {
             Tag::Attributes(_) => {}
             Tag::End => {
                 *depth = depth.saturating_sub(1);
-                if in_value.last() == Some(depth) {
+                if in_value.last().is_some_and(|(at, _)| at == depth) {
                     in_value.pop();
                 }
             }
@@ -330,17 +375,25 @@ fn promised_strings(attributes: &[u8]) -> u64 {
 
 impl Texts {
     /// Sheets by name, and the parts in which they are.
-    fn sheets(&self, path: &Path) -> Result<Vec<(String, String)>, Error> {
-        let document = attributes(&self.package, "Relationship", ["Type", "Target"])
+    fn sheets(&self, path: &Path, unseen: &BTreeSet<String>) -> Result<Vec<(String, String)>, Error> {
+        let mut documents = attributes(&self.package, "Relationship", ["Type", "Target"])
             .into_iter()
-            .find(|[kind, _]| kind.ends_with("/relationships/officeDocument"))
-            .map(|[_, target]| target.trim_start_matches('/').to_owned())
-            .ok_or_else(|| wrong(path, "its package names no workbook", "save it anew"))?;
+            .filter(|[kind, _]| kind.ends_with("/relationships/officeDocument"))
+            .map(|[_, target]| target.trim_start_matches('/').to_owned());
+        let document = documents.next().ok_or_else(|| wrong(path, "its package names no workbook", "save it anew"))?;
+        if documents.any(|other| other != document) {
+            return Err(wrong(path, "its package names more than one workbook", "save it anew"));
+        }
+        // What lies there is taken for sheets, which may be larger than what is held beside a workbook.
+        if document.to_ascii_lowercase().contains("worksheets/") {
+            return Err(wrong(path, "its workbook lies in a folder of sheets", "save it anew"));
+        }
         let (folder, file) = document.rsplit_once('/').map_or(("", document.as_str()), |(folder, file)| (folder, file));
         let text = |wanted: String| {
             self.workbook.iter().find(|(name, _)| name.eq_ignore_ascii_case(&wanted)).map(|(_, text)| text.as_slice()).unwrap_or_default()
         };
         let joined = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        self.all_seen(path, folder, &joined(&format!("_rels/{file}.rels")), unseen)?;
         let targets = attributes(text(joined(&format!("_rels/{file}.rels"))), "Relationship", ["Id", "Target"]);
         let sheets = attributes(text(document.clone()), "sheet", ["name", "id"]);
         let part = |id: &str| {
@@ -349,12 +402,68 @@ impl Texts {
         };
         Ok(sheets.iter().filter_map(|[name, id]| Some((name.clone(), part(id)?))).collect())
     }
+
+    /// That no sheet is in a part that was not gone over.
+    fn all_seen(&self, path: &Path, folder: &str, relationships: &str, unseen: &BTreeSet<String>) -> Result<(), Error> {
+        let texts = self.workbook.iter().filter(|(name, _)| name.eq_ignore_ascii_case(relationships));
+        for (_, text) in texts {
+            for target in sheet_targets(text).ok_or_else(|| wrong(path, "a relationship of its workbook is damaged", "save it anew"))? {
+                let part = match target.strip_prefix('/') {
+                    Some(part) => part.to_owned(),
+                    None if folder.is_empty() => target,
+                    None => format!("{folder}/{target}"),
+                };
+                if unseen.contains(&part.to_ascii_lowercase()) {
+                    let problem = format!("a sheet of it is in the part {}, where none belongs", shown(&part));
+                    return Err(wrong(path, problem, "save it anew in a spreadsheet program"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the relationships of a workbook lead that may be those of sheets: each target as it stands there, and as it is meant, since the
+/// decoder takes one or the other. None where an attribute is damaged.
+fn sheet_targets(text: &[u8]) -> Option<Vec<String>> {
+    use quick_xml::events::Event;
+    let mut reader = quick_xml::reader::Reader::from_reader(text);
+    reader.config_mut().check_end_names = false;
+    let (mut found, mut buffer) = (Vec::new(), Vec::new());
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer) {
+            Ok(Event::Start(tag) | Event::Empty(tag)) if tag.local_name().as_ref() == "Relationship" => {
+                let (mut targets, mut of_sheet) = (Vec::new(), false);
+                for attribute in tag.attributes() {
+                    let attribute = attribute.ok()?;
+                    let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?;
+                    match attribute.key.local_name().as_ref() {
+                        "Type" => of_sheet |= SHEET_KINDS.iter().any(|kind| value.rsplit('/').next() == Some(*kind)),
+                        "Target" => {
+                            of_sheet |= SHEET_KINDS.iter().any(|kind| value.strip_prefix(*kind).is_some_and(|rest| rest.starts_with("s/")));
+                            targets.push(attribute.value.clone().into_owned());
+                            targets.push(value.into_owned());
+                        }
+                        _ => {}
+                    }
+                }
+                if of_sheet {
+                    found.append(&mut targets);
+                }
+            }
+            Ok(Event::Eof) | Err(_) => return Some(found),
+            Ok(_) => {}
+        }
+    }
 }
 
 /// Two attributes, by their local names, of all elements of a name.
 fn attributes(text: &[u8], element: &str, wanted: [&str; 2]) -> Vec<[String; 2]> {
     use quick_xml::events::Event;
     let mut reader = quick_xml::reader::Reader::from_reader(text);
+    // As the decoder reads it.
+    reader.config_mut().check_end_names = false;
     let mut found = Vec::new();
     let mut buffer = Vec::new();
     loop {
@@ -373,6 +482,55 @@ fn attributes(text: &[u8], element: &str, wanted: [&str; 2]) -> Vec<[String; 2]>
             }
             Ok(Event::Eof) | Err(_) => return found,
             Ok(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_must_be_in_a_part_that_was_gone_over() {
+        let unseen = ["xl/worksheets/sheet1.dat", "xl/media/a&#46;png", "xl/vbaproject.bin"];
+        let unseen: BTreeSet<String> = unseen.into_iter().map(str::to_owned).collect();
+        let seen = |kind: &str, target: &str| {
+            let rels = |kind: &str, target: &str| {
+                let relationship = format!("<Relationship Id='r1' Type='http://x/relationships/{kind}' Target='{target}'/>");
+                format!("<Relationships>{relationship}</Relationships>")
+            };
+            let texts = Texts {
+                kept: 0,
+                package: rels("officeDocument", "xl/workbook.xml").into_bytes(),
+                workbook: vec![
+                    ("xl/workbook.xml".to_owned(), b"<workbook><sheets><sheet name='s' r:id='r1'/></sheets></workbook>".to_vec()),
+                    ("xl/_rels/workbook.xml.rels".to_owned(), rels(kind, target).into_bytes()),
+                ],
+            };
+            texts.sheets(Path::new("a.xlsx"), &unseen).map_err(|error| error.to_string())
+        };
+        assert_eq!(seen("worksheet", "worksheets/sheet1.xml"), Ok(vec![("s".to_owned(), "xl/worksheets/sheet1.xml".to_owned())]));
+        for target in ["worksheets/sheet1.dat", "/xl/worksheets/Sheet1.dat", "worksheets/sheet1&#46;dat", "media/a&#46;png"] {
+            assert!(seen("worksheet", target).is_err_and(|text| text.contains("where none belongs")), "{target}");
+        }
+        assert!(seen("vbaProject", "vbaProject.bin").is_ok());
+        // A target is taken for a sheet by its folder too.
+        assert!(seen("other", "worksheets/sheet1.dat").is_err());
+    }
+
+    #[test]
+    fn values_in_pieces_are_refused() {
+        let check = |value: &str, step: usize| {
+            let behind = "<!-- b --><c><is><t><![CDATA[x]]></t></is></c>";
+            let text = format!("<!-- a --><worksheet><row><c><v>{value}</v></c>{behind}</row></worksheet>");
+            let mut sheet = Sheet { has_cells: true, ..Sheet::default() };
+            text.as_bytes().chunks(step).try_for_each(|chunk| sheet.feed(chunk)).map(|()| sheet.rows)
+        };
+        for step in [1, 2, 3, 1000] {
+            assert_eq!(check("12", step), Ok(1));
+            for value in ["<![CDATA[12]]>", "1<!-- -->2", "<!---->"] {
+                assert!(check(value, step).is_err_and(|text| text.contains("comment")), "{value}");
+            }
         }
     }
 }
