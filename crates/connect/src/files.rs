@@ -157,11 +157,7 @@ fn relative(base: &Path, path: &Path) -> String {
 }
 
 /// Walks a directory. Names that begin with `.` or `_` are skipped, as writers of many files mark what is not data so.
-pub(crate) fn walk(base: &Path, dir: &Path, above: &mut BTreeSet<PathBuf>, take: &mut dyn FnMut(String, PathBuf)) -> Result<(), Error> {
-    walk_but(base, dir, above, take, &mut Err::<(), Error>)
-}
-
-fn walk_but(
+pub(crate) fn walk_but(
     base: &Path,
     dir: &Path,
     above: &mut BTreeSet<PathBuf>,

@@ -65,18 +65,23 @@ impl RecognisedDataset {
     }
 }
 
-/// The files of a directory with all below it, or a file alone, sorted by name. Nothing is opened.
+/// The files of a directory with all below it, sorted by name, and what of it cannot be listed. Nothing is opened.
 ///
 /// # Errors
-/// When a directory cannot be listed, or holds more than 100,000 files.
-pub fn folder(dir: &Path) -> Result<Vec<FolderFile>, Error> {
-    let mut found = Vec::new();
-    files::walk(dir, dir, &mut BTreeSet::new(), &mut |name, path| found.push(FolderFile { found: FoundFile { path, name } }))?;
+/// When it holds more than 100,000 files.
+pub fn folder(dir: &Path) -> Result<(Vec<FolderFile>, Vec<Error>), Error> {
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    let mut take = |name, path| found.push(FolderFile { found: FoundFile { path, name } });
+    let mut fails = |error| {
+        failed.push(error);
+        Ok(())
+    };
+    files::walk_but(dir, dir, &mut BTreeSet::new(), &mut take, &mut fails)?;
     if found.len() > FILES_MAX {
         return Err(Error::TooManyFiles { dataset: dir.display().to_string(), max: FILES_MAX });
     }
     found.sort_by(|a, b| a.found.name.cmp(&b.found.name));
-    Ok(found)
+    Ok((found, failed))
 }
 
 /// The files that a connection reads now, links followed. A dataset without files has none.
@@ -192,7 +197,7 @@ mod tests {
     fn seen(name: &str, bytes: &[u8]) -> String {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(name), bytes).unwrap();
-        told(&folder(dir.path()).unwrap()[0])
+        told(&folder(dir.path()).unwrap().0[0])
     }
 
     fn told(file: &FolderFile) -> String {
@@ -268,7 +273,7 @@ mod tests {
     #[test]
     fn every_file_of_the_corpus_of_formats_is_known() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/formats");
-        let files = folder(&corpus).unwrap();
+        let files = folder(&corpus).unwrap().0;
         let lines: Vec<String> =
             files.iter().filter(|file| file.name().starts_with("people")).map(|file| format!("{}: {}", file.name(), told(file))).collect();
         insta::assert_snapshot!(lines.join("\n"));

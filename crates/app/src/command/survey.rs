@@ -48,8 +48,12 @@ pub async fn propose(installation: &Installation, dir: &Path, name: Option<&str>
     };
     let sources = project.sources()?;
     let known: Vec<(&Connection, BTreeSet<PathBuf>)> = sources.iter().map(|source| (source, files_of(source, project.dir()))).collect();
+    let (files, failed) = folder(&place.full)?;
+    for error in failed {
+        tell(&format!("  not read: {}", Failure::from(error).text()));
+    }
     let files: Vec<FolderFile> =
-        folder(&place.full)?.into_iter().filter(|file| place.file.as_ref().is_none_or(|only| only == file.name())).collect();
+        files.into_iter().filter(|file| place.file.as_ref().is_none_or(|only| only == file.name())).collect();
     let mut drafts = Vec::new();
     let mut read_already = 0;
     for file in &files {
