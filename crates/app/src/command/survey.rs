@@ -52,8 +52,7 @@ pub async fn propose(installation: &Installation, dir: &Path, name: Option<&str>
     for error in failed {
         tell(&format!("  not read: {}", Failure::from(error).text()));
     }
-    let files: Vec<FolderFile> =
-        files.into_iter().filter(|file| place.file.as_ref().is_none_or(|only| only == file.name())).collect();
+    let files: Vec<FolderFile> = files.into_iter().filter(|file| place.file.as_ref().is_none_or(|only| only == file.name())).collect();
     let mut drafts = Vec::new();
     let mut read_already = 0;
     for file in &files {
