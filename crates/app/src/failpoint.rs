@@ -9,7 +9,8 @@ use rustix::process::{Signal, getpid, kill_process};
 
 struct Point {
     name: String,
-    signal: Signal,
+    /// None: a panic that says the point's name.
+    signal: Option<Signal>,
     /// How many passes are let through before the end.
     passes: AtomicU32,
 }
@@ -19,13 +20,14 @@ static POINT: OnceLock<Point> = OnceLock::new();
 /// The point that lies before an operation of the store on its disk, of whatever kind: `store#7` is before the seventh.
 const STORE: &str = "store";
 
-/// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME:stop` for SIGSTOP, `NAME#2` for the second time that it
-/// is passed.
+/// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME:stop` for SIGSTOP, `NAME:panic` for a defect, `NAME#2` for the
+/// second time that it is passed.
 pub fn choose(point: &str) {
     let (point, signal) = match point.rsplit_once(':') {
-        Some((point, "segv")) => (point, Signal::SEGV),
-        Some((point, "stop")) => (point, Signal::STOP),
-        _ => (point, Signal::KILL),
+        Some((point, "segv")) => (point, Some(Signal::SEGV)),
+        Some((point, "stop")) => (point, Some(Signal::STOP)),
+        Some((point, "panic")) => (point, None),
+        _ => (point, Some(Signal::KILL)),
     };
     let (name, nth) = point.split_once('#').map_or((point, 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
     // A process chooses once, before it does anything.
@@ -40,13 +42,20 @@ pub fn of_the_store() -> Arc<dyn Faults> {
     }
 }
 
+/// A defect whose message is a name.
+#[allow(clippy::panic, reason = "what a defect shows is what the test is about; no point is chosen but on the command line")]
+fn defect(name: &str) -> ! {
+    panic!("{name}")
+}
+
 /// Ends or stops the process here when this point was chosen.
 pub fn hit(name: &str) {
     if let Some(point) = POINT.get()
         && point.name == name
         && point.passes.fetch_sub(1, Ordering::SeqCst) == 1
     {
-        if point.signal == Signal::STOP {
+        let Some(signal) = point.signal else { defect(&point.name) };
+        if signal == Signal::STOP {
             let _ = kill_process(getpid(), Signal::STOP);
             // Another thread may take the signal, and this one would run on for a moment: it waits until standard input ends.
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -54,7 +63,7 @@ pub fn hit(name: &str) {
         }
         // Sent until it works: the runtime's own handler takes the first SIGSEGV to tell a stack overflow, and then steps aside.
         loop {
-            let _ = kill_process(getpid(), point.signal);
+            let _ = kill_process(getpid(), signal);
             std::thread::yield_now();
         }
     }

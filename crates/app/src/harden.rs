@@ -3,7 +3,16 @@
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use crate::failure::{Failure, Outcome};
+use crate::print::note;
 use polder_types::ErrorKind;
+
+/// Lets a panic say where it was and nothing of what it was about: its message may quote what it could not handle, such as a value.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        note(&format!("defect: panicked at {place}; report this place, and what was being done"));
+    }));
+}
 
 /// Turns core dumps and foreign debuggers off and makes every new file private, before any secret is read.
 pub fn harden() -> Outcome {

@@ -50,6 +50,7 @@ use clap::Parser;
 
 /// The program: hardens the process, reads the command line, runs it, and says how it ended.
 pub fn main() -> ExitCode {
+    harden::quiet_panics();
     if let Err(failure) = harden::harden() {
         print::note(&format!("error: {failure}"));
         return ExitCode::from(failure.kind().exit_code());

@@ -18,6 +18,20 @@ fn second_table(project: &Project, path: &str) {
 }
 
 #[test]
+fn a_defect_tells_its_place_and_nothing_of_what_it_was_about() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    let ran = project.run(&["run", "--kill-at", "batch-started:panic"]);
+    assert_eq!(ran.code, Some(101), "{ran:?}");
+    // The message of this one is the point's name.
+    assert!(ran.err.contains("defect: panicked at ") && ran.err.contains("failpoint.rs:"), "{}", ran.err);
+    assert!(!ran.err.contains("batch-started") && !ran.out.contains("batch-started"), "{ran:?}");
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select count(*) from people"), ["1"]);
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
 fn the_gravest_failure_of_a_run_is_its_exit_code_and_other_models_are_built() {
     let project = Project::new();
     project.people("1,Ann,41,s\n2,Bob,42,s\n");
