@@ -52,7 +52,8 @@ fn own(installation: &Installation, approved: &Approved) -> Outcome<TableRef> {
 
 async fn judged(installation: &Installation, approved: &Approved, door: &Door) -> Outcome<Answers> {
     let table = &approved.table;
-    can_be_asked(&installation.project, Some(table.as_str()))?;
+    // What others ask of this table, in contracts that may not even be approved, is no reason to refuse its rows.
+    checked(&installation.project, |contract, _| contract.table == *table)?;
     let state = installation.journal.state();
     for question in &approved.questions {
         let Some(other) = question.refers_to().filter(|other| *other != table) else { continue };
@@ -129,6 +130,14 @@ pub fn in_order<T>(contracts: Vec<(T, Contract)>) -> Vec<(T, Contract)> {
 /// # Errors
 /// What cannot be asked, with the contract's file.
 pub fn can_be_asked(project: &Project, only: Option<&str>) -> Outcome {
+    checked(project, |contract, question| {
+        let part = |only: &str| contract.table.as_str() == only || question.refers_to().is_some_and(|other| other.as_str() == only);
+        only.is_none_or(part)
+    })
+}
+
+/// Checks the questions that are chosen.
+fn checked(project: &Project, chosen: impl Fn(&Contract, &Question) -> bool) -> Outcome {
     let contracts = project.contracts()?;
     if contracts.iter().all(|(_, contract)| contract.questions.is_empty()) {
         return Ok(());
@@ -139,8 +148,7 @@ pub fn can_be_asked(project: &Project, only: Option<&str>) -> Outcome {
     let mut problems = Vec::new();
     for (_, contract) in &contracts {
         for question in &contract.questions {
-            let part = |only: &str| contract.table.as_str() == only || question.refers_to().is_some_and(|other| other.as_str() == only);
-            if only.is_some_and(|only| !part(only)) {
+            if !chosen(contract, question) {
                 continue;
             }
             let mut wrong = |problem: String, advice: &str| {

@@ -50,6 +50,15 @@ fn a_load_with_rows_that_refer_to_nothing_shows_nothing() {
     assert!(error.contains("the relationship of customer to customers.id does not hold for 2 rows"), "{error}");
     assert_eq!(project.rows("select count(*) from arrivals"), ["3"]);
     project.run(&["audit", "verify"]).ok();
+    // What a contract that nobody approved asks of this table, and cannot, is no reason to refuse its rows.
+    let draft = CUSTOMERS.replace("primaryKeyPosition: 1}", "primaryKeyPosition: 1, relationships: [{to: arrivals.nothing}]}");
+    project.write("contracts/drafts.odcs.yaml", contract("drafts", "", &draft));
+    project.write("data/arrivals-2.csv", "n,customer,amount\n4,a,10\n");
+    project.run(&["run", "--select", "arrivals"]).ok();
+    assert_eq!(project.rows("select count(*) from arrivals"), ["4"]);
+    std::fs::remove_file(project.dir().join("contracts/drafts.odcs.yaml")).unwrap();
+    project.write("data/arrivals-3.csv", "n,customer,amount\n5,z,10\n6,y,10\n");
+    project.run(&["run"]).fails(3);
     // Once they are known, the same files load.
     project.write("data/customers-2.csv", "id\ny\nz\n");
     project.run(&["run"]).ok();
