@@ -1,7 +1,7 @@
 //! What content inspection costs: megabytes of text a second and a core, over columns of several sorts, and the gate's CPU seconds with and
 //! without it. Generates cells in memory, so that only the gate is measured.
 //!
-//! `cargo run --release -p polder-contract --example inspect_bench [MEGABYTES]`
+//! `cargo run --release -p polder-contract --example inspect_bench [MEGABYTES] [COLUMN]`
 
 #![allow(
     clippy::unwrap_used,
@@ -81,7 +81,8 @@ fn batch(rng: &SeededRng, (_, words, count): Sort, first: u64) -> (RawBatch, usi
 fn main() {
     let wanted: usize = std::env::args().nth(1).map_or(512, |megabytes| megabytes.parse().expect("MEGABYTES is a number"));
     println!("{:<12} {:>8} {:>14} {:>12} {:>12}", "column", "MB", "inspection", "gate with", "without");
-    for sort in SORTS {
+    let named = std::env::args().nth(2);
+    for sort in SORTS.into_iter().filter(|(name, _, _)| named.as_deref().is_none_or(|named| named == *name)) {
         let (with, without) = (gate(true), gate(false));
         let rng = SeededRng::new(7);
         let (mut bytes, mut batches, mut spent, mut spent_without) = (0usize, 0u64, 0.0, 0.0);

@@ -1,12 +1,13 @@
 //! Content inspection: values that fit their column's type and rules, and are a risk in themselves. Every text column of every
 //! contract is inspected; nothing switches it off. `polder.waive` silences one kind on one column, and what it silences is counted.
 //!
-//! A column is looked at as a whole first ([`Facts`]): most hold nothing that any kind of finding could begin with, and no more is done
-//! for them than to look at the first byte of each value. [`of_text`] is the definition that the fast way must agree with.
+//! Values are looked at many at once first ([`Facts`]): most hold nothing that any kind of finding could begin with, and no more is done
+//! for them than to look at the first byte of each. [`of_text`] is the definition that the fast way must agree with.
 
 mod characters;
 mod formula;
 mod homoglyph;
+mod literals;
 mod markup;
 mod mask;
 mod patterns;
@@ -145,19 +146,23 @@ pub fn mask_of_risk(patterns: Patterns, value: &[u8]) -> Result<Option<String>, 
     Ok(risk.then(|| masked(&text)))
 }
 
-/// What the bytes of a whole column say of all its values.
+/// What the bytes of many values, one after the other, say of each of them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Facts {
     /// A control character of ASCII is there.
     control: bool,
-    /// More than ASCII is there.
-    high: bool,
+    /// One of Latin-1 is.
+    high_control: bool,
     /// A sign is there with which markup may begin.
     markup: bool,
+    /// A character is there that is not merely seen.
+    hide: bool,
+    /// A letter is there that may pass for a Latin one.
+    mix: bool,
 }
 
 impl Facts {
-    /// One pass, which the compiler makes one of many bytes at a time.
+    /// One pass, or two where there is more than ASCII, which the compiler makes of many bytes at a time.
     fn of(text: &[u8]) -> Self {
         let (mut control, mut high, mut markup) = (0u8, 0u8, 0u8);
         for byte in text {
@@ -165,47 +170,75 @@ impl Facts {
             high |= byte & 0x80;
             markup |= u8::from(markup::may_begin(*byte));
         }
-        Self { control: control != 0, high: high != 0, markup: markup != 0 }
+        let facts = Self { control: control != 0, markup: markup != 0, ..Self::default() };
+        if high & 0x80 == 0 { facts } else { facts.with_high(text) }
+    }
+
+    fn with_high(self, text: &[u8]) -> Self {
+        let (mut control, mut hide, mut mix) = (0u8, 0u8, 0u8);
+        let mut see = |a: u8, b: u8, c: u8| {
+            control |= u8::from(characters::is_high_control(a, b));
+            hide |= u8::from(characters::may_hide_at(a, b, c));
+            mix |= u8::from(homoglyph::may_mix_at(a, b, c));
+        };
+        let (second, third) = (text.get(1..).unwrap_or_default(), text.get(2..).unwrap_or_default());
+        for ((a, b), c) in text.iter().zip(second).zip(third) {
+            see(*a, *b, *c);
+        }
+        // The last two, which the loop does not begin at.
+        match text {
+            [.., a, b] => (see(*a, *b, 0), see(*b, 0, 0)).0,
+            [a] => see(*a, 0, 0),
+            [] => (),
+        }
+        Self { high_control: control != 0, hide: hide != 0, mix: mix != 0, ..self }
     }
 
     fn is_plain(self) -> bool {
-        !(self.control || self.high || self.markup)
+        !(self.control || self.high_control || self.markup || self.hide || self.mix)
     }
 
-    /// What a value of the column holds.
-    #[inline]
-    fn judge(self, value: &[u8]) -> Kinds {
-        let Some(first) = value.first() else { return Kinds::default() };
-        let kinds = Kinds::default().with(Kind::Formula, formula::may_lead(*first) && formula::value(value));
-        if self.is_plain() { kinds } else { self.judge_rest(value, kinds) }
-    }
-
-    fn judge_rest(self, value: &[u8], kinds: Kinds) -> Kinds {
-        let mut kinds = kinds.with(Kind::Markup, self.markup && markup::value(value));
+    /// What a value holds.
+    fn judge(self, text: &str) -> Kinds {
+        let value = text.as_bytes();
+        let mut kinds = Kinds::default().with(Kind::Formula, is_formula(value));
+        kinds = kinds.with(Kind::Markup, self.markup && markup::value(value));
         kinds = kinds.with(Kind::Control, self.control && value.iter().any(|byte| characters::is_control_byte(*byte)));
-        if !self.high || value.is_ascii() {
-            return kinds;
-        }
-        kinds = kinds.with(Kind::Control, characters::high_control(value));
-        let (hide, mix) = (characters::may_hide(value), homoglyph::may_mix(value));
-        if !hide && !mix {
-            return kinds;
-        }
-        // The column was validated as a whole, and values end where characters do.
-        let text = std::str::from_utf8(value).unwrap_or_default();
-        kinds.with(Kind::Bidi, hide && characters::hidden(text)).with(Kind::Homoglyph, mix && homoglyph::value(text))
+        kinds = kinds.with(Kind::Control, self.high_control && characters::high_control(value));
+        kinds = kinds.with(Kind::Bidi, self.hide && characters::hidden(text));
+        kinds.with(Kind::Homoglyph, self.mix && homoglyph::may_mix(value) && homoglyph::value(text))
     }
 }
+
+#[inline]
+fn is_formula(value: &[u8]) -> bool {
+    value.first().is_some_and(|first| formula::may_lead(*first)) && formula::value(value)
+}
+
+/// Values that are looked at together: enough that the look costs little, and few enough that a single sign makes few be looked at alone.
+const TOGETHER: usize = 128;
 
 /// The kinds in the values of a column, for every row that has any.
 fn of_column(array: &StringArray, mut found: impl FnMut(usize, Kinds)) {
     let (offsets, text) = (array.value_offsets(), array.value_data());
-    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return };
-    let facts = Facts::of(slice(text, *first, *last));
-    for (row, (start, end)) in offsets.iter().zip(offsets.iter().skip(1)).enumerate() {
-        let kinds = facts.judge(slice(text, *start, *end));
-        if !kinds.is_empty() && array.is_valid(row) {
-            found(row, kinds);
+    for first in (0..array.len()).step_by(TOGETHER) {
+        let rows = first..array.len().min(first + TOGETHER);
+        let Some([start, .., end]) = offsets.get(rows.start..=rows.end) else { continue };
+        let facts = Facts::of(slice(text, *start, *end));
+        if facts.is_plain() {
+            let ends = offsets.iter().skip(rows.start);
+            for (row, (start, end)) in rows.clone().zip(ends.clone().zip(ends.skip(1))) {
+                if is_formula(slice(text, *start, *end)) && array.is_valid(row) {
+                    found(row, Kinds::default().with(Kind::Formula, true));
+                }
+            }
+        } else {
+            for row in rows.filter(|row| array.is_valid(*row)) {
+                let kinds = facts.judge(array.value(row));
+                if !kinds.is_empty() {
+                    found(row, kinds);
+                }
+            }
         }
     }
 }

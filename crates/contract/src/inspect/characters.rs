@@ -2,37 +2,58 @@
 
 use unicode_script::{Script, UnicodeScript};
 
-/// Whether a byte is a control character of ASCII other than tab, line feed and carriage return.
+/// Whether a byte is a control character of ASCII other than tab, line feed and carriage return. Without branches, so that the compiler
+/// can ask it of many bytes at once.
 #[inline]
 pub const fn is_control_byte(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r') || byte == 0x7f
+    ((byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | (byte == 0x7f)
 }
 
-/// Whether a text that holds more than ASCII holds a control character of Latin-1 (U+0080 to U+009F).
+/// Whether a control character of Latin-1 (U+0080 to U+009F) begins with these two bytes.
+#[inline]
+pub const fn is_high_control(a: u8, b: u8) -> bool {
+    (a == 0xC2) & is_within(b, 0x80, 0x9F)
+}
+
+/// Whether a text that holds more than ASCII holds a control character of Latin-1.
 pub fn high_control(text: &[u8]) -> bool {
-    memchr::memchr_iter(0xC2, text).any(|at| matches!(text.get(at + 1), Some(0x80..=0x9F)))
+    memchr::memchr_iter(0xC2, text).any(|at| text.get(at + 1).is_some_and(|next| is_high_control(0xC2, *next)))
 }
 
-/// Whether a text holds any character that [`hidden`] looks at. Exact for UTF-8.
-pub fn may_hide(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF3)) {
-        rest = rest.get(at..).unwrap_or_default();
-        match rest {
-            [0xD8, 0x9C, ..]
-            | [0xE1, 0x85, 0x9F | 0xA0, ..]
-            | [0xE1, 0xA0, 0x8E, ..]
-            | [0xE2, 0x80, 0x8B..=0x8F | 0xAA..=0xAE, ..]
-            | [0xE2, 0x81, 0xA0 | 0xA6..=0xA9, ..]
-            | [0xE3, 0x85, 0xA4, ..]
-            | [0xEF, 0xB8, 0x80..=0x8F, ..]
-            | [0xEF, 0xBB, 0xBF, ..]
-            | [0xEF, 0xBE, 0xA0, ..]
-            | [0xF3, 0xA0, ..] => return true,
-            _ => rest = rest.get(1..).unwrap_or_default(),
+/// Whether a character that [`hidden`] looks at begins with these three bytes. Exact for UTF-8, and without branches.
+#[inline]
+pub const fn may_hide_at(a: u8, b: u8, c: u8) -> bool {
+    ((a == 0xD8) & (b == 0x9C))
+        | ((a == 0xE1) & (((b == 0x85) & is_within(c, 0x9F, 0xA0)) | ((b == 0xA0) & (c == 0x8E))))
+        | ((a == 0xE2) & (b == 0x80) & (is_within(c, 0x8B, 0x8F) | is_within(c, 0xAA, 0xAE)))
+        | ((a == 0xE2) & (b == 0x81) & ((c == 0xA0) | is_within(c, 0xA6, 0xA9)))
+        | ((a == 0xE3) & (b == 0x85) & (c == 0xA4))
+        | ((a == 0xEF) & (((b == 0xB8) & is_within(c, 0x80, 0x8F)) | ((b == 0xBB) & (c == 0xBF)) | ((b == 0xBE) & (c == 0xA0))))
+        | ((a == 0xF3) & (b == 0xA0))
+}
+
+#[inline]
+pub const fn is_within(byte: u8, least: u8, most: u8) -> bool {
+    byte.wrapping_sub(least) <= most - least
+}
+
+/// The first character from a place on that is not merely seen.
+fn next_unseen(text: &str, from: usize) -> Option<(usize, char, Class)> {
+    let bytes = text.as_bytes();
+    let at = |place: usize| bytes.get(place).copied().unwrap_or_default();
+    let mut from = from;
+    while let Some(step) = bytes.get(from..)?.iter().position(|byte| matches!(byte, 0xD8 | 0xE1..=0xE3 | 0xEF | 0xF3)) {
+        let place = from + step;
+        if may_hide_at(at(place), at(place + 1), at(place + 2))
+            && let Some(c) = text.get(place..).and_then(|rest| rest.chars().next())
+            && let class = class(c)
+            && class != Class::Seen
+        {
+            return Some((place, c, class));
         }
+        from = place + 1;
     }
-    false
+    None
 }
 
 /// What a character does that is not seen.
@@ -80,27 +101,14 @@ fn class(c: char) -> Class {
 /// what Arabic, Hebrew, the scripts of India, emoji and texts without spaces need.
 pub fn hidden(text: &str) -> bool {
     let mut walk = Walk::default();
-    for (at, c) in text.char_indices() {
-        let found = match class(c) {
-            Class::Seen => walk.sees(c),
-            Class::Override => true,
-            Class::Begin { isolate, turns } => walk.begins(isolate, turns),
-            Class::End { isolate } => walk.ends(isolate),
-            Class::Mark => {
-                walk.marked = true;
-                walk.waits()
-            }
-            Class::Joiner => walk.waits(),
-            Class::Width if at == 0 && c == '\u{FEFF}' => false,
-            Class::Width => walk.waits(),
-            Class::Variation => std::mem::replace(&mut walk.varied, true),
-            Class::Tag => !walk.flag,
-        };
-        if found {
+    let mut from = 0;
+    while let Some((at, c, class)) = next_unseen(text, from) {
+        if walk.sees(text.get(from..at).unwrap_or_default()) || walk.meets(at, c, class) {
             return true;
         }
+        from = at + c.len_utf8();
     }
-    walk.ended(text)
+    walk.sees(text.get(from..).unwrap_or_default()) || walk.ended(text)
 }
 
 #[derive(Default)]
@@ -124,10 +132,33 @@ struct Walk {
 }
 
 impl Walk {
-    fn sees(&mut self, c: char) -> bool {
-        (self.varied, self.flag) = (false, c == '\u{1F3F4}');
-        let before = self.before.replace(c);
-        std::mem::take(&mut self.waiting) && self.judge(before, Some(c))
+    /// Characters that are seen, one after the other.
+    fn sees(&mut self, run: &str) -> bool {
+        let mut run = run.chars();
+        let Some(first) = run.next() else { return false };
+        let last = run.next_back().unwrap_or(first);
+        (self.varied, self.flag) = (false, last == '\u{1F3F4}');
+        let before = self.before.replace(last);
+        std::mem::take(&mut self.waiting) && self.judge(before, Some(first))
+    }
+
+    /// A character that is not merely seen.
+    fn meets(&mut self, at: usize, c: char, class: Class) -> bool {
+        match class {
+            Class::Seen => false,
+            Class::Override => true,
+            Class::Begin { isolate, turns } => self.begins(isolate, turns),
+            Class::End { isolate } => self.ends(isolate),
+            Class::Mark => {
+                self.marked = true;
+                self.waits()
+            }
+            Class::Joiner => self.waits(),
+            Class::Width if at == 0 && c == '\u{FEFF}' => false,
+            Class::Width => self.waits(),
+            Class::Variation => std::mem::replace(&mut self.varied, true),
+            Class::Tag => !self.flag,
+        }
     }
 
     fn waits(&mut self) -> bool {
@@ -137,7 +168,7 @@ impl Walk {
 
     /// Whether an invisible character hides between two that are seen.
     fn judge(&mut self, before: Option<char>, after: Option<char>) -> bool {
-        let needed = |c: Option<char>| c.is_some_and(|c| needs_joiners(c) || is_emoji(c));
+        let needed = |c: Option<char>| c.is_some_and(|c| is_emoji(c) || needs_joiners(c));
         if needed(before) || needed(after) {
             return false;
         }
@@ -230,7 +261,7 @@ mod tests {
             "été\u{200b}s",
         ] {
             assert!(hidden(text), "{text:?}");
-            assert!(may_hide(text.as_bytes()), "{text:?}");
+            assert!(next_unseen(text, 0).is_some(), "{text:?}");
         }
     }
 
@@ -275,7 +306,32 @@ mod tests {
     fn whatever_is_not_merely_seen_is_looked_at() {
         for c in (0..=0x10_FFFF).filter_map(char::from_u32) {
             let text = c.to_string();
-            assert_eq!(class(c) != Class::Seen, may_hide(text.as_bytes()) && !outside(c), "{c:?}");
+            let at = |place: usize| text.as_bytes().get(place).copied().unwrap_or_default();
+            assert_eq!(class(c) != Class::Seen, may_hide_at(at(0), at(1), at(2)) && !outside(c), "{c:?}");
+            assert_eq!(class(c) != Class::Seen, next_unseen(&text, 0).is_some(), "{c:?}");
+            assert_eq!(('\u{80}'..='\u{9f}').contains(&c), is_high_control(at(0), at(1)), "{c:?}");
+        }
+    }
+
+    /// [`hidden`], looking at each character.
+    fn hidden_by_characters(text: &str) -> bool {
+        let mut walk = Walk::default();
+        for (at, c) in text.char_indices() {
+            let class = class(c);
+            if if class == Class::Seen { walk.sees(&c.to_string()) } else { walk.meets(at, c, class) } {
+                return true;
+            }
+        }
+        walk.ended(text)
+    }
+
+    proptest::proptest! {
+        #![proptest_config(crate::testing::cases(2_000))]
+        #[test]
+        fn runs_of_what_is_seen_are_walked_as_their_characters_are(
+            text in "[aé س🏴❤👩 \u{200b}-\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}\u{fe0f}\u{feff}\u{e0041}\u{e0081}\u{e0101}]{0,12}",
+        ) {
+            proptest::prop_assert_eq!(hidden(&text), hidden_by_characters(&text));
         }
     }
 

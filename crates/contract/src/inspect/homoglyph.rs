@@ -5,6 +5,8 @@
 
 use unicode_script::{Script, UnicodeScript};
 
+use super::characters::is_within;
+
 /// Top-level domains where whole names in Cyrillic or Greek are at home.
 const NATIVE: [&str; 14] = ["ru", "su", "ua", "by", "bg", "kz", "kg", "mk", "mn", "rs", "tj", "uz", "gr", "cy"];
 
@@ -17,10 +19,24 @@ enum Strictness {
     Word,
 }
 
-/// Whether a text holds letters beyond ASCII that may look like ASCII ones: Greek, Cyrillic, Armenian, Cherokee and others by their
-/// first bytes. Exact in that no text for which [`value`] is true is passed over.
+/// Whether a letter that passes for an ASCII one may begin with these three bytes: of Greek, Cyrillic, Armenian, Cherokee, Coptic, Lisu or
+/// Deseret, full-width or of mathematics. No such letter is passed over. Without branches.
+#[inline]
+pub const fn may_mix_at(a: u8, b: u8, c: u8) -> bool {
+    is_within(a, 0xCD, 0xD5)
+        | ((a == 0xD6) & (b < 0x90))
+        | ((a == 0xE1) & (is_within(b, 0x8E, 0x8F) | (b == 0xB2) | is_within(b, 0xB4, 0xB5) | is_within(b, 0xBC, 0xBF)))
+        | ((a == 0xE2) & ((b == 0x84) | is_within(b, 0xB2, 0xB3) | (b == 0xB7)))
+        | ((a == 0xEA) & ((b == 0x93) | is_within(b, 0x99, 0x9A) | is_within(b, 0xAD, 0xAE)))
+        | ((a == 0xEF) & (((b == 0xBC) & is_within(c, 0xA1, 0xBA)) | ((b == 0xBD) & is_within(c, 0x81, 0x9A))))
+        | ((a == 0xF0) & ((b == 0x90) | (b == 0x9D)))
+}
+
+/// Whether a text holds such a letter and one of ASCII. No text for which [`value`] is true is passed over.
 pub fn may_mix(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, 0xCD..=0xD6 | 0xE1 | 0xE2 | 0xEA | 0xEF | 0xF0)) && text.iter().any(u8::is_ascii_alphabetic)
+    let at = |place: usize| text.get(place).copied().unwrap_or_default();
+    let mut places = text.iter().enumerate().filter(|(_, byte)| !byte.is_ascii());
+    text.iter().any(u8::is_ascii_alphabetic) && places.any(|(place, byte)| may_mix_at(*byte, at(place + 1), at(place + 2)))
 }
 
 /// Whether an identifier in the text reads as Latin and is not all Latin.

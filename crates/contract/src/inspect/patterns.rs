@@ -1,18 +1,21 @@
 //! Known-bad patterns: YARA rules, those that every gate has and those of the project's `rules/` (`docs/format/rules.md`).
 //!
-//! A rule is judged for one value. To be fast, many values are searched at once for the rules' strings; a value in which one begins is
-//! then judged alone by the whole rule. So a rule must need one of its strings: what holds without any would not be found.
+//! A rule is judged for one value. To be fast, columns are searched for a few bytes of each of the rules' strings
+//! ([`literals`](super::literals)); values that hold them are searched together for the strings; a value in which one begins is then
+//! judged alone by the whole rule. So a rule must need one of its strings: what holds without any would not be found.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{LazyLock, OnceLock};
 
+use aho_corasick::AhoCorasick;
 use parking_lot::Mutex;
 use polder_crypto::sha256;
 use yara_x::{Compiler, Rules, Scanner, SourceCode};
 use yara_x_parser::Span;
 use yara_x_parser::ast::{AST, Expr, Item, OfItems, Pattern, PatternSet, Quantifier, Rule, RuleFlags, WithSpan};
 
+use super::literals;
 use crate::error::Error;
 use crate::yaml::{Problem, Problems};
 
@@ -36,6 +39,8 @@ impl std::fmt::Debug for Patterns {
 struct Set {
     /// How many rules there are.
     rules: usize,
+    /// Finds bytes without which none of those strings is there; none when a string has no such bytes.
+    literals: Option<AhoCorasick>,
     /// Strings of all rules that are told, without one of which none holds.
     find: Rules,
     /// The rules as they are written.
@@ -88,6 +93,11 @@ impl Patterns {
     /// How many rules there are, Polder's own included.
     pub fn rules(&self) -> usize {
         self.set.rules
+    }
+
+    /// What finds bytes without which no rule holds; none when every value must be searched.
+    pub(super) fn literals(self) -> Option<&'static AhoCorasick> {
+        self.set.literals.as_ref()
     }
 
     /// Gives `begins` every place of a text at which a string of a rule begins; false when there are too many to tell.
@@ -148,7 +158,7 @@ impl Set {
     fn compile(files: &[RuleFile]) -> Result<Self, Problems> {
         let builtin = [RuleFile { name: BUILTIN_FILE.to_owned(), text: BUILTIN.to_owned() }];
         let (mut find, mut judge) = (compiler(), compiler());
-        let (mut problems, mut rules) = (Vec::new(), 0);
+        let (mut problems, mut rules, mut literals) = (Vec::new(), 0, Some(Vec::new()));
         for file in builtin.iter().chain(files) {
             let before = problems.len();
             let ast = AST::from(file.text.as_str());
@@ -167,13 +177,17 @@ impl Set {
             }
             if problems.len() == before {
                 rules += ast.rules().filter(|rule| !is(rule, RuleFlags::Private)).count();
+                literals = literals.and_then(|all: Vec<Vec<u8>>| Some([all, literals_of(&ast)?].concat()));
                 let strings = search_for(&file.text, &ast);
                 if find.add_source(strings.as_str()).is_err() {
                     problems.push(problem(file, 0, "its strings cannot be searched for".to_owned(), "report this as a defect"));
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { rules, find: find.build(), judge: judge.build() }) } else { Err(Problems(problems)) }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(Self { rules, literals: literals.and_then(literals::search_for), find: find.build(), judge: judge.build() })
     }
 }
 
@@ -193,15 +207,28 @@ fn is(rule: &Rule<'_>, flag: RuleFlags) -> bool {
     rule.flags.contains(flag)
 }
 
-/// Rules that hold when a string is there without which a rule of the file cannot hold. Private rules are left out: those that use them
-/// have strings of their own.
-fn search_for(text: &str, ast: &AST<'_>) -> String {
-    let mut source = String::new();
-    for rule in ast.rules().filter(|rule| !is(rule, RuleFlags::Private)) {
+/// The rules of a file that are told, each with strings without one of which it cannot hold. Private rules are left out: those that use
+/// them have strings of their own.
+fn needed_of<'a>(ast: &'a AST<'_>) -> impl Iterator<Item = (&'a Rule<'a>, Vec<&'a Pattern<'a>>)> {
+    ast.rules().filter(|rule| !is(rule, RuleFlags::Private)).map(|rule| {
         let patterns = rule.patterns.as_deref().unwrap_or_default();
         let needed = needed(&rule.condition, patterns).unwrap_or_default();
-        let strings = patterns.iter().enumerate().filter(|(place, _)| needed.contains(place));
-        let strings = strings.filter_map(|(_, pattern)| {
+        let strings = patterns.iter().enumerate().filter(|(place, _)| needed.contains(place)).map(|(_, pattern)| pattern);
+        (rule, strings.collect())
+    })
+}
+
+/// Literals one of which is in every value for which a rule of the file holds.
+fn literals_of(ast: &AST<'_>) -> Option<Vec<Vec<u8>>> {
+    let all: Vec<Vec<Vec<u8>>> = needed_of(ast).flat_map(|(_, strings)| strings).map(literals::of).collect::<Option<_>>()?;
+    Some(all.concat())
+}
+
+/// Rules that hold when a string is there without which a rule of the file cannot hold.
+fn search_for(text: &str, ast: &AST<'_>) -> String {
+    let mut source = String::new();
+    for (rule, strings) in needed_of(ast) {
+        let strings = strings.into_iter().filter_map(|pattern| {
             let written = text.get(pattern.span().range())?;
             // The parser gives bytes in hexadecimal without their name.
             let name = if written.starts_with('$') { String::new() } else { format!("{} = ", pattern.identifier().name) };

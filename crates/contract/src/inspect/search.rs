@@ -1,5 +1,6 @@
-//! The search for patterns over many values at once: values one after the other, each ended by a line feed, so that a match knows where a
-//! value begins and ends; where a string of a rule begins, the value is judged alone.
+//! The search for patterns over many values at once. A column's bytes are searched for literals as they lie; values with one are put one
+//! after the other, each ended by a line feed, so that a match knows where a value begins and ends, and searched for the rules' strings;
+//! where a string begins, the value is judged alone.
 
 use arrow::array::{Array, StringArray};
 
@@ -66,24 +67,41 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// Gathers the values in which a rule may hold.
     fn add(&mut self, column: usize, array: &'a StringArray) -> Result<(), Error> {
+        let Some(literals) = self.patterns.literals() else {
+            return (0..array.len()).try_for_each(|row| self.add_row(column, array, row));
+        };
         let (offsets, data) = (array.value_offsets(), array.value_data());
-        let rows = array.len();
-        let mut from = 0;
-        let mut start = self.text.len();
-        for (row, (begin, end)) in offsets.iter().zip(offsets.iter().skip(1)).enumerate() {
-            self.text.extend_from_slice(slice(data, *begin, *end));
-            self.text.push(b'\n');
-            if self.text.len() >= JOINED_BYTES {
-                self.pieces.push(Piece { column, array, from, to: row + 1, start });
-                self.flush()?;
-                (from, start) = (row + 1, 0);
+        let place = |row: usize| offsets.get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(usize::MAX);
+        let (mut row, mut from, behind) = (0, place(0), place(array.len()));
+        while let Some(found) = data.get(from..behind).and_then(|rest| literals.find(rest)) {
+            let (start, end) = (from + found.start(), from + found.end());
+            // The last row that begins at or before the place.
+            let later = offsets.get(row + 1..).unwrap_or_default();
+            row += later.partition_point(|offset| usize::try_from(*offset).is_ok_and(|offset| offset <= start));
+            if end <= place(row + 1) {
+                self.add_row(column, array, row)?;
+                from = place(row + 1);
+            } else {
+                // It lies across the end of a value.
+                from = start + 1;
             }
         }
-        if from < rows {
-            self.pieces.push(Piece { column, array, from, to: rows, start });
-        }
         Ok(())
+    }
+
+    fn add_row(&mut self, column: usize, array: &'a StringArray, row: usize) -> Result<(), Error> {
+        let start = self.text.len();
+        match self.pieces.last_mut() {
+            Some(last) if last.column == column && last.to == row => last.to = row + 1,
+            _ => self.pieces.push(Piece { column, array, from: row, to: row + 1, start }),
+        }
+        let offsets = array.value_offsets();
+        let (Some(begin), Some(end)) = (offsets.get(row), offsets.get(row + 1)) else { return Ok(()) };
+        self.text.extend_from_slice(slice(array.value_data(), *begin, *end));
+        self.text.push(b'\n');
+        if self.text.len() >= JOINED_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Searches what was gathered.
