@@ -31,7 +31,7 @@ use crate::ingest::inspected::Findings;
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 use crate::ingest::offsets::{LoadedFile, Sorted};
-pub use crate::ingest::questions::{can_be_asked, in_order};
+pub use crate::ingest::questions::{can_be_asked, in_order, unaskable};
 use crate::ingest::refusals::Refusals;
 pub use crate::ingest::settled::{Look, Settled};
 use crate::ingest::sink::{Counter, LakeSink};

@@ -7,6 +7,7 @@ mod enrolment;
 pub mod junit;
 mod lineage;
 pub mod markdown;
+mod questions;
 pub mod sarif;
 pub mod snapshot;
 mod surroundings;
@@ -62,12 +63,13 @@ pub struct Finding {
 }
 
 /// Sorts of findings that are no change of a contract: their names and what each is.
-pub const RULES: [(&str, &str); 13] = [
+pub const RULES: [(&str, &str); 14] = [
     ("unreadable", "A file of the project cannot be used."),
     ("unapproved-widening", "A contract newly lets something in, and nobody who may approved it."),
     ("approved-before", "An approval of former times is taken for this change."),
     ("not-approved", "A contract is not approved as it stands, so that no row comes in."),
     ("refused-migration", "Rows that are stored stand in the way of a change."),
+    ("cannot-be-asked", "A contract's relationship or rule in SQL cannot be asked, so that no load of its table shows anything."),
     ("model-broken", "A model does not fit the tables that it reads any more."),
     ("model-changed", "A model gives other columns than before."),
     ("approvers-changed", "Other people may approve, or other things are asked of them."),
@@ -157,6 +159,7 @@ impl Review {
         contracts::review(&mut review, &old, &new, &judge)?;
         enrolment::review(&mut review, &old, &new, &judge)?;
         surroundings::review(&mut review, &old, &new);
+        questions::review(&mut review, &old, &new);
         lineage::review(&mut review, &old, &new).await?;
         review.findings.sort_by(|one, other| (&one.file, one.line, other.level).cmp(&(&other.file, other.line, one.level)));
         Ok(review)
@@ -193,7 +196,7 @@ impl Review {
             return None;
         }
         let text = format!(
-            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, or a model no longer fits",
+            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, or a contract asks what cannot be asked",
             places(refused)
         );
         Some(Failure::new(ErrorKind::Rejected, text).exiting(REFUSED))

@@ -3,6 +3,7 @@
 use polder_connect::{Connection, FolderFile, ReadOptions, Recognised, Sample, SampleKey};
 use polder_contract::discover::fold;
 use polder_policy::Action;
+use polder_types::limit::TABLE_NAME_MAX_BYTES;
 use polder_types::{DatasetId, ErrorKind, Event, EventKind, Recorder as _, RequestId, TableName};
 
 use crate::failure::{Failure, Outcome};
@@ -13,9 +14,29 @@ use crate::installation::Installation;
 /// # Errors
 /// When nothing of the name can stand in a table's.
 pub fn table_for(dataset: &str) -> Outcome<TableName> {
-    let name: String = fold(dataset).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("t_{name}") } else { name };
-    TableName::new(&name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))
+    named(&spelt(dataset))
+}
+
+/// As [`table_for`], with an ending that tells it from others: of the name before it there is as much as a table's name has room for.
+///
+/// # Errors
+/// When nothing of the name can stand in a table's, or the ending leaves no room for any of it.
+pub fn table_with_ending(dataset: &str, ending: &str) -> Outcome<TableName> {
+    let ending = spelt(ending);
+    let room = TABLE_NAME_MAX_BYTES.saturating_sub(ending.len());
+    let name: String = spelt(dataset).chars().take(room).collect();
+    // An ending alone would be the name of something else.
+    named(&if name.is_empty() { name } else { name + &ending })
+}
+
+/// A text in the letters of tables' names, which are ASCII, so that each is a byte.
+fn spelt(text: &str) -> String {
+    let name: String = fold(text).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("t_{name}") } else { name }
+}
+
+fn named(name: &str) -> Outcome<TableName> {
+    TableName::new(name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))
 }
 
 impl Installation {
@@ -91,6 +112,21 @@ mod tests {
             ("数", "_"),
         ] {
             assert_eq!(table_for(dataset).map(|name| name.to_string()).ok().as_deref(), Some(table), "{dataset}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_where_its_ending_would_make_it_too_long() {
+        let named = |dataset: &str, ending: &str| table_with_ending(dataset, ending).map(|name| name.to_string()).ok();
+        let (long, ending) = ("é".repeat(70), |letters: usize| format!("_{}", "x".repeat(letters)));
+        assert_eq!(named("people", "_csv").as_deref(), Some("people_csv"));
+        assert_eq!(named("2026", "_Órders").as_deref(), Some("t_2026_orders"));
+        assert_eq!(named(&long, ""), Some("e".repeat(63)));
+        assert_eq!(named(&long, "_csv_17"), Some("e".repeat(56) + "_csv_17"));
+        assert_eq!(named("dir", &ending(61)), Some(format!("d{}", ending(61))));
+        // Nothing but the ending would be left.
+        for (dataset, ending) in [("dir", ending(62)), ("dir", ending(63)), ("", ending(1)), ("\u{301}", ending(1))] {
+            assert_eq!(named(dataset, &ending), None, "{dataset}{ending}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::limit::TABLE_NAME_MAX_BYTES;
 use crate::random::{RandomError, Rng};
 
 /// A text that is not an id or a name of the wanted kind.
@@ -116,7 +117,7 @@ impl TableName {
     pub fn new(name: &str) -> Result<Self, IdError> {
         let head = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
         let rest = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if head && rest && name.len() <= 63 {
+        if head && rest && name.len() <= TABLE_NAME_MAX_BYTES {
             Ok(Self(name.to_owned()))
         } else {
             Err(IdError {

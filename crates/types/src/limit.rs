@@ -2,6 +2,8 @@
 
 /// Largest project file (contract, source, model, policy) that is read, in bytes.
 pub const PROJECT_FILE_MAX_BYTES: u64 = 1 << 20;
+/// Longest name of a table or model, in bytes, each of which is a character.
+pub const TABLE_NAME_MAX_BYTES: usize = 63;
 /// Longest record (CSV row, NDJSON line) that is decoded, in bytes. A longer one is rejected and counted.
 pub const RECORD_MAX_BYTES: usize = 16 << 20;
 /// Longest text value that a column takes unless its contract says less, in bytes.

@@ -13,11 +13,13 @@ use crate::print::{note, text};
 use crate::profiles::StoredProfile;
 use crate::project::{CONTRACT_SUFFIX, Project};
 use crate::project_file;
-use crate::sampling::table_for;
+use crate::sampling::{table_for, table_with_ending};
 use crate::schema::{Kind, header};
 
 /// Stands over a column that the source did not have when its contract was written.
 const NEW: &str = "new in the source";
+/// Most datasets whose names begin so much alike that they are told apart by a number where they are cut.
+const CUT_ALIKE_MAX: usize = 9;
 
 /// A contract's file as it stands.
 struct Known {
@@ -50,12 +52,25 @@ impl Known {
 pub fn tables_of(project: &Project, source: &str, dataset: &str) -> Outcome<Vec<TableName>> {
     let known = known(project)?;
     let mut tables = filled(&known, source, dataset)?;
-    for table in [table_for(dataset).ok(), table_for(&format!("{source}_{dataset}")).ok()].into_iter().flatten() {
+    for table in tables_for(source, dataset) {
         if !tables.contains(&table) && !known.iter().any(|known| known.outline.table.as_deref() == Some(table.as_str())) {
             tables.push(table);
         }
     }
     Ok(tables)
+}
+
+/// Tables that a new contract for a dataset may be for, the likeliest first.
+fn tables_for(source: &str, dataset: &str) -> Vec<TableName> {
+    let both = format!("{source}_{dataset}");
+    let mut tables = vec![table_with_ending(dataset, ""), table_for(&both)];
+    if tables.iter().any(Result::is_err) {
+        // Too long together: there is as much of the source's name, or else of the dataset's, as has room.
+        tables.push(table_with_ending(source, &format!("_{dataset}")));
+        tables.push(table_with_ending(&both, ""));
+        tables.extend((2..=CUT_ALIKE_MAX).map(|number| table_with_ending(&both, &format!("_{number}"))));
+    }
+    tables.into_iter().flatten().collect()
 }
 
 /// The tables that contracts for a dataset fill.
@@ -187,12 +202,10 @@ fn wanted<'a>(
             continue;
         }
         let free = |table: &TableName| !taken.contains(table.as_str()) && !contract_path(project, table).exists();
-        let names = [dataset.clone(), format!("{}_{dataset}", source.name)];
-        let Some(table) = names.iter().filter_map(|name| table_for(name).ok()).find(free) else {
+        let Some(table) = tables_for(&source.name, dataset).into_iter().find(free) else {
             let text = format!(
-                "propose a contract for {}.{dataset}: {} are others' tables or no tables' names; write the contract by hand under another name",
-                source.name,
-                names.join(" and ")
+                "propose a contract for {0}.{dataset}: {dataset} and {0}_{dataset} are others' tables or no tables' names; write the contract by hand under another name",
+                source.name
             );
             return Err(Failure::new(ErrorKind::Invalid, text));
         };
@@ -314,4 +327,19 @@ fn summary(source: &str, dataset: &str, sample: &Sample, columns: &[ProposedColu
 /// One line on standard error, whatever a name holds.
 fn tell(line: &str) {
     note(&printable(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dataset_with_a_long_name_has_tables_that_it_may_be_for() {
+        let names = |source: &str, dataset: &str| tables_for(source, dataset).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names("shop", "People"), ["people", "shop_people"]);
+        let long = |letters: usize| "d".repeat(letters);
+        assert_eq!(names("shop", &long(60))[..3], [long(60), format!("sh_{}", long(60)), format!("shop_{}", long(58))]);
+        assert_eq!(names("shop", &long(80))[..3], [long(63), format!("shop_{}", long(58)), format!("shop_{}_2", long(56))]);
+        assert!(names("shop", &long(63)).contains(&format!("shop_{}", long(58))));
+    }
 }

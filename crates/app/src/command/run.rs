@@ -51,7 +51,7 @@ pub(super) async fn batches(
     }
     let chosen = |name: &str| args.select.is_empty() || args.select.iter().any(|selected| selected == name);
     let contracts: Vec<_> = contracts.into_iter().filter(|(_, contract)| chosen(contract.table.as_str())).collect();
-    let contracts = ingest::in_order(contracts);
+    let contracts = ingest::in_order(contracts, &loaded);
     let models: Vec<String> = models.into_iter().filter(|name| chosen(name)).collect();
     if contracts.is_empty() && models.is_empty() {
         return Err(Failure::new(

@@ -13,7 +13,7 @@ use crate::installation::Installation;
 use crate::print::{note, text};
 use crate::project::Project;
 use crate::project_file;
-use crate::sampling::table_for;
+use crate::sampling::{table_for, table_with_ending};
 use crate::schema::{Kind, header};
 
 /// Most columns of which it is told that they hold lists.
@@ -276,16 +276,15 @@ fn distinct(drafts: &mut [Draft], sources: &[Connection], has_layout: impl Fn(&s
     let mut taken: BTreeSet<String> = sources.iter().flat_map(|source| source.datasets.keys().cloned()).collect();
     for draft in drafts {
         // A layout that is there is somebody's.
-        let is_free = |name: &String| draft.seen.layout.is_none() || !has_layout(name);
-        let directory = draft.files.first().and_then(|file| file.rsplit_once('/')).and_then(|(dirs, _)| table_for(dirs).ok());
-        let typed = format!("{}_{}", draft.name, draft.source_type.as_str());
-        let mut names: Vec<String> = vec![draft.name.clone()];
-        names.extend(directory.map(|directory| format!("{directory}_{}", draft.name)));
-        names.push(typed.clone());
-        let free = names.into_iter().find(|name| !taken.contains(name) && is_free(name));
-        let numbered = (2..=DRAFTS_MAX).map(|number| format!("{typed}_{number}"));
-        if let Some(name) = free.or_else(|| numbered.into_iter().find(|name| !taken.contains(name) && is_free(name))) {
-            draft.name = name;
+        let is_free = |name: &TableName| !taken.contains(name.as_str()) && (draft.seen.layout.is_none() || !has_layout(name.as_str()));
+        let directory = draft.files.first().and_then(|file| file.rsplit_once('/'));
+        let beside = directory.and_then(|(dirs, _)| table_with_ending(dirs, &format!("_{}", draft.name)).ok());
+        let ty = draft.source_type.as_str();
+        let endings = std::iter::once(format!("_{ty}")).chain((2..=DRAFTS_MAX).map(|number| format!("_{ty}_{number}")));
+        let typed = endings.filter_map(|ending| table_with_ending(&draft.name, &ending).ok());
+        let found = table_for(&draft.name).ok().into_iter().chain(beside).chain(typed).find(is_free);
+        if let Some(name) = found {
+            draft.name = name.to_string();
         }
         taken.insert(draft.name.clone());
     }
@@ -451,5 +450,20 @@ mod tests {
         distinct(&mut drafts, &[], |_| false);
         let named: Vec<(&str, Option<&str>)> = drafts.iter().map(|draft| (draft.name.as_str(), draft.pattern.as_deref())).collect();
         assert_eq!(named, [("sales", Some("x/sales-*.csv")), ("y_sales", None)]);
+    }
+
+    #[test]
+    fn names_that_are_told_apart_are_tables_names_still() {
+        let long = "a".repeat(63);
+        let file = |dir: &str| format!("{dir}/{long}.csv");
+        // No directory has room beside a name of this length; of one that is shorter it has its beginning.
+        let mut drafts: Vec<Draft> = ["x", "y", "z"].map(|dir| draft(&file(dir), &[])).into();
+        let shorter = &long[..60];
+        drafts.extend(["x", "yes"].map(|dir| draft(&format!("{dir}/{shorter}.csv"), &[])));
+        distinct(&mut drafts, &[], |_| false);
+        let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
+        let cut = |room: usize, ending: &str| long[..room].to_owned() + ending;
+        assert_eq!(names, [long.as_str(), &cut(59, "_csv"), &cut(57, "_csv_2"), shorter, &format!("ye_{shorter}")]);
+        assert!(names.iter().all(|name| TableName::new(name).is_ok()));
     }
 }

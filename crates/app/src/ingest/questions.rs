@@ -98,20 +98,36 @@ async fn answer(door: &Door, asker: &Asker, question: &Question, table: &TableNa
     number.ok_or_else(wrong)
 }
 
-/// The other tables that a contract's questions are about.
-fn others(contract: &Contract) -> BTreeSet<TableName> {
-    let of = |question: &Question| match question.refers_to() {
+/// The other tables that a question is about, in the table of its contract: what views read among them.
+fn others(question: &Question, own: &TableName, models: &Models) -> BTreeSet<TableName> {
+    let named = match question.refers_to() {
         Some(table) => BTreeSet::from([table.clone()]),
         // What is no query is told where it is checked.
-        None => polder_engine::check_query(&question.sql(&contract.table)).unwrap_or_default(),
+        None => polder_engine::check_query(&question.sql(own)).unwrap_or_default(),
     };
-    contract.questions.iter().flat_map(of).filter(|other| *other != contract.table).collect()
+    let (mut todo, mut others) = (Vec::from_iter(named), BTreeSet::new());
+    while let Some(other) = todo.pop() {
+        if other == *own || others.contains(&other) {
+            continue;
+        }
+        if let Some(view) = models.get(&other).filter(|model| model.materialized == Materialized::View) {
+            todo.extend(view.inputs.iter().cloned());
+        }
+        others.insert(other);
+    }
+    others
+}
+
+/// The other tables that all questions of a contract are about.
+fn needed(contract: &Contract, models: &Models) -> BTreeSet<TableName> {
+    contract.questions.iter().flat_map(|question| others(question, &contract.table, models)).collect()
 }
 
 /// Contracts in an order in which each comes after those that its questions are about; where these go in a circle, as they stood.
-pub fn in_order<T>(contracts: Vec<(T, Contract)>) -> Vec<(T, Contract)> {
+pub fn in_order<T>(contracts: Vec<(T, Contract)>, models: &Models) -> Vec<(T, Contract)> {
     let tables: BTreeSet<TableName> = contracts.iter().map(|(_, contract)| contract.table.clone()).collect();
-    let mut waiting: Vec<(BTreeSet<TableName>, (T, Contract))> = contracts.into_iter().map(|entry| (others(&entry.1), entry)).collect();
+    let mut waiting: Vec<(BTreeSet<TableName>, (T, Contract))> =
+        contracts.into_iter().map(|entry| (needed(&entry.1, models), entry)).collect();
     let mut done: BTreeSet<TableName> = BTreeSet::new();
     let mut ordered = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
@@ -124,8 +140,7 @@ pub fn in_order<T>(contracts: Vec<(T, Contract)>) -> Vec<(T, Contract)> {
     ordered
 }
 
-/// Whether what contracts ask can be asked: relationships lead to columns that are stored alike, rules in SQL are queries, and no table
-/// refers to one that refers to it. Of the problems those that one table has part in, or all.
+/// Whether what contracts ask can be asked, as [`unaskable`] tells. Of the problems those that one table has part in, or all.
 ///
 /// # Errors
 /// What cannot be asked, with the contract's file.
@@ -144,9 +159,19 @@ fn checked(project: &Project, chosen: impl Fn(&Contract, &Question) -> bool) -> 
     }
     let files: Vec<_> = project.models()?.into_iter().map(|(name, text)| (format!("models/{name}.sql"), text)).collect();
     let models = Models::load(&files)?;
-    let by_table: BTreeMap<&TableName, &Contract> = contracts.iter().map(|(_, contract)| (&contract.table, contract)).collect();
+    let contracts: Vec<&Contract> = contracts.iter().map(|(_, contract)| contract).collect();
+    let problems = unaskable(&contracts, &models, chosen);
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
+}
+
+/// What of the questions of contracts that are chosen cannot be asked, from the project's files alone: relationships lead to columns that are
+/// stored alike, rules in SQL are queries, and no table refers to one that refers to it, by whichever of the two. Whether a query finds its
+/// columns, and answers one number, is not known before it is asked.
+pub fn unaskable(contracts: &[&Contract], models: &Models, chosen: impl Fn(&Contract, &Question) -> bool) -> Vec<Problem> {
+    let by_table: BTreeMap<&TableName, &Contract> = contracts.iter().map(|contract| (&contract.table, *contract)).collect();
+    let needs: Needs<'_> = contracts.iter().map(|contract| (&contract.table, needed(contract, models))).collect();
     let mut problems = Vec::new();
-    for (_, contract) in &contracts {
+    for &contract in contracts {
         for question in &contract.questions {
             if !chosen(contract, question) {
                 continue;
@@ -157,6 +182,12 @@ fn checked(project: &Project, chosen: impl Fn(&Contract, &Question) -> bool) -> 
             };
             if let Err(problem) = polder_engine::check_query(&question.sql(&contract.table)) {
                 wrong(format!("it cannot be asked: {problem}"), "correct the query");
+            }
+            for other in others(question, &contract.table, models) {
+                if lead(&needs, &other, &contract.table) {
+                    let problem = format!("table {other} refers to {} in turn, so neither can be loaded first", contract.table);
+                    wrong(problem, "remove the relationship or the rule of one of them");
+                }
             }
             let Asks::Relationship { from, table, to } = &question.asks else { continue };
             let Some(other) = by_table.get(table) else {
@@ -169,12 +200,6 @@ fn checked(project: &Project, chosen: impl Fn(&Contract, &Question) -> bool) -> 
                 }
                 continue;
             };
-            if other.table != contract.table && refers(&by_table, other, &contract.table) {
-                wrong(
-                    format!("table {table} refers to {} in turn, so neither can be loaded first", contract.table),
-                    "remove one relationship",
-                );
-            }
             for (from, to) in from.iter().zip(to) {
                 let column = |contract: &Contract, name: &String| contract.columns.iter().find(|column| column.name == *name).cloned();
                 let (Some(here), Some(there)) = (column(contract, from), column(other, to).filter(|column| column.stored().is_some()))
@@ -188,19 +213,22 @@ fn checked(project: &Project, chosen: impl Fn(&Contract, &Question) -> bool) -> 
             }
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems).into()) }
+    problems
 }
 
-/// Whether a contract's relationships lead to a table, over others too.
-fn refers(by_table: &BTreeMap<&TableName, &Contract>, from: &Contract, to: &TableName) -> bool {
+/// What the questions of each table's contract are about.
+type Needs<'a> = BTreeMap<&'a TableName, BTreeSet<TableName>>;
+
+/// Whether the questions of a table's contract lead to another table, over others too.
+fn lead(needs: &Needs<'_>, from: &TableName, to: &TableName) -> bool {
     let (mut todo, mut seen) = (vec![from], BTreeSet::new());
-    while let Some(contract) = todo.pop() {
-        for other in contract.questions.iter().filter_map(Question::refers_to) {
+    while let Some(table) = todo.pop() {
+        for other in needs.get(table).into_iter().flatten() {
             if other == to {
                 return true;
             }
             if seen.insert(other) {
-                todo.extend(by_table.get(other).copied());
+                todo.push(other);
             }
         }
     }
@@ -211,23 +239,65 @@ fn refers(by_table: &BTreeMap<&TableName, &Contract>, from: &Contract, to: &Tabl
 mod tests {
     use super::*;
 
-    fn contract(table: &str, to: &[&str]) -> (usize, Contract) {
+    /// A contract of a table that refers to others, and whose rules in SQL are these.
+    fn asking(table: &str, to: &[&str], queries: &[&str]) -> Contract {
         let relationships: Vec<String> = to.iter().map(|to| format!("{{to: {to}.id}}")).collect();
+        let rules: Vec<String> = queries.iter().map(|query| format!("{{type: sql, query: \"{query}\", mustBe: 0}}")).collect();
+        let quality = if rules.is_empty() { String::new() } else { format!("    quality: [{}]\n", rules.join(", ")) };
         let text = format!(
             "apiVersion: v3.1.0\nkind: DataContract\nid: i\nversion: 1.0.0\nstatus: active\ncustomProperties: [{{property: polder.source, value: s}}]\n\
-             schema:\n  - name: {table}\n    properties: [{{name: id, logicalType: string, relationships: [{}]}}]\n",
+             schema:\n  - name: {table}\n{quality}    properties: [{{name: id, logicalType: string, relationships: [{}]}}]\n",
             relationships.join(", ")
         );
-        (0, Contract::parse(&text, "c.yaml").unwrap())
+        Contract::parse(&text, &format!("{table}.yaml")).unwrap()
+    }
+
+    fn contract(table: &str, to: &[&str]) -> (usize, Contract) {
+        (0, asking(table, to, &[]))
+    }
+
+    /// Models with a view over a table.
+    fn view(name: &str, over: &str) -> Models {
+        let text = format!("-- polder: materialized = view\nselect id from {over}\n");
+        Models::load(&[(format!("models/{name}.sql"), text)]).unwrap()
     }
 
     #[test]
     fn tables_come_after_those_that_they_refer_to() {
         let order = |contracts: Vec<(usize, Contract)>| {
-            in_order(contracts).into_iter().map(|(_, contract)| contract.table.to_string()).collect::<Vec<_>>().join(" ")
+            in_order(contracts, &view("v", "c")).into_iter().map(|(_, contract)| contract.table.to_string()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(order(vec![contract("a", &["b", "x"]), contract("b", &["c", "b"]), contract("c", &[]), contract("d", &[])]), "c b a d");
         // A circle ends.
         assert_eq!(order(vec![contract("a", &["b"]), contract("b", &["a"]), contract("c", &[])]), "c a b");
+        // What a view reads is there before the view is asked, and so is what a rule in SQL names.
+        assert_eq!(order(vec![contract("a", &["v"]), contract("c", &[])]), "c a");
+        assert_eq!(order(vec![(0, asking("a", &[], &["select count(*) from c"])), contract("c", &[])]), "c a");
+    }
+
+    #[test]
+    fn a_circle_is_told_whether_relationships_make_it_or_rules_in_sql_or_views() {
+        let told = |contracts: &[Contract]| -> Vec<String> {
+            let contracts: Vec<&Contract> = contracts.iter().collect();
+            unaskable(&contracts, &view("v", "b"), |_, _| true).iter().map(ToString::to_string).collect()
+        };
+        let (names_a, names_b) = ("select count(*) from a", "select count(*) from b where id not in (select id from ${table})");
+        for (circle, label) in [
+            ([asking("a", &[], &[names_b]), asking("b", &[], &[names_a])], "quality rule 1 in SQL"),
+            ([asking("a", &["b"], &[]), asking("b", &[], &[names_a])], "the relationship of id to b.id"),
+            ([asking("a", &["v"], &[]), asking("b", &[], &[names_a])], "the relationship of id to v.id"),
+        ] {
+            let told = told(&circle);
+            assert_eq!(told.len(), 2, "{told:?}");
+            let wanted = format!("a.yaml, line 1: {label}: table b refers to a in turn, so neither can be loaded first; ");
+            assert!(told[0].starts_with(&wanted), "{told:?}");
+            assert!(told[1].starts_with("b.yaml, line 1: quality rule 1 in SQL: table a refers to b in turn"), "{told:?}");
+        }
+        // Over a third table all three have part in it.
+        let three = [asking("a", &[], &[names_b]), asking("b", &["c"], &[]), asking("c", &[], &[names_a])];
+        assert_eq!(told(&three).len(), 3, "{:?}", told(&three));
+        // A rule may name its own table, and two may name a third one.
+        let none = [asking("a", &["a"], &[names_a, names_b]), asking("b", &[], &[]), asking("c", &["b"], &[names_a])];
+        assert_eq!(told(&none), Vec::<String>::new());
     }
 }

@@ -437,3 +437,24 @@ fn a_first_record_of_values_is_no_header() {
     assert!(read(&project, "contracts/more_p.odcs.yaml").contains("name: more_p"));
     project.run(&["contract", "check"]).ok();
 }
+
+#[test]
+fn long_names_that_are_alike_end_no_proposal() {
+    let project = Project::new();
+    let long = "a".repeat(62);
+    for dir in ["north", "south"] {
+        project.write(&format!("in/{dir}/{long}.csv"), table("id,amount", 30, |n| format!("{n},{}", n * 3)));
+    }
+    project.run(&["source", "propose", "in", "--write"]).ok();
+    // The second has neither room for its directory nor for its type, whole as it is.
+    let cut = format!("{}_csv", "a".repeat(59));
+    assert!(read(&project, "sources/in.yaml").contains(&format!("  {cut}: {{file: \"south/{long}.csv\"}}\n")));
+    // Another source has a dataset of the same name.
+    project.write("sources/other.yaml", format!("type: csv\npath: in\ndatasets:\n  {long}: {{file: south/{long}.csv}}\n"));
+    project.run(&["contract", "propose", "--write"]).ok();
+    for table in [long.clone(), cut, format!("other_{}", "a".repeat(57))] {
+        assert!(read(&project, &format!("contracts/{table}.odcs.yaml")).contains(&format!("  - name: {table}\n")));
+    }
+    project.run(&["contract", "check"]).ok();
+    project.run(&["contract", "profile", "other"]).ok();
+}

@@ -170,6 +170,25 @@ fn what_is_not_stored_alike_or_goes_in_a_circle_is_no_relationship() {
     project.write("contracts/arrivals.odcs.yaml", contract("arrivals", "", ORDERS));
     project.write("contracts/customers.odcs.yaml", contract("customers", "", &circular));
     assert!(project.run(&["contract", "check"]).fails(2).contains("neither can be loaded first"));
+    // Nor has one that rules in SQL make, or one of these and a relationship.
+    let rule =
+        |of: &str| format!("    quality:\n      - {{type: sql, name: busy, query: \"select count(*) from {of}\", mustBeGreaterThan: 0}}\n");
+    project.write("contracts/customers.odcs.yaml", contract("customers", &rule("arrivals"), CUSTOMERS));
+    for (rules, columns, label) in [
+        ("", ORDERS.to_owned(), "the relationship of customer to customers.id"),
+        (rule("customers").as_str(), ORDERS.replace(", relationships: [{to: customers.id}]", ""), "quality rule \"busy\""),
+    ] {
+        project.write("contracts/arrivals.odcs.yaml", contract("arrivals", rules, &columns));
+        for command in [&["contract", "check"][..], &["contract", "approve", "customers", "--yes"]] {
+            let error = project.run(command).fails(2);
+            assert!(
+                error.contains("quality rule \"busy\": table arrivals refers to customers in turn, so neither can be loaded first"),
+                "{error}"
+            );
+        }
+        let error = project.run(&["contract", "approve", "arrivals", "--yes"]).fails(2);
+        assert!(error.contains(&format!("{label}: table customers refers to arrivals in turn")), "{error}");
+    }
 }
 
 #[test]

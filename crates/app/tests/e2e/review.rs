@@ -446,6 +446,48 @@ fn a_renamed_and_a_retyped_column_are_told_with_the_models_that_read_them() {
 }
 
 #[test]
+fn what_a_contract_asks_and_nobody_can_answer_is_told_as_check_tells_it() {
+    let repository = Repository::new();
+    let rule =
+        |query: &str| format!("    quality: [{{type: sql, name: adults, query: \"{query}\", mustBeGreaterThan: 0}}]\n    properties:\n");
+    let refers = |to: &str| AGE.replace("maximum: 150}}", &format!("maximum: 150}}, relationships: [{{to: {to}}}]}}"));
+    let with_rule = |query: &str| PEOPLE_CONTRACT.replace("    properties:\n", &rule(query));
+    for contract in [
+        with_rule("drop table ${table}"),
+        PEOPLE_CONTRACT.replace(AGE, &refers("clients.age")),
+        PEOPLE_CONTRACT.replace(AGE, &refers("people.height")),
+        PEOPLE_CONTRACT.replace(AGE, &refers("counted.n")),
+    ] {
+        repository.contract(BOB, &contract);
+        let checked = repository.project.run(&["contract", "check"]).fails(2);
+        let review = repository.ci(&["--output", "json"]);
+        let found = document(&review);
+        assert_eq!(rules(&found, "error"), ["cannot-be-asked"], "{found:#}");
+        assert!(checked.contains(message(&found, "cannot-be-asked")), "{checked}\n{found:#}");
+        assert!(review.fails(1).contains("a contract asks what cannot be asked"));
+    }
+    assert!(repository.ci(&["--output", "junit"]).out.contains("type=\"cannot-be-asked\""));
+    // Where a contract cannot be used it may be for the table that is missed.
+    repository.project.write("contracts/counted.odcs.yaml", "kind: DataContract\n");
+    repository.commit(BOB);
+    let found = document(&repository.ci(&["--output", "json"]));
+    assert!(!rules(&found, "error").contains(&"cannot-be-asked".to_owned()), "{found:#}");
+    std::fs::remove_file(repository.project.dir().join("contracts/counted.odcs.yaml")).unwrap();
+    // What only the table can tell is left to the load.
+    repository.contract(BOB, &with_rule("select count(height) from ${table}"));
+    repository.project.run(&["contract", "check"]).ok();
+    repository.ci(&[]).ok();
+    // What could not be asked at the base is told, and is not this change's doing.
+    repository.git(ANN, &["checkout", "-q", "main"]);
+    repository.contract(ANN, &with_rule("drop table ${table}"));
+    repository.git(ANN, &["checkout", "-q", "-B", "change"]);
+    repository.project.write("models/more.sql", "-- polder: materialized = view\nselect id from people\n");
+    repository.commit(BOB);
+    let found: Value = serde_json::from_str(&repository.ci(&["--output", "json"]).ok()).unwrap();
+    assert!(rules(&found, "warning").contains(&"cannot-be-asked".to_owned()), "{found:#}");
+}
+
+#[test]
 fn what_no_approval_covers_is_told() {
     let repository = Repository::new();
     repository.project.write("sources/files.yaml", "type: csv\npath: elsewhere\ndatasets:\n  people: {file: people*.csv, null: [NA, x]}\n");

@@ -1,7 +1,7 @@
 //! `polder run --watch`, as a process into whose directory files are put while it runs. Nothing here waits for a time: what the process
 //! prints says when to go on.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -137,6 +137,25 @@ fn another_contract_and_its_approval_are_tried_on_the_same_files() {
     watch.told(|line| line.contains("this run failed"));
     put(&wide);
     watch.printed("2 read = 2 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_file_that_stays_cut_is_tried_later_and_later_and_another_file_begins_anew() {
+    let project = Project::new();
+    project.people("");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(people(0, 200).as_bytes()).unwrap();
+    let whole = gzip.finish().unwrap();
+    project.write("data/people-cut.csv", &whole[..whole.len() / 2]);
+    let mut watch = Watch::start(&project, &[]);
+    for wait in ["next try in 1 s", "next try in 2 s"] {
+        watch.told(|line| line.contains("this run failed") && line.contains(wait));
+    }
+    project.write("data/people2.csv", people(200, 203));
+    watch.told(|line| line.contains("next try in 1 s or when files change"));
+    std::fs::remove_file(project.dir().join("data/people-cut.csv")).unwrap();
+    watch.printed("3 read = 3 loaded");
     assert_eq!(watch.end(Signal::TERM), Some(0));
 }
 
