@@ -66,7 +66,7 @@ fn of_text(pattern: &TextPattern<'_>) -> Option<Vec<Vec<u8>>> {
 
 /// A text in Base64, behind one, two or no bytes of a group of three: the signs that no other byte has a part in.
 fn encoded(text: &[u8], place: usize) -> Vec<u8> {
-    let whole = [&b"\0\0"[..place.min(2)], text].concat();
+    let whole = [vec![0; place].as_slice(), text].concat();
     let signs = STANDARD_NO_PAD.encode(&whole).into_bytes();
     let (first, behind) = ((place * 8).div_ceil(6), whole.len() * 8 / 6);
     signs.get(first..behind).unwrap_or_default().to_vec()

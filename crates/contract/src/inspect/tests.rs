@@ -306,6 +306,9 @@ proptest! {
 
     #[test]
     fn the_fast_way_finds_what_the_definitions_find(values in prop::collection::vec(prop::option::of(texts()), 0..20)) {
+        // More than is looked at together, so that some is plain throughout.
+        let plain = vec![Some("plain".to_owned()); 2 * TOGETHER];
+        let values = [values.clone(), plain, values].concat();
         let array = StringArray::from(values.clone());
         let mut fast = vec![Kinds::default(); values.len()];
         of_column(&array, |row, kinds| fast[row] = kinds);
@@ -325,9 +328,17 @@ proptest! {
 
     #[test]
     fn patterns_are_found_in_many_values_as_in_each_alone(
-        values in prop::collection::vec("(<%|AKIA|[A-Z2-7]{15,17}|\\$\\{jndi:|\\$\\{|eval|request\\(| |\n|x){0,6}", 0..40)
+        values in prop::collection::vec("(<%|AKIA|[A-Z2-7]{15,17}|\\$\\{jndi:|\\$\\{|eval|request\\(|ab|b|ca|bca| |\n|x){0,6}", 0..40),
+        own in prop::sample::select(vec![
+            "",
+            // Strings that lie across the ends of values.
+            "rule own { strings: $a = \"abc\" $b = \"bca\" $c = /b[ax]c/ condition: any of them }",
+            // One whose bytes cannot be told beforehand.
+            "rule own { strings: $a = /[a-c]{4}/ condition: $a }",
+        ]),
     ) {
-        let patterns = Patterns::builtin().unwrap();
+        let patterns = Patterns::compile(&[RuleFile { name: "rules/own.yar".to_owned(), text: own.to_owned() }]).unwrap();
+        prop_assert_eq!(patterns.literals().is_some(), !own.contains("[a-c]"));
         let array = StringArray::from(values.clone());
         let column = Inspected { place: 0, waived: Kinds::default(), array: &array };
         let mut found: Vec<usize> = search::hits(patterns, &[column]).unwrap().into_iter().map(|hit| hit.row).collect();
