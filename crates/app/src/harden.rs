@@ -24,3 +24,38 @@ pub fn harden() -> Outcome {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUE: &str = "planted.panic@exemple.fr";
+    const HOW: &str = "POLDER_TEST_PANIC";
+
+    /// What the child does; without its variable, nothing.
+    #[test]
+    fn a_child_panics_over_a_value() {
+        match std::env::var(HOW).as_deref() {
+            Ok("quiet") => quiet_panics(),
+            Ok(_) => {}
+            Err(_) => return,
+        }
+        panic!("cannot take {VALUE}");
+    }
+
+    #[test]
+    fn a_panic_over_a_value_tells_its_place_alone() {
+        let told = |how: &str| {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", "harden::tests::a_child_panics_over_a_value", "--nocapture", "--test-threads", "1"]);
+            let output = child.env(HOW, how).env("RUST_BACKTRACE", "full").output().unwrap();
+            assert!(!output.status.success(), "{how}");
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        };
+        let quiet = told("quiet");
+        assert!(quiet.contains("defect: panicked at ") && quiet.contains("harden.rs:"), "{quiet}");
+        assert!(!quiet.contains(VALUE), "{quiet}");
+        // The control: the message holds the value, and is told by whoever does not keep it.
+        assert!(told("plain").contains(VALUE));
+    }
+}

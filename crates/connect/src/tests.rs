@@ -7,6 +7,7 @@ mod csv_judge;
 mod discovery;
 mod error_texts;
 mod files_and_streams;
+mod labelled;
 mod ndjson_cases;
 mod parquet_cases;
 mod proposal_cases;

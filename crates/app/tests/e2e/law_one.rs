@@ -10,6 +10,7 @@ use polder_app::search::Search;
 
 use crate::demo::part;
 use crate::harness::{Project, ran};
+use crate::plain::unsealed;
 use crate::writers::Stopped;
 
 pub const LOADED: &str = "Zwanenburgwal-Loaded-1911";
@@ -20,7 +21,8 @@ pub const ASKED: &str = "Herengracht-Asked-1914";
 pub fn project() -> Project {
     let project = Project::new();
     let filler: String = (10..20_000).map(|i| format!("{i},Name {i},{},x\n", i % 100)).collect();
-    project.people(&format!("1,{LOADED},41,{LEFT_OUT}\n2,{REFUSED},999,s\n{filler}"));
+    // The value that is left out stands beside one that is loaded, and beside one that is refused and kept.
+    project.people(&format!("1,{LOADED},41,{LEFT_OUT}\n2,{REFUSED},999,{LEFT_OUT}\n{filler}"));
     project.write("models/names.sql", "-- polder: materialized = table\nselect id, name from people where id < 100\n");
     project
 }
@@ -122,6 +124,41 @@ fn no_value_lies_in_the_clear_after_a_kill() {
         project.run(&["run", "--kill-at", point]).killed();
         assert_clear_of_values(&project);
     }
+}
+
+/// What the program says at its most talkative, and what a defect in the midst of a load says.
+#[test]
+fn nothing_of_a_left_out_column_is_said_or_kept_by_a_load() {
+    let project = project();
+    let mut said = String::new();
+    for args in [
+        &["run", "--dry-run"][..],
+        &["run", "--kill-at", "batch-started:panic"],
+        &["run", "--kill-at", "quarantine-before:panic"],
+        &["run"],
+        &["quarantine", "list"],
+        &["quarantine", "show", "people"],
+        &["sql", "select * from people where id < 10"],
+        &["table", "show", "people"],
+        &["status"],
+        &["audit", "show", "--limit", "1000"],
+        &["audit", "verify"],
+    ] {
+        let code = if args.iter().any(|arg| arg.ends_with(":panic")) { 101 } else { 0 };
+        let mut command = project.command(&[args, &["-vvvv"]].concat());
+        let ran = ran(command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").output().unwrap());
+        assert_eq!(ran.code, Some(code), "{args:?}: {ran:?}");
+        said += &format!("{}{}", ran.out, ran.err);
+    }
+    assert!(!said.contains(LEFT_OUT), "{said}");
+    // The control: what lies beside it is told by those who may see it, and both defects and the events were told.
+    assert!(said.contains(LOADED) && said.contains(REFUSED), "{said}");
+    assert!(said.matches("defect: panicked at ").count() == 2 && said.contains("INFO record event="), "{said}");
+    // Neither is it in any file, nor would it be in a store that seals nothing; the control is what lies beside it.
+    assert_clear_of_values(&project);
+    let found = search().directory(&unsealed(&project, "unsealed")).unwrap().findings;
+    assert!(found.iter().all(|found| found.value != LEFT_OUT), "{found:?}");
+    assert!([LOADED, REFUSED].iter().all(|value| found.iter().any(|found| found.value == *value)), "{found:?}");
 }
 
 /// A command that may leave cores as large as the hard limit lets it, in a directory.
@@ -406,6 +443,11 @@ fn nothing_is_written_outside_the_store() {
     trace("ask", &sort, &[]);
     trace("build", &["model", "run"], &[]);
     trace("show", &["quarantine", "show", "people"], &[]);
+    trace("propose", &["contract", "propose", "files"], &[]);
+    let page = project.beside("page");
+    std::fs::create_dir(&page).unwrap();
+    let html = page.join("people.html");
+    trace("profile", &["contract", "profile", "people", "--html", html.to_str().unwrap()], std::slice::from_ref(&page));
     project.write("data/people-2.csv", "id,name,age,secret\n30000,Name,1,x\n");
     trace("append", &["run"], &[]);
     trace("optimize", &["table", "optimize", "people"], &[]);

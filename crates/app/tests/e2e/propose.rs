@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use polder_app::search::Search;
 
-use crate::harness::Project;
+use crate::harness::{Project, ran};
+use crate::plain::unsealed;
 
 /// A table of a header and rows that a function gives.
 fn table(header: &str, rows: usize, row: impl Fn(usize) -> String) -> String {
@@ -167,6 +168,8 @@ fn no_rare_value_and_nothing_of_a_left_out_column_gets_out() {
     let mut said = String::new();
     for args in [
         &["contract", "propose", "files"][..],
+        // A defect when all was looked at and nothing is written yet.
+        &["contract", "propose", "files", "--write", "--kill-at", "record-before#3:panic"],
         &["contract", "propose", "files", "--write"],
         &["contract", "propose", "files", "--write"],
         &["contract", "profile", "files", "--html", page],
@@ -179,11 +182,17 @@ fn no_rare_value_and_nothing_of_a_left_out_column_gets_out() {
         &["audit", "show", "--limit", "1000"],
         &["audit", "export", "--to", export.to_str().unwrap()],
     ] {
-        let args: Vec<&str> = args.iter().copied().chain(["-vvv"]).collect();
-        let ran = project.run(&args);
+        let code = if args.iter().any(|arg| arg.ends_with(":panic")) { 101 } else { 0 };
+        let mut command = project.command(&[args, &["-vvvv"]].concat());
+        let ran = ran(command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").output().unwrap());
+        assert_eq!(ran.code, Some(code), "{args:?}: {ran:?}");
         said += &format!("{}{}", ran.out, ran.err);
-        ran.ok();
     }
+    // The e-mail addresses are left out, and the remarks come in. At the highest level events are told, and the defect its place.
+    let draft = read(&project, "contracts/people.odcs.yaml");
+    assert!(draft.contains("# left out: e-mail address, by ") && draft.contains("\n      # - {name: email, "), "{draft}");
+    assert!(draft.contains("\n      - {name: remark, "), "{draft}");
+    assert!(said.contains("INFO record event=") && said.matches("defect: panicked at ").count() == 1, "{said}");
     // What fails tells no more: a record that cannot be split, a contract that refuses what is there.
     let broken = std::fs::read_to_string(project.dir().join("data/people.csv")).unwrap() + "\"unclosed," + RARE;
     project.write("data/people.csv", broken);
@@ -204,6 +213,15 @@ fn no_rare_value_and_nothing_of_a_left_out_column_gets_out() {
     let often = Search::new(&[TWENTY]).unwrap().directory(project.dir().parent().unwrap()).unwrap().findings;
     assert!(often.iter().any(|found| found.path == Path::new(page)), "{often:?}");
     assert!(said.contains(TWENTY));
+    // Nor would a store that seals nothing hold a value of the column that is left out, or a rare one outside of the table.
+    let plain = unsealed(&project, "unsealed");
+    let found = search.directory(&plain).unwrap().findings;
+    assert!(found.iter().all(|found| ![LEFT_OUT, LEFT_OUT_OFTEN].contains(&found.value.as_str())), "{found:?}");
+    assert!(found.iter().all(|found| found.path.starts_with(plain.join("tables"))), "{found:?}");
+    // The control: the table is found there with what it holds, and the profile with what may be shown.
+    assert!([RARE, NINETEEN].iter().all(|value| found.iter().any(|found| found.value == *value)), "{found:?}");
+    let often = Search::new(&[TWENTY]).unwrap().directory(&plain).unwrap().findings;
+    assert!(often.iter().any(|found| found.path.starts_with(plain.join("profiles"))), "{often:?}");
 }
 
 #[test]

@@ -5,24 +5,29 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
-use polder_contract::{Contract, Gate, GateOptions};
+use polder_contract::inspect::mask_of_risk;
+use polder_contract::{ColumnType, Contract, Gate, GateOptions, Patterns};
 use polder_types::{Secret, TableName};
 use proptest::prelude::*;
 
 use super::approval::{NoSpill, approved};
 use super::cases;
+use crate::json::path::escaped;
 use crate::{Connection, Proposals, Proposed, ReadOptions, Sample, SampleKey, Stand, Target, WantedColumn, open, sample_compared};
 
 const KEY: [u8; 16] = [9; 16];
 
-struct Drafted {
-    sample: Sample,
-    proposed: Proposed,
-    text: String,
+pub(super) struct Drafted {
+    pub sample: Sample,
+    pub proposed: Proposed,
+    pub text: String,
     /// None when no column could be proposed.
-    contract: Option<Contract>,
-    admitted: usize,
-    refused: Vec<String>,
+    pub contract: Option<Contract>,
+    pub admitted: usize,
+    /// Rows that were refused for what they hold, whatever is proposed of them: their places, and the columns that are told.
+    pub risks: Vec<(usize, String)>,
+    /// Other rows that were refused: those that break what was proposed.
+    pub refused: Vec<String>,
 }
 
 fn look(dir: &Path, yaml: &str, dataset: &str) -> Sample {
@@ -46,13 +51,13 @@ fn without_masks(text: &str) -> String {
 }
 
 /// Samples a dataset, proposes a contract, and holds the source's rows to it.
-fn draft(dir: &Path, yaml: &str) -> Drafted {
+pub(super) fn draft(dir: &Path, yaml: &str) -> Drafted {
     let connection = Connection::parse(yaml, "sources/s.yaml").unwrap();
     let sample = look(dir, yaml, "d");
     let proposed = propose(&Proposals::new(vec![("d".to_owned(), sample.clone())]), "d");
     let text = proposed.text();
     if !proposed.columns.iter().any(|column| column.stand == Stand::Authorised) {
-        return Drafted { sample, proposed, text, contract: None, admitted: 0, refused: Vec::new() };
+        return Drafted { sample, proposed, text, contract: None, admitted: 0, risks: Vec::new(), refused: Vec::new() };
     }
     let contract = Contract::parse(&text, "t.odcs.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     let approved = approved(Contract::parse(&without_masks(&text), "t.odcs.yaml").unwrap());
@@ -63,16 +68,19 @@ fn draft(dir: &Path, yaml: &str) -> Drafted {
     let columns: Vec<WantedColumn> =
         contract.columns.iter().map(|column| WantedColumn::new(&column.physical_name).of_type(column.ty)).collect();
     let mut reader = open(&connection, "d", &columns, ReadOptions::new(dir)).unwrap();
-    let (mut admitted, mut refused) = (0, Vec::new());
+    let (mut admitted, mut risks, mut refused) = (0, Vec::new(), Vec::new());
     while let Some(batch) = reader.next().unwrap() {
         let checked = gate.check(batch).unwrap();
         admitted += checked.admitted.rows();
-        // What is a risk is refused whatever is proposed.
-        let (risks, others): (Vec<_>, Vec<_>) = checked.rejections.iter().partition(|row| row.rule.name().starts_with("content:"));
-        admitted += risks.len();
-        refused.extend(others.into_iter().map(|row| format!("{:?} {}", row.column, row.rule)));
+        for row in &checked.rejections {
+            if row.rule.name().starts_with("content:") {
+                risks.push((usize::try_from(row.ordinal).unwrap(), row.column.clone().unwrap()));
+            } else {
+                refused.push(format!("{:?} {}", row.column, row.rule));
+            }
+        }
     }
-    Drafted { sample, proposed, text, contract: Some(contract), admitted, refused }
+    Drafted { sample, proposed, text, contract: Some(contract), admitted, risks, refused }
 }
 
 fn draft_csv(text: &str, keys: &str) -> Drafted {
@@ -289,49 +297,6 @@ fn a_name_that_is_personal_data_is_not_written() {
     assert_eq!(drafted.proposed.columns[1].name, "column 2");
 }
 
-/// The labelled tables, proposed from as a person would: personal data is left out, the rest has the right type.
-#[test]
-fn labelled_tables_are_proposed_as_they_are_labelled() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/discover");
-    let (mut personal, mut found, mut taken, mut others, mut right) = (0u32, 0u32, 0u32, 0u32, 0u32);
-    let mut wrong = String::new();
-    for part in ["shown", "held_out", "blind"] {
-        let mut labels: std::collections::BTreeMap<String, Vec<[String; 3]>> = std::collections::BTreeMap::new();
-        for label in csv::Reader::from_path(root.join(format!("{part}.csv"))).unwrap().records().map(Result::unwrap) {
-            labels.entry(label[0].to_owned()).or_default().push([1, 2, 3].map(|at| label[at].to_owned()));
-        }
-        for (table, labels) in labels {
-            let yaml = format!("type: csv\npath: {part}\ndatasets: {{d: {{file: {table}.csv}}}}\n");
-            let drafted = draft(&root, &yaml);
-            assert!(drafted.refused.is_empty(), "{table}: {:?}\n{}", drafted.refused, drafted.text);
-            assert!(!drafted.sample.is_named_by_values(), "{table}");
-            for [name, kind, ty] in labels {
-                let proposed = drafted.proposed.columns.iter().find(|column| column.name == name).unwrap();
-                let authorised = drafted.contract.as_ref().and_then(|contract| contract.columns.iter().find(|column| column.name == name));
-                let given = authorised.map_or_else(String::new, |column| match &column.format {
-                    Some(format) => format!("{} {format}", column.ty.to_string().split(' ').next().unwrap()),
-                    None => column.ty.to_string().replace("with zone", "zone").replace("without zone", "local"),
-                });
-                if kind.is_empty() {
-                    others += 1;
-                    taken += u32::from(proposed.personal.is_some());
-                    right += u32::from(given == ty);
-                    if given != ty {
-                        wrong += &format!("{part} {table}.{name}: {given:?}, label {ty}\n");
-                    }
-                } else {
-                    personal += 1;
-                    found += u32::from(proposed.personal.is_some() && authorised.is_none_or(|column| column.mask.is_some()));
-                }
-            }
-        }
-    }
-    let (recall, precision, types) =
-        (f64::from(found) / f64::from(personal), f64::from(found) / f64::from(found + taken), f64::from(right) / f64::from(others));
-    println!("{personal} personal columns: recall {recall:.3}, precision {precision:.3}; {others} others: right type {types:.3}\n{wrong}");
-    assert!(personal + others >= 500 && recall >= 0.95 && precision >= 0.9 && types >= 0.9, "{recall} {precision} {types}\n{wrong}");
-}
-
 #[test]
 fn names_that_are_values_are_noticed() {
     for (text, by_values) in [
@@ -378,52 +343,123 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Cells that look like something else, and are no risk.
+const TRICKY: &[&str] = &[
+    "",
+    "NA",
+    "null",
+    "None",
+    "-",
+    "\\N",
+    "nan",
+    "true",
+    "false",
+    "TRUE",
+    "0",
+    "-0",
+    "1",
+    "-7",
+    "007",
+    "2147483648",
+    "-2147483649",
+    "5000000000",
+    "9007199254740993",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1.5",
+    ".5",
+    "5.",
+    "1e5",
+    "1e400",
+    "1e-400",
+    "1e23",
+    "9007199254740993.0",
+    "2013-01-02",
+    "2013-02-30",
+    "0000-01-01",
+    "2013-01-02T03:04:05Z",
+    "2013-01-02 03:04:05",
+    "0001-01-01T00:00:00+14:00",
+    "2013-01-02T25:00:00Z",
+    "12:30:00",
+    "é",
+    "a\nb",
+    "\"",
+    " ",
+    "x,y",
+];
+
+/// Cells that no contract lets in as they are, one at least of each kind that is judged for a value.
+const RISKS: &[&str] = &[
+    "=1+1",
+    "@SUM(A1:A9)",
+    "ring\u{7}",
+    "access\u{202e}level",
+    "ad\u{200b}min",
+    "p\u{430}yp\u{430}l.com",
+    "<img src=x onerror=alert(1)>",
+    "${jndi:ldap://a.example/x}",
+];
+
 fn cell() -> impl Strategy<Value = String> {
-    let tricky = vec![
-        "",
-        "NA",
-        "null",
-        "None",
-        "-",
-        "\\N",
-        "nan",
-        "true",
-        "false",
-        "TRUE",
-        "0",
-        "-0",
-        "1",
-        "-7",
-        "007",
-        "2147483648",
-        "-2147483649",
-        "5000000000",
-        "9007199254740993",
-        "9223372036854775807",
-        "9223372036854775808",
-        "1.5",
-        ".5",
-        "5.",
-        "1e5",
-        "1e400",
-        "1e-400",
-        "1e23",
-        "9007199254740993.0",
-        "2013-01-02",
-        "2013-02-30",
-        "0000-01-01",
-        "2013-01-02T03:04:05Z",
-        "2013-01-02 03:04:05",
-        "0001-01-01T00:00:00+14:00",
-        "2013-01-02T25:00:00Z",
-        "12:30:00",
-        "é",
-        "a\nb",
-        "\"",
-        " ",
-        "x,y",
-    ];
-    prop_oneof![4 => prop::sample::select(tricky).prop_map(str::to_owned), 1 => "[ -~é\\n]{0,8}", 1 => any::<i64>().prop_map(|n| n.to_string()), 1 => any::<f64>().prop_map(|x| format!("{x:?}"))]
+    prop_oneof![
+        6 => prop::sample::select(TRICKY).prop_map(str::to_owned),
+        1 => prop::sample::select(RISKS).prop_map(str::to_owned),
+        1 => "[ -~é\\n]{0,8}",
+        1 => any::<i64>().prop_map(|n| n.to_string()),
+        1 => any::<f64>().prop_map(|x| format!("{x:?}")),
+    ]
+}
+
+/// Whether a cell is a risk, by the definitions that inspection must agree with.
+fn is_risk(cell: &str) -> bool {
+    mask_of_risk(Patterns::builtin().unwrap(), cell.as_bytes()).unwrap().is_some()
+}
+
+/// Holds a load to what its generator put in: refused for their content are the rows with a risk in a column that comes in as a text, and
+/// no others; the column that is told holds one. All other rows are admitted. A name is what the source calls a column.
+#[track_caller]
+fn refused_are_the_risks_alone(drafted: &Drafted, names: &[String], rows: &[Vec<String>]) {
+    assert_eq!(drafted.refused, [] as [&str; 0], "{}", drafted.text);
+    let Some(contract) = &drafted.contract else {
+        return assert!(drafted.risks.is_empty() && drafted.admitted == 0);
+    };
+    let texts: Vec<(&str, usize)> = contract
+        .columns
+        .iter()
+        .filter(|column| column.ty == ColumnType::String)
+        .filter_map(|column| Some((column.name.as_str(), names.iter().position(|name| *name == column.physical_name)?)))
+        .collect();
+    for (row, cells) in rows.iter().enumerate() {
+        let held: Vec<&str> = texts.iter().filter(|(_, place)| is_risk(&cells[*place])).map(|(column, _)| *column).collect();
+        let told: Vec<&str> = drafted.risks.iter().filter(|(place, _)| *place == row).map(|(_, column)| column.as_str()).collect();
+        assert_eq!(told.len(), usize::from(!held.is_empty()), "row {row}: told of {told:?}, risks in {held:?}\n{}", drafted.text);
+        assert!(told.iter().all(|column| held.contains(column)), "row {row}: told of {told:?}, risks in {held:?}\n{}", drafted.text);
+    }
+    assert_eq!(drafted.admitted + drafted.risks.len(), rows.len(), "{}", drafted.text);
+}
+
+#[test]
+fn what_the_generator_calls_a_risk_is_one_and_nothing_else_is() {
+    assert_eq!(RISKS.iter().filter(|cell| !is_risk(cell)).collect::<Vec<_>>(), [] as [&&str; 0]);
+    assert_eq!(TRICKY.iter().filter(|cell| is_risk(cell)).collect::<Vec<_>>(), [] as [&&str; 0]);
+}
+
+#[test]
+fn rows_with_a_risk_are_refused_and_no_others() {
+    let names = ["id", "note", "remark"].map(str::to_owned);
+    let risk = |n: usize, every: usize, at: usize, else_: &str| {
+        if n % every == at { RISKS[n / every % RISKS.len()].to_owned() } else { format!("{else_} {n}") }
+    };
+    let rows: Vec<Vec<String>> = (0..100).map(|n| vec![n.to_string(), risk(n, 10, 3, "plain"), risk(n, 25, 13, "also plain")]).collect();
+    let risky: Vec<usize> = (0..100).filter(|n| n % 10 == 3 || n % 25 == 13).collect();
+    let lines = rows.iter().map(|row| row.iter().map(|cell| csv_field(cell, true)).collect::<Vec<_>>().join(",") + "\n");
+    let drafted = draft_csv(&("id,note,remark\n".to_owned() + &lines.collect::<String>()), "");
+    refused_are_the_risks_alone(&drafted, &names, &rows);
+    let mut told: Vec<usize> = drafted.risks.iter().map(|(row, _)| *row).collect();
+    told.sort_unstable();
+    assert_eq!(told, risky);
+    assert_eq!(drafted.admitted, 100 - risky.len());
 }
 
 /// A table whose columns hold few kinds of cells each, so that they have a type.
@@ -457,7 +493,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_draft_of_any_csv_reads_and_admits_what_was_sampled((mut names, rows) in (2usize..6).prop_flat_map(table), quoted in any::<u64>(), nulls in prop::sample::select(vec!["", ", null: [NA]", ", null: [\"\", \"1\"]", ", null: []"])) {
+    fn a_draft_of_any_csv_reads_and_admits_what_was_sampled_but_its_risks((mut names, rows) in (2usize..6).prop_flat_map(table), quoted in any::<u64>(), nulls in prop::sample::select(vec!["", ", null: [NA]", ", null: [\"\", \"1\"]", ", null: []"])) {
         names.sort();
         names.dedup();
         prop_assume!(names.len() >= 2);
@@ -469,17 +505,14 @@ proptest! {
         let mut lines: Vec<String> = vec![names.iter().map(|name| csv_field(name, true)).collect::<Vec<_>>().join(",")];
         lines.extend(rows.iter().map(|row| row.iter().take(names.len()).map(&mut field).collect::<Vec<_>>().join(",")));
         let drafted = draft_csv(&(lines.join("\n") + "\n"), nulls);
-        prop_assert_eq!(&drafted.refused, &Vec::<String>::new(), "{}", drafted.text);
-        if drafted.contract.is_some() {
-            prop_assert_eq!(drafted.admitted, rows.len());
-        }
+        refused_are_the_risks_alone(&drafted, &names, &rows);
         prop_assert_eq!(drafted.proposed.columns.len(), names.len());
         prop_assert!(drafted.text.matches("\n      ").count() >= names.len(), "a line a column: {}", drafted.text);
         prop_assert_eq!(drafted.sample.columns.len(), names.len());
     }
 
     #[test]
-    fn a_draft_of_any_ndjson_reads_and_admits_what_was_sampled((mut names, rows) in (1usize..6).prop_flat_map(table), texts in any::<u64>()) {
+    fn a_draft_of_any_ndjson_reads_and_admits_what_was_sampled_but_its_risks((mut names, rows) in (1usize..6).prop_flat_map(table), texts in any::<u64>()) {
         names.sort();
         names.dedup();
         let line = |row: &Vec<String>| {
@@ -487,9 +520,8 @@ proptest! {
             format!("{{{}}}\n", pairs.collect::<Vec<_>>().join(","))
         };
         let drafted = draft_ndjson(&rows.iter().map(line).collect::<String>());
-        prop_assert_eq!(&drafted.refused, &Vec::<String>::new(), "{}", drafted.text);
-        if drafted.contract.is_some() {
-            prop_assert_eq!(drafted.admitted, rows.len());
-        }
+        // A column is named by the path to it.
+        let paths: Vec<String> = names.iter().map(|name| escaped(name)).collect();
+        refused_are_the_risks_alone(&drafted, &paths, &rows);
     }
 }

@@ -140,6 +140,7 @@ mod tests {
             ("dob", BirthDate),
             ("DateOfBirth", BirthDate),
             ("datenaissance", BirthDate),
+            ("D.O.B.", BirthDate),
             ("groupe_sanguin", Health),
             ("diagnosis_code", Health),
             ("blood_type", Health),
@@ -199,6 +200,8 @@ mod tests {
         assert_eq!(Name::read("numero_commande").says(PersonalKind::PaymentCard), Says::Against);
         assert_eq!(Name::read("version").says(PersonalKind::IpAddress), Says::Against);
         assert_eq!(Name::read("nom").says(PersonalKind::PersonName), Says::Weakly);
+        assert_eq!(Name::read("LAST").says(PersonalKind::PersonName), Says::Weakly);
+        assert_eq!(Name::read("last_stop_name").says(PersonalKind::PersonName), Says::Against);
         assert_eq!(Name::read("nom_produit").says(PersonalKind::PersonName), Says::Against);
         assert_eq!(Name::read("supplier").says(PersonalKind::PersonName), Says::Against);
         assert_eq!(Name::read("supplier_contact").says(PersonalKind::PersonName), Says::Weakly);

@@ -30,7 +30,7 @@ pub const CODES: &str = "order, commande, invoice, facture, ref, reference, trac
     dossier, version, build, release, asset, meter, compteur, pdl, prm, policy, police, contract, contrat, fidelite, loyalty, \
     voucher, coupon, gift, cadeau, quote, devis, bon, livraison, case, iccid, cde, cmd, fact, bl, bordereau, booking, reservation, \
     claim, sinistre, loan, sample, echantillon, catalog, catalogue, mpn, oem, model, modele, nomenclature, gln, sscc, po, inv, \
-    waybill, achat, purchase, tx, panier, basket, cart, vente, sale, receipt, recu, caisse, ord, track";
+    waybill, consignment, achat, purchase, tx, panier, basket, cart, vente, sale, receipt, recu, caisse, ord, track";
 
 /// People by what they do or are: beside `nom` or `name` they say that the name is a person's.
 pub const PEOPLE: &str = "patient, employee, employe, salarie, passenger, passager, doctor, medecin, docteur, praticien, teacher, enseignant, professeur, \
@@ -159,7 +159,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
         weak: "nom, name, contact, client, customer, owner, proprietaire, beneficiaire, beneficiary, display name, displayname, created \
             by, saisi par, identite, titulaire, holder, recipient, destinataire, expediteur, sender, payee, payer, assignee, \
             reporter, interlocuteur, dirigeant, gerant, representant, ship to, bill to, sold to, attention, attn, utilisateur, \
-            usager",
+            usager, last, first, sn",
         against: "product, produit, article, item, company, societe, entreprise, organisation, organization, org, airline, compagnie, \
             airport, aeroport, city, ville, commune, country, pays, region, departement, file, fichier, table, event, evenement, \
             brand, marque, model, modele, category, categorie, libelle, label, title, titre, school, ecole, lycee, college, hotel, \
@@ -169,7 +169,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             job, poste, metier, fonction, campaign, campagne, currency, devise, bank, banque, agence, agency, branch, hopital, \
             hospital, group, groupe, class, course, cours, module, color, couleur, path, gene, protein, planet, navire, bateau, \
             train, ligne, stop, arret, park, parc, museum, musee, lake, lac, river, mountain, zone, sector, secteur, stadium, genre, \
-            segment, warehouse, entrepot, depot, recipe, recette, ingredient, vehicle, vehicule, plane, aircraft, carrier, \
+            segment, colour, warehouse, entrepot, depot, recipe, recette, ingredient, vehicle, vehicule, plane, aircraft, carrier, \
             manufacturer, fabricant, partner, merchant, queue, topic, role, permission, plant, plante, animal, breed, race, vin, \
             wine, channel, feature, theme, tag, offer, offre, rule, regle, metric, indicateur, report, rapport, designation, \
             intitule, description, objet, sujet, desc, fleur, flower, variete, variety, vessel",
@@ -199,7 +199,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             sante, diag, dx, symptoms, statut vaccinal, vaccination status, assessment clinical",
         weak: "traitement, treatment, motif, prescription, ordonnance, dosage, drug, condition, medical, therapy, therapie, chirurgie, \
             surgery, covid, sante, health, hospitalisation, admission, consultation, absence, arret, acte, procedure, observation, \
-            note, notes, complaint, smoker, fumeur, sang, blood, risk",
+            note, notes, complaint, sickness, smoker, fumeur, sang, blood, risk",
         against: "assurance, caisse, insurance, access, acces, parking, system, systeme, server, serveur, car, engine, moteur, network, \
             reseau",
         against_too: "",

@@ -34,7 +34,7 @@ pub fn fold(text: &str) -> String {
 /// The words of a column's name: split at separators, digits and changes of case, folded, without the words that only join others.
 /// `is_word` tells a known word: a run of letters that is none, but consists of known words, is split into them.
 pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
-    let name: String = name.chars().take(NAME_MAX_CHARS).collect();
+    let name = without_points(&name.chars().take(NAME_MAX_CHARS).collect::<Vec<char>>());
     // The digit of these is no number at the end of a word.
     let name = name.replace("IPv4", "ip").replace("IPv6", "ip").replace("ipv4", "ip").replace("ipv6", "ip");
     let mut words = Vec::new();
@@ -53,6 +53,14 @@ pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
     }
     words.retain(|word| !JOINTS.contains(&word.as_str()));
     words
+}
+
+/// Initials with points between are one word: `D.O.B.` is `DOB.`
+fn without_points(letters: &[char]) -> String {
+    let is_letter = |at: usize| letters.get(at).is_some_and(|letter| letter.is_alphabetic());
+    let alone = |at: usize| is_letter(at) && !is_letter(at + 1) && !at.checked_sub(1).is_some_and(is_letter);
+    let between = |at: usize| alone(at + 1) && at.checked_sub(1).is_some_and(alone);
+    letters.iter().enumerate().filter(|(at, letter)| **letter != '.' || !between(*at)).map(|(_, letter)| *letter).collect()
 }
 
 /// `dateOfBirth` and `IPAddress` at their capitals.
@@ -144,6 +152,10 @@ mod tests {
             ("e-mail", "e mail"),
             ("dt_naiss", "dt naiss"),
             ("l'œuvre", "oeuvre"),
+            ("D.O.B.", "dob"),
+            ("staff.d.o.b", "staff dob"),
+            ("v.date", "v date"),
+            ("date.n", "date n"),
             ("", ""),
             ("123", ""),
         ] {

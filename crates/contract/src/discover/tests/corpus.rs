@@ -21,7 +21,7 @@ struct Label {
     ty: String,
 }
 
-const PARTS: [&str; 3] = ["shown", "held_out", "blind"];
+const PARTS: [&str; 4] = ["shown", "held_out", "blind", "exports"];
 
 fn labels(part: &str) -> Vec<Label> {
     let mut reader = csv::Reader::from_path(corpus().join(format!("{part}.csv"))).unwrap();
@@ -70,28 +70,49 @@ fn type_of(profile: &Profile, values: &[Option<String>]) -> String {
 
 #[derive(Debug, Default)]
 struct Score {
-    columns: u32,
     personal: u32,
-    found: u32,
-    /// Of those found, the ones whose kind is the label's.
-    right_kind: u32,
-    flagged_wrongly: u32,
+    /// Personal columns that are taken for their own kind.
+    recognised: u32,
+    /// Columns that are taken for any kind.
+    flagged: u32,
     others: u32,
     right_type: u32,
+    /// What is not as it is labelled.
     wrong: String,
 }
 
 impl Score {
-    fn recall(&self) -> f64 {
-        f64::from(self.found) / f64::from(self.personal)
+    fn take(&mut self, label: &Label, values: &[Option<String>]) {
+        let mut profiler = Profiler::new(&label.column);
+        values.iter().for_each(|value| profiler.take(value.as_deref()));
+        let profile = profiler.finish();
+        let (found, ty) = (profile.personal.map_or("", |found| found.kind.name()), type_of(&profile, values));
+        self.flagged += u32::from(!found.is_empty());
+        if label.kind.is_empty() {
+            self.others += 1;
+            self.right_type += u32::from(ty == label.ty);
+        } else {
+            self.personal += 1;
+            self.recognised += u32::from(found == label.kind);
+        }
+        if found != label.kind || (label.kind.is_empty() && ty != label.ty) {
+            let Label { table, column, kind, ty: wanted } = label;
+            writeln!(self.wrong, "  {table}.{column}: taken for {found:?}, type {ty}; labelled {kind:?}, type {wanted}").unwrap();
+        }
     }
 
-    fn precision(&self) -> f64 {
-        f64::from(self.found) / f64::from(self.found + self.flagged_wrongly)
-    }
-
-    fn types(&self) -> f64 {
-        f64::from(self.right_type) / f64::from(self.others)
+    /// Prints the figures, and what is wrong, and holds them to the bars.
+    fn is_told_and_held(&self, part: &str) {
+        let share = |some: u32, all: u32| f64::from(some) / f64::from(all);
+        let Self { personal, recognised, flagged, others, right_type, wrong } = self;
+        let (recall, precision, types) = (share(*recognised, *personal), share(*recognised, *flagged), share(*right_type, *others));
+        let told = format!(
+            "{part}: {} columns; recall {recall:.3} ({recognised} of {personal} personal ones), precision {precision:.3} ({recognised} of \
+             {flagged} taken for personal), right type {types:.3} ({right_type} of {others} others)\n{wrong}",
+            personal + others
+        );
+        print!("{told}");
+        assert!(recall >= 0.95 && precision >= 0.9 && types >= 0.9, "{told}");
     }
 }
 
@@ -100,65 +121,21 @@ fn score(part: &str) -> Score {
     let mut tables: BTreeMap<String, BTreeMap<String, Vec<Option<String>>>> = BTreeMap::new();
     for label in labels(part) {
         let columns = tables.entry(label.table.clone()).or_insert_with(|| table(part, &label.table));
-        let values = &columns[&label.column];
-        let mut profiler = Profiler::new(&label.column);
-        values.iter().for_each(|value| profiler.take(value.as_deref()));
-        let profile = profiler.finish();
-        let found = profile.personal.map_or("", |found| found.kind.name());
-        let ty = type_of(&profile, values);
-        let mut wrong =
-            |what: &str| writeln!(score.wrong, "{}.{}: {what}, label {:?} {}", label.table, label.column, label.kind, label.ty).unwrap();
-        score.columns += 1;
-        if label.kind.is_empty() {
-            score.others += 1;
-            score.right_type += u32::from(ty == label.ty);
-            score.flagged_wrongly += u32::from(!found.is_empty());
-            if !found.is_empty() {
-                wrong(&format!("taken for {:?}", profile.personal.unwrap()));
-            }
-            if ty != label.ty {
-                wrong(&format!("given the type {ty}"));
-            }
-        } else {
-            score.personal += 1;
-            score.found += u32::from(!found.is_empty());
-            score.right_kind += u32::from(found == label.kind);
-            if found != label.kind {
-                wrong(&format!("taken for {found:?}"));
-            }
-        }
+        score.take(&label, &columns[&label.column]);
     }
-    println!(
-        "{part}: {} columns, {} personal; recall {:.3}, precision {:.3}, right kind {} of {}; right type of others {:.3}\n{}",
-        score.columns,
-        score.personal,
-        score.recall(),
-        score.precision(),
-        score.right_kind,
-        score.found,
-        score.types(),
-        score.wrong
-    );
     score
-}
-
-fn holds_to_the_bars(part: &str) {
-    let score = score(part);
-    assert!(score.recall() >= 0.95, "recall {:.3}\n{}", score.recall(), score.wrong);
-    assert!(score.precision() >= 0.90, "precision {:.3}\n{}", score.precision(), score.wrong);
-    assert!(score.types() >= 0.90, "right types {:.3}\n{}", score.types(), score.wrong);
-    assert!(f64::from(score.right_kind) >= 0.95 * f64::from(score.found), "right kinds\n{}", score.wrong);
 }
 
 #[test]
 fn personal_data_is_found_in_the_columns_that_were_looked_at() {
-    holds_to_the_bars("shown");
+    score("shown").is_told_and_held("shown");
 }
 
 #[test]
 fn personal_data_is_found_in_the_columns_that_were_held_out() {
-    holds_to_the_bars("held_out");
-    holds_to_the_bars("blind");
+    for part in ["held_out", "blind", "exports"] {
+        score(part).is_told_and_held(part);
+    }
 }
 
 #[test]
@@ -173,7 +150,7 @@ fn the_corpus_is_as_large_as_it_says_and_labels_every_column() {
         assert!(labelled.iter().all(|(name, columns)| table(part, name).len() == *columns), "{part}");
         all.extend(labels);
     }
-    assert!(all.len() >= 260, "{} columns", all.len());
+    assert!(all.len() >= 800, "{} columns", all.len());
     assert!(all.iter().all(|label| label.kind.is_empty() || kinds.contains(&label.kind.as_str())));
     assert!(kinds.iter().all(|kind| all.iter().any(|label| label.kind == *kind)), "a kind without a column");
 }
