@@ -235,6 +235,7 @@ fn goes_right_to_left(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::cases;
 
     #[test]
     fn what_hides_or_turns_is_found() {
@@ -326,7 +327,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(crate::testing::cases(2_000))]
+        #![proptest_config(cases(2_000))]
         #[test]
         fn runs_of_what_is_seen_are_walked_as_their_characters_are(
             text in "[aé س🏴❤👩 \u{200b}-\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}\u{fe0f}\u{feff}\u{e0041}\u{e0081}\u{e0101}]{0,12}",
