@@ -231,9 +231,9 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             nompatr, nomfam, nom fam, nom civil, nom etat civil, etat civil nom, nom conjoint, nomconj, nom conj, nomprenom, \
             prenomnom, nomcomplet, prn, prnm, prnom, pren, prenm, preusu, nomass, noment prenom, nomsal, nomelv, nometu, nomemp, \
             patnom, pat nom, salnom, empnom, personname, person nm, surnm, surnames, forenames, christian name, mothers maiden, \
-            mother maiden, middle initial, initiales, initials, preferred name, preferredname, card holder, nom titulaire, account holder, accountholder, nom signataire, known as, name prefix first, emergency name, contact \
-            first, contact last, lead name, passengername, empname, patname, employeename, patientname, studentname, nom contact \
-            urgence",
+            mother maiden, middle initial, initiales, initials, preferred name, preferredname, card holder, nom titulaire, account \
+            holder, accountholder, nom signataire, known as, emergency name, contact first, contact last, lead name, \
+            passengername, empname, patname, employeename, patientname, studentname, nom contact urgence",
         weak: "nom, name, contact, client, customer, owner, proprietaire, beneficiaire, beneficiary, display name, displayname, \
             created by, saisi par, identite, titulaire, holder, recipient, destinataire, expediteur, sender, payee, payer, \
             assignee, reporter, interlocuteur, dirigeant, gerant, representant, ship to, bill to, sold to, attention, attn, \
