@@ -7,7 +7,7 @@ use super::people::{Person, person};
 use super::{bank, health, moments, national, network};
 
 /// Words that stand for no value, and say nothing of a column.
-const PLACEHOLDERS: [&str; 22] = [
+const PLACEHOLDERS: [&str; 30] = [
     "n/a",
     "na",
     "null",
@@ -30,6 +30,14 @@ const PLACEHOLDERS: [&str; 22] = [
     "non renseigne",
     "xxx",
     "tbd",
+    "aucun",
+    "aucune",
+    "n/d",
+    "nd",
+    "ras",
+    "#n/a",
+    "anonyme",
+    "vide",
 ];
 
 /// How many of the different values pass each check.
