@@ -82,7 +82,11 @@ pub fn person(value: &str) -> Option<Person> {
     }
     let folded = fold(value);
     let letters = |token: &str| token.chars().all(|letter| letter.is_alphabetic() || letter == '-' || letter == '\'' || letter == '.');
-    let mut tokens: Vec<&str> = folded.split([' ', ',', '\t']).filter(|token| !token.is_empty()).collect();
+    let mut tokens: Vec<&str> = folded.split([' ', ',', '\t', '^', '/']).filter(|token| !token.is_empty()).collect();
+    // `DUPONT^JEAN^^^MR` in hospitals, `DUPONT/JEAN MR` at airlines.
+    if value.contains(['^', '/']) {
+        tokens.retain(|token| !is_title(token));
+    }
     // `M. et Mme Dupont`.
     if let [one, "et" | "and" | "&" | "ou", other, _, ..] = tokens.as_slice()
         && [one, other].iter().all(|token| is_title(token))
@@ -159,6 +163,10 @@ mod tests {
             ("O'Connor", Some(Last)),
             ("Zribi", Some(Formed)),
             ("M. et Mme Martin", Some(Whole)),
+            ("DUPONT^JEAN^^^MR", Some(Whole)),
+            ("DUPONT/JEAN MR", Some(Whole)),
+            ("n/a", Some(Formed)),
+            ("^", None),
             ("Martin, J.", Some(Whole)),
             ("Dubois-Martin", Some(Last)),
             ("McAllister", Some(Last)),

@@ -72,7 +72,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
     Vocabulary {
         kind: PersonalKind::Email,
         strong: "email, mail, courriel, adresse electronique, e mail, adresse messagerie, mailto, eml, emailaddr, mailaddr, mailadr, \
-            adrmail, adrmel, smtp addr, smtpaddr, adresse courriel, boite mail, mailbox, correo, adel",
+            adrmail, adrmel, smtp addr, smtpaddr, adresse courriel, boite mail, mailbox, correo, adel, adr mel, adresse mel",
         weak: "mel, contact, login, username, user, messagerie, recipient, destinataire, sender, expediteur, cc, reply to",
         against: "",
         against_too: "",
@@ -88,9 +88,11 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             whatsapp number, sms number, ligne directe, direct line, direct dial, calling number, called number, dialed number, \
             numero compose, numero joindre, hotline, tlphn, tlph, phonenum, phoneno, phonenbr, portable perso, portable pro, \
             mobile perso, mobile pro, mobile personnel, mobile professionnel, numero contact, contact no, contact num, contact \
-            tel, rappel tel, calling party, called party",
+            tel, rappel tel, calling party, called party, phone nbr, phn nbr, tel nbr, mobile nbr, telephone nbr, cell nbr, fax \
+            nbr",
         weak: "mobile, portable, cell, fixe, whatsapp, sms, contact, caller, callee, appelant, appele, joindre, standard, mob, ph, \
-            cellular, cellulaire, calling, called, dialed, ligne, urgence",
+            cellular, cellulaire, calling, called, dialed, ligne, urgence, src number, dst number, numero appele, num appele, num \
+            appelant",
         against: CODES,
         against_too: "id, identifiant, matricule, code",
         about: "date, code, flag, is, has, est, country, pays, extension, poste, os, coque, line type, usage, plan, app, visits, \
@@ -190,7 +192,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
         strong: "mac, macaddr, macaddress, adresse mac, mac address, hardware address, hw addr, bssid, adresse physique, physical \
             address, macadr, adrmac, adressemac, mac adresse, ethaddr, hwaddr, hwaddress, lladdr, chaddr, wlan mac, device mac, \
             client mac, macid, mac id, essid mac, physicaladdress, calling station id, ethernet address, wifi address, adresse \
-            materielle, bluetooth address, bdaddr, bd addr",
+            materielle, bluetooth address, bdaddr, bd addr, hw address",
         weak: "wifi, ethernet, bluetooth, device, appareil, equipement, hw, station, interface, nic, wlan, lan, station id, endpoint, \
             node, terminal, iface, adapter, carte reseau, phys, physique, client, address, adresse, addr, router, routeur, box, \
             phone, imprimante, printer",
@@ -213,8 +215,9 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             habitation, domiciliation, emplacement, logement, lives, habite, demeurant, domicilie, coordonnees, dwelling, pickup, \
             dropoff, pick up, drop off, enlevement, cplt, complement, ship to, bill to, deliver to, hameau, resides, residing, \
             demeure, premises, correspondence",
-        against: "ip, mac, mail, email, courriel, url, web, http, wallet, memory, bitcoin, btc, eth, crypto, register, bus, electronique, \
-            messagerie, blockchain, hardware, ipaddr, ledger, contract, remote, equipe, team, club, score, but, buts",
+        against: "ip, mac, mail, email, courriel, url, web, http, wallet, memory, bitcoin, btc, eth, crypto, register, bus, \
+            electronique, messagerie, blockchain, hardware, ipaddr, ledger, contract, remote, equipe, team, club, score, but, \
+            buts, hw, mel",
         against_too: "",
         about: "id, code, date, country, pays, city, ville, commune, region, departement, cp, zip, zipcode, postcode, postalcode, lat, \
             latitude, lng, lon, longitude, flag, is, has, cle, key, county",
@@ -233,7 +236,8 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             patnom, pat nom, salnom, empnom, personname, person nm, surnm, surnames, forenames, christian name, mothers maiden, \
             mother maiden, middle initial, initiales, initials, preferred name, preferredname, card holder, nom titulaire, account \
             holder, accountholder, nom signataire, known as, emergency name, contact first, contact last, lead name, \
-            passengername, empname, patname, employeename, patientname, studentname, nom contact urgence",
+            passengername, empname, patname, employeename, patientname, studentname, nom contact urgence, ship to name, bill to \
+            name, sold to name, name on card, nom sur carte, nom porteur, nom figurant",
         weak: "nom, name, contact, client, customer, owner, proprietaire, beneficiaire, beneficiary, display name, displayname, \
             created by, saisi par, identite, titulaire, holder, recipient, destinataire, expediteur, sender, payee, payer, \
             assignee, reporter, interlocuteur, dirigeant, gerant, representant, ship to, bill to, sold to, attention, attn, \
@@ -244,7 +248,8 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             ordre, emetteur, correspondant, beneficiary name, nm, cust, cli, proprio, host, hote, participant, participants, \
             attendee, inscrit, invite, tiers, from name, to name, fromname, toname, applicant, person, leader, lead, rep, exec, \
             creator, createur, operator, operateur, inspector, inspecteur, auditor, auditeur, controleur, chercheur, researcher, \
-            investigator, investigateur, interviewer, enqueteur, nominee, delegate, delegue, speaker, orateur, intervenant",
+            investigator, investigateur, interviewer, enqueteur, nominee, delegate, delegue, speaker, orateur, intervenant, \
+            requester, requestor, porteur, payor",
         against: "product, produit, article, item, company, societe, entreprise, organisation, organization, org, airline, compagnie, \
             airport, aeroport, city, ville, commune, country, pays, region, departement, file, fichier, table, event, evenement, \
             brand, marque, model, modele, category, categorie, libelle, label, title, titre, school, ecole, lycee, college, hotel, \
@@ -270,7 +275,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             procedure name, traitement, treatment, test, exam, examen, specialite, specialty, commercial, trade, legal entity, \
             entite, entity, subsidiary, filiale, etablissement, establishment, facility, structure, institution, ministere, \
             ministry, direction, department, division, subject, matiere name, discipline, formation, diplome, degree, training, \
-            certification, skill, competence, holiday, fete, day, jour, month, mois, constellation, star, etoile, ship, boat, \
+            certification, skill, competence, holiday, fete, day, jour, month, mois, constellation, star, etoile, ship name, boat, \
             bateau name, aeronef, airfield, port, gare, route, itineraire, itinerary, terminal, gate, quai, platform, cultivar, \
             crop, culture, tree, arbre, dog, chien, cat, chat, horse, cheval, pet",
         against_too: "",
@@ -284,7 +289,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             dnaissance, dtenaissance, dte naiss, dte nais, birthdt, birth dt, bdate, dbirth, dtob, dateob, date ob, dofb, \
             birthdte, gbdat, gebdat, geburtsdatum, birthdat, brthdt, brthdate, brth dt, brth date, bthdt, bthdate, bthdat, \
             dtbirth, annee nais, an nais, annais, anaiss, yob, birth year, dobdt, dob dt, dobs, daten, jnais, datenaissanc, \
-            datnaiss, datnaissance, dnaisspat, dnpat",
+            datnaiss, datnaissance, dnaisspat, dnpat, nee, bday",
         weak: "nais, ne, nee, anniversaire, anniv, bday, date n, nele, dn, bd, dt n, nai, brth, ddnai, b day, born on, date nee, date \
             ne",
         against: "contrat, contract, company, societe, entreprise, wedding, mariage",
@@ -319,7 +324,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             medication, seropositif, hiv status, statut vih, std status, mutuelle pathologie, cause deces, cause death, death \
             cause, operation chirurgicale, surgical procedure, surgical history, intervention chirurgicale, bilan sanguin, \
             gravida, trimester pregnancy, nombre grossesses, menopause, ivg, contraception, contraceptive, fertility, tabagisme, \
-            smoking status, tobacco use, alcohol use, handicape",
+            smoking status, tobacco use, alcohol use, handicape, comorbidities, comorbidites",
         weak: "traitement, treatment, motif, prescription, ordonnance, dosage, drug, condition, medical, therapy, therapie, \
             chirurgie, surgery, covid, sante, health, hospitalisation, admission, consultation, absence, arret, acte, procedure, \
             observation, note, notes, complaint, sickness, smoker, fumeur, sang, blood, risk, soin, soins, care, remede, remedy, \
