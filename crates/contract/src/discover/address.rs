@@ -10,7 +10,8 @@ const FRENCH_STREETS: &str = "
 all allee allees av ave avenue bd bld blvd boul boulevard car carrefour ch chaussee che chem chemin cite clos corniche cote cour cours
 crs descente digue dom domaine esplanade faubourg fbg fg galerie ham hameau imp impasse levee lot lotissement mail montee mte parvis
 pas pass passage pl place pont porte prom promenade qu qua quai quartier res residence rle rocade rond-point route rpt rte rue ruelle
-sente sentier sq square terrasse traverse venelle villa vla voie za zac zi zone";
+sente sentier sq square terrasse traverse venelle villa vla voie za zac zi zone ruette coteau chs faub hlm
+lieu-dit lieudit pourtour rpoint rond-pt sentes enclos espl peristyle cavee charmille charmilles grand'rue grand-rue grande-rue";
 
 /// The suffixes of USPS Publication 28, and British ones.
 const ENGLISH_STREETS: &str = "
@@ -50,6 +51,11 @@ const UNITS: [&str; 20] = [
     "ne",
     "sw",
     "se",
+];
+/// Before the word for a street in French.
+const SIZES: [&str; 14] = [
+    "grande", "grand", "petite", "petit", "ancienne", "ancien", "vieille", "vieux", "haute", "basse", "nouvelle", "longue", "belle",
+    "premiere",
 ];
 const REPEATS: [&str; 8] = ["bis", "ter", "quater", "b", "t", "a", "c", "d"];
 
@@ -94,7 +100,10 @@ fn is_french(tokens: &[&str]) -> bool {
             [repeat, rest @ ..] if REPEATS.contains(repeat) => rest,
             rest => rest,
         };
-        is_house(token) && matches!(after, [street, name, ..] if FRENCH.contains(street) && is_name(name))
+        // `Grande Rue`, `Vieille Route de Paris`.
+        let sized = matches!(after, [size, street, ..] if SIZES.contains(size) && street.len() > 2 && FRENCH.contains(street));
+        let alone = matches!(after, ["grand'rue" | "grand-rue" | "grande-rue", ..]);
+        is_house(token) && (sized || alone || matches!(after, [street, name, ..] if FRENCH.contains(street) && is_name(name)))
     })
 }
 
@@ -112,10 +121,15 @@ fn is_english(folded: &str) -> bool {
                     let named = after.get(..words).is_some_and(|names| names.iter().all(|name| is_name(name) || is_ordinal(name)));
                     let ends =
                         after.get(words + 1).is_none_or(|next| posted || UNITS.contains(next) || next.starts_with('#') || is_house(next));
-                    named && ends && after.get(words).is_some_and(|street| ENGLISH.contains(street))
+                    named && ends && after.get(words).is_some_and(|street| is_english_street(street))
                 })
         })
     })
+}
+
+/// The word for a street, in the plural too: `Manors`, `Forges`.
+fn is_english_street(word: &str) -> bool {
+    ENGLISH.contains(word) || (word.len() > 4 && word.strip_suffix('s').is_some_and(|single| ENGLISH.contains(single)))
 }
 
 /// `OH 12345`, `OH 12345-6789`, `YO1 7HH`.
@@ -158,11 +172,27 @@ fn is_part(tokens: &[&str]) -> bool {
         ["lieu", "dit", ..] | ["lieu-dit" | "lieudit", ..] => true,
         [first, second, ..] if FRENCH.contains(first) && first.len() > 2 && is_name(second) => true,
         [first, second, ..]
-            if ["batiment", "bat", "appartement", "appt", "apt", "flat", "unit", "suite", "escalier", "etage"].contains(first) =>
+            if [
+                "batiment",
+                "bat",
+                "appartement",
+                "appt",
+                "apt",
+                "flat",
+                "unit",
+                "suite",
+                "escalier",
+                "etage",
+                "esc",
+                "studio",
+                "bldg",
+                "porte",
+            ]
+            .contains(first) =>
         {
             is_house(second) || second.len() <= 2
         }
-        [.., _, last] => ENGLISH.contains(last) && last.len() > 3 && tokens.len() <= 5,
+        [.., _, last] => is_english_street(last) && last.len() > 3 && tokens.len() <= 5,
         _ => false,
     }
 }
@@ -188,6 +218,10 @@ mod tests {
             "135 Thomas Vista Port Ann, OH 12345",
             "26 Law Ferry North Lee YO1 7HH",
             "5 impasse du 8 mai 1945",
+            "14 Grande Rue",
+            "3 Grand'Rue 67000 Strasbourg",
+            "7 vieille route de Dijon",
+            "12 Johnson Manors",
         ] {
             assert_eq!(address(right), Some(Address::Whole), "{right}");
         }
@@ -206,6 +240,9 @@ mod tests {
             "2024-01-02 10:00",
             "Route planned",
             "48.85, 2.35",
+            "2 grandes tailles",
+            "10 grande capacité",
+            "3 petites boîtes",
         ] {
             assert!(address(wrong) != Some(Address::Whole), "{wrong}");
         }

@@ -96,6 +96,7 @@ const IBAN_LENGTHS: [(&[u8; 2], usize); 88] = [
 
 /// An IBAN (ISO 13616): country, its length, and the remainder by 97.
 pub fn is_iban(value: &str) -> bool {
+    let value = value.strip_prefix("IBAN").map_or(value, |rest| rest.trim_start_matches([':', ' ']));
     let Some(compact) = Compact::of(value, &[' ', '-', '\u{a0}']) else { return false };
     let [a, b, c @ b'0'..=b'9', d @ b'0'..=b'9', account @ ..] = compact.bytes() else { return false };
     let length = IBAN_LENGTHS.iter().find(|(country, _)| *country == &[*a, *b]).map(|(_, length)| *length);
@@ -147,13 +148,25 @@ fn issuer_takes(digits: &[u8]) -> bool {
     }
 }
 
-/// A card's number of which the middle is masked: at most six digits, stars or x, four digits.
+/// An IBAN of which the middle is masked: a country, its check digits perhaps, a mask, and at most eight digits or letters.
+pub fn is_masked_iban(value: &str) -> bool {
+    let compact: Vec<char> = value.chars().filter(|letter| !" -\u{a0}".contains(*letter)).collect();
+    let country = compact.get(..2).is_some_and(|start| {
+        IBAN_LENGTHS.iter().any(|(country, _)| start.iter().zip(country.iter()).all(|(letter, byte)| *letter == char::from(*byte)))
+    });
+    let masked = compact.iter().skip(2).filter(|letter| "*•#".contains(**letter) || **letter == 'x' || **letter == 'X').count();
+    let shown = compact.iter().skip(2).filter(|letter| letter.is_ascii_digit()).count();
+    let last = compact.iter().rev().take_while(|letter| letter.is_ascii_digit()).count();
+    (10..=34).contains(&compact.len()) && country && masked >= 4 && (2..=8).contains(&last) && masked + shown + 2 == compact.len()
+}
+
+/// A card's number of which the middle is masked: at most eight digits, stars, points or x, four digits.
 pub fn is_masked_card(value: &str) -> bool {
-    let is_mask = |byte: &u8| b"*xX#".contains(byte);
-    let compact: Vec<u8> = value.bytes().filter(|byte| !b" -".contains(byte)).collect();
-    let first = compact.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let last = compact.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let masked = compact.iter().filter(|byte| is_mask(byte)).count();
+    let is_mask = |letter: &char| "*xX#•".contains(*letter);
+    let compact: Vec<char> = value.chars().filter(|letter| !" -\u{a0}".contains(*letter)).collect();
+    let first = compact.iter().take_while(|letter| letter.is_ascii_digit()).count();
+    let last = compact.iter().rev().take_while(|letter| letter.is_ascii_digit()).count();
+    let masked = compact.iter().filter(|letter| is_mask(letter)).count();
     (12..=19).contains(&compact.len()) && first <= 8 && last == 4 && masked >= 4 && first + last + masked == compact.len()
 }
 
@@ -192,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn an_iban_may_be_masked_or_say_that_it_is_one() {
+        assert!(is_iban("IBAN FR76 3000 6000 0112 3456 7890 189") && is_iban("IBAN: GB82WEST12345698765432") && !is_iban("IBAN"));
+        for right in ["FR76 **** **** **** **** ***0 189", "FR76XXXXXXXXXXXXXXXXXXX0189", "DE** **** **** **** 3000", "GB82 •••• •••• 5432"]
+        {
+            assert!(is_masked_iban(right), "{right}");
+        }
+        for wrong in ["FR7630006000011234567890189", "ZZ76 **** **** 0189", "FR**", "XXXX-XXXX-XXXX-1111", "FRxxxxxxxx", "é", ""] {
+            assert!(!is_masked_iban(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn ribs_have_a_key() {
         // The account within the IBAN FR14 2004 1010 0505 0001 3M02 606.
         assert!(is_rib("20041 01005 0500013M026 06"));
@@ -217,6 +242,7 @@ mod tests {
             assert!(is_card(right), "{right}");
         }
         assert!(is_masked_card("411111******1111") && is_masked_card("**** **** **** 1111") && is_masked_card("XXXX-XXXX-XXXX-1111"));
+        assert!(is_masked_card("•••• •••• •••• 1111"));
         assert!(!is_masked_card("4111111111111111") && !is_masked_card("****") && !is_masked_card("x1111") && !is_masked_card(""));
         for wrong in [
             "4111 1111 1111 1112",

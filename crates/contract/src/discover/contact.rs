@@ -54,13 +54,24 @@ pub enum Phone {
     TenDigits,
 }
 
-/// How ten digits from 0 are grouped in France, and in the United Kingdom where they have ten.
-const FRENCH_GROUPS: [&[usize]; 8] =
-    [&[2, 2, 2, 2, 2], &[4, 3, 3], &[4, 2, 2, 2], &[1, 3, 3, 3], &[1, 3, 2, 2, 2], &[1, 1, 2, 2, 2, 2], &[5, 5], &[4, 6]];
+/// How ten digits from 0 are grouped in France, in the United Kingdom where they have ten, and in Belgium and Switzerland.
+const FRENCH_GROUPS: [&[usize]; 11] = [
+    &[2, 2, 2, 2, 2],
+    &[4, 3, 3],
+    &[4, 2, 2, 2],
+    &[1, 3, 3, 3],
+    &[1, 3, 2, 2, 2],
+    &[1, 1, 2, 2, 2, 2],
+    &[5, 5],
+    &[4, 6],
+    &[2, 8],
+    &[2, 2, 3, 3],
+    &[3, 3, 2, 2],
+];
 
 /// Recognises a number as it is written for people. A bare integer is none.
 pub fn phone(value: &str) -> Option<Phone> {
-    let value = without_extension(value.trim());
+    let value = without_extension(number_itself(value));
     if value.len() > 30 || value.bytes().filter(u8::is_ascii_digit).count() < 8 {
         return None;
     }
@@ -96,12 +107,17 @@ pub fn phone(value: &str) -> Option<Phone> {
 
 /// Whether digits that lost `+` or a leading zero may be a phone number, where the column's name says that they are.
 pub fn may_be_phone(value: &str) -> bool {
-    let value = without_extension(value.trim());
+    let value = without_extension(number_itself(value));
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let separators = value.chars().filter(|letter| !letter.is_ascii_digit()).count();
     (6..=15).contains(&digits)
         && separators <= digits
         && value.chars().all(|letter| letter.is_ascii_digit() || " \u{a0}\u{202f}.-/()+*xX".contains(letter))
+}
+
+/// Nine to thirteen digits: a number of any country without its separators, where the column's name hints at it.
+pub fn is_long_number(value: &str) -> bool {
+    (9..=13).contains(&value.bytes().filter(u8::is_ascii_digit).count()) && may_be_phone(value)
 }
 
 /// Nine digits that lost their zero, or the code of France or the United Kingdom without `+`.
@@ -154,8 +170,20 @@ fn groups(value: &str) -> Option<Vec<&str>> {
     (!groups.is_empty()).then_some(groups)
 }
 
+/// Without a word before it, as in `Tél. : 01 23 45 67 89` and `tel:+33…`; of two numbers with a slash between spaces, or a semicolon, the
+/// first.
+fn number_itself(value: &str) -> &str {
+    let value = [" / ", ";", " ou ", " or "].iter().find_map(|between| value.split_once(between)).map_or(value, |(first, _)| first).trim();
+    let word = value.find(|letter: char| !letter.is_alphabetic()).unwrap_or(0);
+    let known =
+        ["tel", "tél", "téléphone", "telephone", "phone", "mob", "mobile", "port", "portable", "fixe", "fax", "cell", "gsm", "t", "p", "m"];
+    let (before, rest) = value.split_at_checked(word).unwrap_or_default();
+    let named = known.contains(&before.to_lowercase().as_str());
+    if named { rest.trim_start_matches(['.', ':', ' ', '\u{a0}']) } else { value }
+}
+
 fn without_extension(value: &str) -> &str {
-    ["x", "ext", "ext.", "poste", "#"]
+    ["x", "ext", "ext.", "ext:", "Ext", "Ext.", "EXT", "X", "extension", "poste", "Poste", "p.", "#"]
         .iter()
         .filter_map(|word| value.rsplit_once(word))
         .find(|(_, digits)| (1..=6).contains(&digits.trim().len()) && digits.trim().bytes().all(|byte| byte.is_ascii_digit()))
@@ -229,6 +257,16 @@ mod tests {
             ("212-555-0123", NorthAmerican),
             ("1.212.555.0123", NorthAmerican),
             ("0612345678", TenDigits),
+            ("06 12345678", National),
+            ("079 123 45 67", National),
+            ("Tél. : 01 42 68 53 00", National),
+            ("tel:+33142685300", International),
+            ("01 42 68 53 00 / 06 12 34 56 78", National),
+            ("01 42 68 53 00 Poste 12", National),
+            ("(555) 234-4567 Ext. 12", National),
+            ("001-212-555-0123x456", International),
+            ("+44 (0)20 7946 0958", International),
+            ("(01632) 960123", National),
         ] {
             assert_eq!(phone(text), Some(kind), "{text}");
         }
@@ -253,10 +291,15 @@ mod tests {
             "48.8566, 2.3522",
             "+12",
             "PN 555-1234-567",
+            "; 06 12 34 56 78",
+            "tel",
+            "portée 12 34",
+            "p. 12",
         ] {
             assert_eq!(phone(wrong), None, "{wrong}");
         }
         assert!(may_be_phone("612345678") && may_be_phone("33612345678") && !may_be_phone("12") && !may_be_phone("true"));
+        assert!(is_long_number("2125550123") && !is_long_number("12345678") && !is_long_number("12345678901234"));
         assert!(is_stripped_phone("612345678") && is_stripped_phone("33612345678") && !is_stripped_phone("0612345678"));
     }
 }

@@ -7,7 +7,7 @@ use super::people::{Person, person};
 use super::{bank, health, moments, national, network};
 
 /// Words that stand for no value, and say nothing of a column.
-const PLACEHOLDERS: [&str; 22] = [
+const PLACEHOLDERS: [&str; 30] = [
     "n/a",
     "na",
     "null",
@@ -30,6 +30,14 @@ const PLACEHOLDERS: [&str; 22] = [
     "non renseigne",
     "xxx",
     "tbd",
+    "aucun",
+    "aucune",
+    "n/d",
+    "nd",
+    "ras",
+    "#n/a",
+    "anonyme",
+    "vide",
 ];
 
 /// How many of the different values pass each check.
@@ -51,9 +59,12 @@ pub struct Evidence {
     pub phone_digits: u32,
     /// Of those the ones that a French or British number becomes.
     pub phone_stripped: u32,
+    /// Of those the ones of nine to thirteen digits.
+    pub phone_long: u32,
     pub phone_spread: Spread,
     pub isbn_10: u32,
     pub iban: u32,
+    pub masked_iban: u32,
     pub rib: u32,
     pub account_shape: u32,
     pub card: u32,
@@ -93,6 +104,8 @@ pub struct Evidence {
     pub years: Vec<u32>,
     pub health: u32,
     pub icd10: u32,
+    /// Of those the ones with a point.
+    pub pointed_icd10: u32,
     pub atc: u32,
     pub blood_group: u32,
     pub sure_blood_group: u32,
@@ -139,11 +152,15 @@ impl Evidence {
     }
 
     fn take_numbers(&mut self, value: &str, digits: usize, letters: usize) {
-        if (6..=17).contains(&digits) && letters <= 8 {
+        // Two numbers may stand in one field, a word before each.
+        if (6..=34).contains(&digits) && letters <= 12 {
             self.take_phone(value);
         }
         if digits >= 4 && (8..=34).contains(&value.len()) {
             self.take_accounts(value, digits, letters);
+        }
+        if digits >= 2 && value.contains(['*', '#', 'x', 'X', '•']) {
+            self.take_masked(value);
         }
         if (5..=20).contains(&(digits + letters)) && digits >= 4 {
             self.identity_shape += 1;
@@ -151,7 +168,9 @@ impl Evidence {
             self.identity +=
                 u32::from(national::is_uk_nino(value) || national::is_spanish_dni(value) || national::is_italian_fiscal_code(value));
             self.french_passport += u32::from(national::is_french_passport(value));
-            self.passport_shape += u32::from((6..=12).contains(&value.len()) && digits + letters == value.len());
+            let spaces = value.bytes().filter(|byte| *byte == b' ').count();
+            self.passport_shape +=
+                u32::from((6..=12).contains(&(digits + letters)) && digits + letters + spaces == value.len() && spaces <= 2);
         }
         if value.len() >= 44 {
             self.machine_readable += u32::from(national::is_machine_readable_zone(value));
@@ -161,6 +180,7 @@ impl Evidence {
     fn take_phone(&mut self, value: &str) {
         self.phone_digits += u32::from(contact::may_be_phone(value));
         self.phone_stripped += u32::from(contact::is_stripped_phone(value));
+        self.phone_long += u32::from(contact::is_long_number(value));
         self.isbn_10 += u32::from(Compact::of(value, &['-', ' ']).is_some_and(|compact| isbn_10(compact.bytes())));
         match contact::phone(value) {
             Some(Phone::International) => self.phone_international += 1,
@@ -194,14 +214,20 @@ impl Evidence {
                 self.siren_spread.take(value.as_bytes());
             }
         }
-        if bank::is_masked_card(value) {
-            self.card_shape += 1;
-            self.masked_card += 1;
-        }
         if letters <= 1 && matches!(digits + letters, 13 | 15) {
             self.nir_shape += 1;
             self.nir += u32::from(national::is_nir(value));
             self.nir_without_key += u32::from(national::is_nir_without_key(value));
+        }
+    }
+
+    fn take_masked(&mut self, value: &str) {
+        if bank::is_masked_card(value) {
+            self.card_shape += 1;
+            self.masked_card += 1;
+        } else if bank::is_masked_iban(value) {
+            self.account_shape += 1;
+            self.masked_iban += 1;
         }
     }
 
@@ -244,8 +270,12 @@ impl Evidence {
         }
         self.health += u32::from(health::names_health(value));
         if value.len() <= 8 {
-            self.icd10 += u32::from(health::is_icd10(value));
+            let icd10 = health::is_icd10(value);
+            self.icd10 += u32::from(icd10);
+            self.pointed_icd10 += u32::from(icd10 && value.contains('.'));
             self.atc += u32::from(health::is_atc(value));
+        }
+        if value.len() <= 16 {
             self.blood_group += u32::from(health::is_blood_group(value));
             self.sure_blood_group += u32::from(health::is_sure_blood_group(value));
         }
@@ -291,5 +321,11 @@ mod tests {
     fn placeholders_are_not_judged() {
         let evidence = Evidence::of(["", " ", "N/A", "inconnu", "a@b.fr"].into_iter());
         assert_eq!((evidence.judged, evidence.email), (1, 1));
+    }
+
+    #[test]
+    fn masked_accounts_and_cards_have_the_form_of_theirs() {
+        let evidence = Evidence::of(["FR76 **** **** **** **** ***0 189", "**** **** **** 1111", "4111 11•• •••• 1111", "x12"].into_iter());
+        assert_eq!((evidence.masked_iban, evidence.masked_card, evidence.card_shape), (1, 2, 2));
     }
 }

@@ -135,13 +135,20 @@ pub fn year_of(value: &str) -> Option<u32> {
     let letters = day.chars().filter(|letter| letter.is_alphabetic()).count();
     let year = |text: &str| text.parse::<u32>().ok().filter(|year| (1850..=2100).contains(year));
     let small = |text: &str, most: u32| text.len() <= 2 && text.parse::<u32>().is_ok_and(|number| (1..=most).contains(&number));
+    let short_year = |text: &str| text.parse::<u32>().ok().map(|year| if year > 30 { 1900 + year } else { 2000 + year });
     match numbers.as_slice() {
         [y, m, d] if y.len() == 4 && small(m, 12) && small(d, 31) && letters == 0 => year(y),
         [a, b, y] if y.len() == 4 && small(a, 31) && small(b, 31) && letters == 0 => year(y),
-        [a, b, y] if y.len() == 2 && small(a, 31) && small(b, 31) && letters == 0 => {
-            y.parse::<u32>().ok().map(|year| if year > 30 { 1900 + year } else { 2000 + year })
+        [a, b, y] if y.len() == 2 && small(a, 31) && small(b, 31) && letters == 0 => short_year(y),
+        // With a time and nothing between, as HL7 writes it.
+        [only] if matches!(only.len(), 12 | 14) && letters == 0 && day.len() == only.len() => {
+            let part = |range: std::ops::Range<usize>, most| only.get(range).is_some_and(|part| small(part, most));
+            year(only.get(..4)?).filter(|_| part(4..6, 12) && part(6..8, 31))
         }
-        [d, y] if y.len() == 4 && small(d, 31) && (3..=12).contains(&letters) => year(y),
+        // `12 mars 1980`, `Wednesday, September 12, 1980`, and with a time behind.
+        [d, y] | [d, y, _, _] | [d, y, _, _, _] if y.len() == 4 && small(d, 31) && (3..=20).contains(&letters) => year(y),
+        [y, d] if y.len() == 4 && small(d, 31) && (3..=9).contains(&letters) => year(y),
+        [d, y] if y.len() == 2 && small(d, 31) && (3..=9).contains(&letters) => short_year(y),
         [only] if only.len() == 8 && letters == 0 && day.len() == 8 => {
             let (front, back) = (only.get(..4)?, only.get(4..)?);
             let by_year =
@@ -223,10 +230,19 @@ mod tests {
             ("12031984", 1984),
             ("1984-03-12 00:00:00", 1984),
             ("1984-03-12T00:00:00Z", 1984),
+            ("12-Mar-84", 1984),
+            ("1er janvier 1984", 1984),
+            ("Wednesday, September 12, 1984", 1984),
+            ("Mar 12 1984 12:00AM", 1984),
+            ("1984 March 12", 1984),
+            ("19840312000000", 1984),
+            ("198403120930", 1984),
         ] {
             assert_eq!(year_of(value), Some(year), "{value}");
         }
-        for wrong in ["1984", "84", "", "12/13", "1.2.3", "99999999", "日本語日本語", "1984-3-12-4", "32/01/1984"] {
+        for wrong in
+            ["1984", "84", "", "12/13", "1.2.3", "99999999", "日本語日本語", "1984-3-12-4", "32/01/1984", "19841312000000", "12 1984"]
+        {
             assert_eq!(year_of(wrong), None, "{wrong}");
         }
     }

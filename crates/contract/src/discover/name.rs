@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::kind::PersonalKind;
-use super::vocabulary::{ABOUT, CODES, FRAME, PEOPLE, SURE_NAMES, VOCABULARIES, Vocabulary};
+use super::vocabulary::{ABOUT, CODES, FRAME, OCCASIONS, PEOPLE, SURE_NAMES, VOCABULARIES, Vocabulary};
 use super::words::{find, words};
 
 /// What the name of a column says of one kind.
@@ -26,6 +26,11 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     all.flat_map(phrases).flat_map(|phrase| phrase.split(' ')).filter(|word| word.len() >= 2).collect()
 });
 
+/// A known word, or its plural.
+fn is_known(word: &str) -> bool {
+    KNOWN.contains(word) || (word.len() > 4 && word.strip_suffix('s').is_some_and(|single| KNOWN.contains(single)))
+}
+
 fn phrases(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split(',').map(str::trim).filter(|phrase| !phrase.is_empty())
 }
@@ -39,7 +44,7 @@ pub struct Name {
 impl Name {
     /// Splits it into words.
     pub fn read(name: &str) -> Self {
-        Self { words: words(name, |word| KNOWN.contains(word)) }
+        Self { words: words(name, is_known) }
     }
 
     /// Where the longest of the phrases stands.
@@ -49,6 +54,11 @@ impl Name {
 
     fn any(&self, list: &'static str) -> bool {
         self.find(list).is_some()
+    }
+
+    /// Whether those of the phrases that it holds are among others.
+    fn all_are(&self, list: &'static str, others: &'static str) -> bool {
+        phrases(list).filter(|phrase| find(&self.words, phrase).is_some()).all(|phrase| phrases(others).any(|other| other == phrase))
     }
 
     /// Whether a word outside of a phrase is one of those.
@@ -68,15 +78,19 @@ impl Name {
         let strong = self.find(vocabulary.strong).or(named_person);
         let weak = self.find(vocabulary.weak).or(people.clone());
         // `supplier_contact` is a person, whatever `supplier` alone would be.
-        let in_person = person && (people.is_some() || self.any("contact"));
+        let in_person = person && (people.is_some() || self.any("contact, owner, proprietaire, gerant, dirigeant"));
         let against = (self.any(vocabulary.against) || self.any(vocabulary.against_too)) && !sure && !in_person;
+        // Who takes an order asks for a phone number: the order's own number is not told from it by the name.
+        let occasion = kind == PersonalKind::Phone && self.all_are(vocabulary.against, OCCASIONS) && !self.any(vocabulary.against_too);
         let about = |phrase: &Range<usize>| {
             // Of an allergy its type is health too.
             let usual = kind != PersonalKind::Health && self.any_beside(ABOUT, phrase);
             usual || self.any_beside(vocabulary.about, phrase)
         };
         match (strong, weak) {
-            (Some(phrase), _) if against || about(&phrase) => Says::Nothing,
+            (Some(phrase), _) if about(&phrase) => Says::Nothing,
+            (Some(_), _) if against && occasion => Says::Weakly,
+            (Some(_), _) if against => Says::Nothing,
             (Some(_), _) => Says::Strongly,
             _ if against => Says::Against,
             (None, Some(phrase)) if !about(&phrase) => Says::Weakly,
@@ -146,6 +160,67 @@ mod tests {
             ("blood_type", Health),
             ("type_allergie", Health),
             ("CIM10", Health),
+            ("NOMPAT", PersonName),
+            ("ship_to_name", PersonName),
+            ("name_on_card", PersonName),
+            ("nom_porteur", PersonName),
+            ("phone_nbr", Phone),
+            ("adr_mel", Email),
+            ("hw_address", MacAddress),
+            ("nee_le", BirthDate),
+            ("comorbidities", Health),
+            ("NOMUSU", PersonName),
+            ("PRENOM1", PersonName),
+            ("prenoms", PersonName),
+            ("lname", PersonName),
+            ("VORNA", PersonName),
+            ("student_name", PersonName),
+            ("nom_du_stagiaire", PersonName),
+            ("Nom d'usage", PersonName),
+            ("middle_initial", PersonName),
+            ("cardholder_name", PersonName),
+            ("TELDOM", Phone),
+            ("TELF1", Phone),
+            ("cli_tel_pro", Phone),
+            ("mobileNo", Phone),
+            ("phonenumbers", Phone),
+            ("NUMTEL", Phone),
+            ("ADRMEL", Email),
+            ("SMTP_ADDR", Email),
+            ("user_emails", Email),
+            ("ADRPOST", PostalAddress),
+            ("LIBADR", PostalAddress),
+            ("addressLine2", PostalAddress),
+            ("MailingStreet", PostalAddress),
+            ("libelle_voie", PostalAddress),
+            ("STRAS", PostalAddress),
+            ("DTNAISS", BirthDate),
+            ("DTNAIS", BirthDate),
+            ("DATNAI", BirthDate),
+            ("DAT_NAIS", BirthDate),
+            ("birthdt", BirthDate),
+            ("GBDAT", BirthDate),
+            ("NUMSS", Nir),
+            ("num_sec_soc", Nir),
+            ("NIR_PATIENT", Nir),
+            ("numsiret", Siret),
+            ("NUMCB", PaymentCard),
+            ("card_pan", PaymentCard),
+            ("code_iban", Iban),
+            ("IBAN_titre", Iban),
+            ("PassportNo", Passport),
+            ("doc_voyage", Passport),
+            ("IPV4_ADDR", IpAddress),
+            ("clientip", IpAddress),
+            ("c-ip", IpAddress),
+            ("Calling-Station-Id", MacAddress),
+            ("hwaddress", MacAddress),
+            ("pathologies", Health),
+            ("current_medications", Health),
+            ("GRPSANGUIN", Health),
+            ("diag_principal", Health),
+            ("body_mass_index", Health),
+            ("motif_hospitalisation", Health),
         ] {
             assert_eq!(Name::read(name).kind(), Some(kind), "{name}");
         }
@@ -191,6 +266,27 @@ mod tests {
             "wallet_address",
             "memory_address",
             "dateline",
+            "profile",
+            "online",
+            "portfolio_owner",
+            "nominal",
+            "county_name",
+            "nom_commercial",
+            "artist_name",
+            "model_name",
+            "chef_lieu",
+            "user_agent",
+            "phone_case_sku",
+            "tel_model",
+            "mobile_sessions",
+            "permis_construire",
+            "allergenes",
+            "health_check",
+            "begin_date",
+            "num_commande",
+            "mac_vendor",
+            "street_id",
+            "ip_port",
             "",
             "é",
             "日本",
@@ -204,6 +300,8 @@ mod tests {
         assert_eq!(Name::read("last_stop_name").says(PersonalKind::PersonName), Says::Against);
         assert_eq!(Name::read("nom_produit").says(PersonalKind::PersonName), Says::Against);
         assert_eq!(Name::read("supplier").says(PersonalKind::PersonName), Says::Against);
+        assert_eq!(Name::read("livraison_tel").says(PersonalKind::Phone), Says::Weakly);
+        assert_eq!(Name::read("phone_serial").says(PersonalKind::Phone), Says::Nothing);
         assert_eq!(Name::read("supplier_contact").says(PersonalKind::PersonName), Says::Weakly);
     }
 }

@@ -46,12 +46,12 @@ const LA_POSTE: &[u8] = b"356000000";
 
 /// A SIREN: nine digits, the last of Luhn.
 pub fn is_siren(value: &str) -> bool {
-    Compact::digits(value, &[' ', '\u{a0}']).is_some_and(|compact| compact.bytes().len() == 9 && luhn(compact.bytes()))
+    Compact::digits(value, &[' ', '.', '\u{a0}']).is_some_and(|compact| compact.bytes().len() == 9 && luhn(compact.bytes()))
 }
 
 /// A SIRET: a SIREN and five digits, Luhn over all; of La Poste the digits' sum is a multiple of five.
 pub fn is_siret(value: &str) -> bool {
-    let Some(compact) = Compact::digits(value, &[' ', '\u{a0}']) else { return false };
+    let Some(compact) = Compact::digits(value, &[' ', '.', '\u{a0}']) else { return false };
     let Some((siren, rest)) = compact.bytes().split_at_checked(9) else { return false };
     if rest.len() != 5 || !luhn(siren) {
         return false;
@@ -60,9 +60,10 @@ pub fn is_siret(value: &str) -> bool {
     luhn(compact.bytes()) || (siren == LA_POSTE && sum.is_multiple_of(5))
 }
 
-/// A French passport: two digits, two letters, five digits.
+/// A French passport: two digits, two letters, five digits, perhaps with a space between.
 pub fn is_french_passport(value: &str) -> bool {
-    let [a, b, c, d, rest @ ..] = value.as_bytes() else { return false };
+    let Some(compact) = Compact::of(value, &[' ']) else { return false };
+    let [a, b, c, d, rest @ ..] = compact.bytes() else { return false };
     [a, b].iter().all(|byte| byte.is_ascii_digit())
         && [c, d].iter().all(|byte| byte.is_ascii_uppercase())
         && rest.len() == 5
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn a_siret_is_a_siren_and_an_establishment() {
         assert!(is_siren("732829320") && is_siren("732 829 320") && !is_siren("732829321") && !is_siren("000000000"));
-        assert!(is_siret("73282932000074") && is_siret("732 829 320 00074"));
+        assert!(is_siret("73282932000074") && is_siret("732 829 320 00074") && is_siret("732.829.320.00074"));
         assert!(!is_siret("73282932000075") && !is_siret("7328293200007"));
         // La Poste: the sum of the digits is a multiple of five where Luhn fails.
         assert!(is_siret("35600000000048") && is_siret("35600000049837"));
@@ -213,7 +214,12 @@ mod tests {
 
     #[test]
     fn passports_are_french_ones_or_machine_readable_zones() {
-        assert!(is_french_passport("12AB34567") && !is_french_passport("12ab34567") && !is_french_passport("123B34567"));
+        assert!(
+            is_french_passport("12AB34567")
+                && is_french_passport("12 AB 34567")
+                && is_french_passport("12ab34567")
+                && !is_french_passport("123B34567")
+        );
         // The specimen of ICAO 9303.
         let line = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
         assert!(is_machine_readable_zone(line));

@@ -17,21 +17,23 @@ pub fn is_version_like(address: Ipv4Addr) -> bool {
     address.octets().iter().all(|part| *part < 100)
 }
 
-/// An IPv6 address (RFC 4291), with or without a zone.
+/// An IPv6 address (RFC 4291), with or without a zone, or in brackets before a port.
 pub fn is_ipv6(value: &str) -> bool {
+    let bracketed = value.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let value = bracketed.filter(|(_, port)| port.is_empty() || port.starts_with(':')).map_or(value, |(address, _)| address);
     let value = value.strip_suffix("/128").unwrap_or(value);
     let value = value.split_once('%').map_or(value, |(address, _)| address);
     // `::` alone, or a time such as 12:30:45, is no address.
     value.len() > 3 && value.contains(':') && matches!(value.parse(), Ok(IpAddr::V6(_)))
 }
 
-/// A MAC address in one of its three notations: `00:1a:2b:3c:4d:5e`, `00-1A-2B-3C-4D-5E`, `001a.2b3c.4d5e`.
+/// A MAC address in one of its notations: `00:1a:2b:3c:4d:5e`, `00-1A-2B-3C-4D-5E`, `00 1A 2B 3C 4D 5E`, `001a.2b3c.4d5e`.
 pub fn is_mac(value: &str) -> bool {
     let of_groups = |separator: char, count: usize, length: usize| {
         value.split(separator).count() == count
             && value.split(separator).all(|group| group.len() == length && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
-    of_groups(':', 6, 2) || of_groups('-', 6, 2) || of_groups('.', 3, 4)
+    of_groups(':', 6, 2) || of_groups('-', 6, 2) || of_groups(' ', 6, 2) || of_groups('.', 3, 4)
 }
 
 /// Twelve hexadecimal digits: a MAC address where the column's name says so.
@@ -60,8 +62,9 @@ mod tests {
         }
         assert!(is_version_like(ipv4("10.0.19.44").unwrap()) && !is_version_like(ipv4("10.0.19.144").unwrap()));
         assert!(is_ipv6("2001:db8::ff00:42:8329") && is_ipv6("fe80::1%eth0") && is_ipv6("::ffff:192.0.2.1"));
+        assert!(is_ipv6("[2001:db8::1]:443") && is_ipv6("[2001:db8::1]") && !is_ipv6("[12:30]:443") && !is_ipv6("["));
         assert!(!is_ipv6("::") && !is_ipv6("12:30:45") && !is_ipv6("2001:db8:::1") && !is_ipv6("1.2.3.4") && !is_ipv6(""));
-        for right in ["00:1a:2B:3c:4d:5e", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"] {
+        for right in ["00:1a:2B:3c:4d:5e", "00 1A 2B 3C 4D 5E", "00-1A-2B-3C-4D-5E", "001a.2b3c.4d5e"] {
             assert!(is_mac(right), "{right}");
         }
         for wrong in ["00:1a:2b:3c:4d", "00:1a-2b:3c:4d:5e", "001a2b3c4d5e", "00:1a:2b:3c:4d:5g", "", "12:30:45:00:00:0"] {

@@ -1,103 +1,15 @@
 //! Names of persons: how they are formed, the most usual first and last names of France and of English-speaking countries, and the
 //! words of companies and places, which bear names too.
 
+mod first_names;
+mod last_names;
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::words::fold;
-
-const FIRST_NAMES: &str = "
-aaliyah aaron abdel abdelkader abel abigail achille adam adelaide adele adeline adrian adrien adrienne agathe agnes agnieszka ahmed
-aidan aime aimee aisha alain alan alban albert alec alejandro alessandro alex alexander alexandra alexandre alexandria alexia alexis
-alfonso alfred ali alice alicia aline alison alix allan allison alma alphonse alvin amadou amanda amandine amaury amber amelie amina
-aminata amit amy ana anais anatole andre andrea andrew andy angela angele angelica angelina angelique angie anil anita ann anna anne
-annette annick annie anouk anthony antoine antonia antonin antonio ariana ariane aristide arlette armand armel armelle arnaud arnold
-arsene arthur ashlee ashley astrid aubin aude audrey auguste augustin augustine aurelie aurelien aurore austin ava avery axel axelle
-aymeric bachir bailey bakary baptiste barbara barnabe barry basile bastien beatrice belinda ben benedicte benjamin benny benoit
-bernadette bernard bernice bert bertha berthe bertrand bessie beth bethany betty beverly bilal billy bjorn blaise blake blanche
-blandine bob bobby bonnie boris boubacar brad bradford bradley brahim brandi brandon brandy brenda brent brett brian brice bridget
-brigitte brittany brooke bruce bruno bryan bryant caitlin caleb calvin cameron camille candice capucine carine carl carla carlos
-carlton carly carmen carol carole caroline carolyn carrie casey cassandra cassandre catherine cecelia cecil cecile cedric celeste
-celestin celestine celia celine chad chantal charlene charles charlie charline charlotte cheikh chelsea chen cheryl chester chloe
-chris christelle christian christiane christina christine christophe christopher christy cindy claire clara clarence clarisse claude
-claudette claudia claudine clayton clelia clemence clement clementine clifford clifton clinton clotilde clovis clyde cody colette
-colin colleen connor constance constantin cora coralie corentin corey corinne cory cosette courtney craig crystal curtis cynthia
-cyprien cyrielle cyril cyrille daisy dale damien dan dana daniel danielle danny daphne darla darlene darrell darren darryl daryl dave
-david dawn dean deanna debbie deborah debra deepak della delores delphine denis denise dennis derek desiree devin devon dewey diana
-diane didier diego dillon dimitri dixie djamel dmitri dolores dominic dominique donald donatien donna donnie dora doreen dorian
-doriane doris dorothee dorothy doug douglas duane duncan dustin dwayne dwight dylan ebony ed eddie edgar edith edmond edna edouard
-edward edwige edwin eileen elaine elea eleanor elena eleonore eli eliane elias elie elijah elina eline eliott elisa elisabeth elise
-elizabeth ella ellen ellie ellis elmer elodie eloise elsa elsie elvira elvire emanuel emeline emile emilie emilienne emilio emily emma
-emmanuel emmanuelle emmett enrique enzo eric erica erik erika erin ernest ernestine ernesto erwan esteban estelle esther ethan ethel
-etienne eugene eugenie eulalie eunice eva evan eve evelyn evelyne everett evie fabien fabienne fabiola fabrice faith fannie fanny
-fanta farid fatiha fatima fatoumata faustine faye felicia felicie felicien felipe felix fernand fernande fernando fiona firmin flavie
-flavien flora florence florent florian floriane floyd france frances francesca francine francis francisco franck francois francoise
-frank franklin fred freddie frederic frederick frederique freya frida gabin gabriel gabrielle gael gaelle gaetan gaetane garance
-gareth garrett gary gaspard gaston gauthier gavin gemma geneva genevieve geoffrey george georges georgette gerald geraldine gerard
-germain germaine ghislain ghislaine gilbert gilles gina ginette giovanni gisele giselle giulia gladys glen glenda glenn gloria
-gonzague gordon grace graham greg gregoire gregory greta guadalupe guillaume gustave guy gwen gwenael gwenaelle gwendoline gwendolyn
-habib hakim hamza hannah hans harold harper harriet harry harvey hassan hattie hayley hazel heather hector heidi helen helene heloise
-henri henriette henry herbert herman hermine herve hilaire hilda hippolyte holly homer honore honorine horace hortense howard hubert
-hugh hugo hugues huguette ian ibrahim ibrahima ida ignacio ilyes imane imogen ines inez ingrid ira irene iris irma irvin isaac isabel
-isabella isabelle isaure isidore isla ismael israel ivan ivy jack jackie jackson jacky jaclyn jacob jacqueline jacquelyn jacques jade
-jaime jake james jamie jana jane janet janice jared jasmine jason javier jay jean jeanette jeanne jeannette jeannine jeff jeffery
-jeffrey jenna jennifer jenny jeremiah jeremy jermaine jerome jerry jesse jessica jessie jill jim jimmy joachim joan joann joanna
-joanne joao jocelyn jocelyne jodi jodie jody joe joel joelle johan johanna john johnathan johnnie johnny jon jonathan jonathon jordan
-jorge jose joseph josephine josette josh joshua josiane josie josselin joyce juan juana juanita judith judy jules julia julian juliane
-julie julien julienne juliette julio jurgen justin justine kara karen kari karim karine karl katarzyna kate katherine kathleen kathryn
-kathy katia katie katrina kay kayla keith kelley kelli kelly ken kendra kenneth kent kenza kerry kevin khadija kieran killian kim
-kimberly kirk kirsty klaus krista kristen kristi kristin kristina kristine kristy krzysztof kurt kyle kylian laetitia laila lamar lana
-lance lara larry lars latoya laura laure lauren laurence laurene laurent laverne lawrence lea leah leandre leanne lee leila lela
-leland lena leo leon leona leonard leonie leontine leopold leroy leslie lester leticia lewis liam lila liliane lillian lillie lily
-lina linda lindsay lionel lisa lise lisette liz lloyd logan loic lois lola lonnie lora loren lorena lorenzo loretta lori lorraine
-louane louis louisa louise louison luc luca lucas lucette lucia lucie lucien lucienne lucile lucille lucy ludovic luis luke luther
-lydia lydie lyle lynn mabel mable madeleine madison mael maelle maelys magali mahe maisie maite malcolm malika malo mamadou mamie
-mandy manon manuel marc marceau marcel marcella marcelle marcia marco marcus margaret margarita margaux margie margot marguerite maria
-mariah mariam marian marianne marie mariette marilyn marilyne marina marine mario marion marissa marius marjorie mark marlene marsha
-marshall martha marthe martial martin martine marvin mary marylene maryse mason mathew mathias mathieu mathilde mathis mathurin matt
-matteo matthew matthieu mattie maud maureen maurice max maxence maxime maya megan mehdi melanie melina melissa melodie meredith mia
-michael micheal michel michele micheline michelle mickael miguel mike mila mildred millie mindy ming minnie mireille miriam mitchell
-mohamed mohammed molly mona monica monique morgan morgane morris moses moussa muriel mustapha myra myriam myrtle nadege nadia nadine
-nael naima nancy naomi nassim natalia natalie natasha nathalie nathan nathaniel neil nelly nelson nestor nettie nicholas nick nicky
-nicola nicolas nicole nigel nina noa noah noe noel noelie noelle noemie nolan nora norbert norma norman nour oceane octave octavie
-odette odile olga oliver olivia olivier ollie olympe omar ophelie oriane orlando oscar otis oumar owen pablo paige pam pamela pascal
-pascale pascaline patrice patricia patrick patsy patti patty paul paula paule paulette pauline pedro peggy penelope perrine perry
-peter phil philibert philip philippe phillip philomene phoebe phyllis pierre pierrette pierrick piotr poppy priscilla priya prosper
-quentin quitterie rachel rachid rafael raj ralph ramon ramona randall randy raoul raphael raphaelle raul ray rayan raymond raymonde
-rebecca reginald regine regis remi remy renaud rene renee reynald rhonda rhys richard rick ricky riley rita robert roberta roberto
-robin roch rochelle roderick rodney rodolfo rodolphe rodrigue roger roland rolande romain romane romaric romuald ron ronald ronan
-ronnie rosa rosalie rose roselyne rosemarie rosemary rosie rosine ross roxane roxanne roy ruby rudolph rudy rufus russell ruth ryan
-sabine sabrina sacha sadie sally salma salome salvador sam samantha samia samir samuel samy sandra sandrine sanjay sara sarah saul
-scott sean sebastian sebastien sekou selma seraphine serge sergio servane seth severin severine shane shannon shari sharon shaun shawn
-sheila shelby sheldon shelly sheri sherri sherry shirley sidney sidonie silvia simon simone sixtine sofia sofiane solange solene
-solenn sonia sonya sophia sophie soraya souleymane spencer stacey stacy stanislas stanley stefanie stella stephane stephanie stephen
-steve steven stewart stuart sue sunita susan suzanne suzette sven sybille sylvain sylvester sylvestre sylvette sylvia sylviane sylvie
-tabitha tamara tami tammie tammy tanguy tanya tara tasha tatiana taylor ted teddy teresa terrance terrence terri terry tessa thais
-thea thelma theo theodore theophile theresa therese thibaud thibault thibaut thierry thomas tiffany tim timeo timothe timothee timothy
-tina tiphaine titouan toby todd tom tommy toni tony tonya tracey tracie tracy travis trevor trina tristan troy tyler tyrone ugo ulysse
-ursula valarie valentin valentine valere valerie valery vanessa velma vera verna vernon veronica veronique vianney vicki vicky
-victoire victor victoria victorine vincent viola violet violette virgil virginia virginie vivian viviane vivien vladimir wade walid
-wallace walter wanda warren wassim wayne wei wendell wendy wesley wilbur wilfred wilfried will willard william willie wilma winifred
-winston woodrow xavier yacine yael yanis yann yannick yasmina yasmine yassine yoann yohan yohann yolanda yolande youssef yves yvette
-yvon yvonne zacharie zachary zara zelie zinedine zita zoe";
-
-const LAST_NAMES: &str = "
-adam adams allen anderson andre arnaud aubert aubry bailey baker barbier baron barnes barre bell bennett benoit berger bernard bertin
-bertrand besson blanc blanchard bonnet boucher bouchet bourgeois boyer breton brooks brown brun brunet butler campbell caron
-carpentier carre carter charles charpentier chevalier chevallier clark clement colas colin collet collins cook cooper cousin cox cruz
-daniel david davies davis delattre delaunay deschamps diaz dubois dufour dumas dumont dupont dupuis dupuy durand duval edwards etienne
-evans fabre faure fernandez fisher fleury fontaine foster fournier francois garcia garnier gauthier gautier gerard germain giraud
-girard gomez gonzalez gray green griffin guerin guillaume guillot hall hamilton harris harrison henderson henry herve hernandez hill
-howard hubert huet hughes humbert jackson jacob jacquet jean jenkins johnson jones joly julien kelly king klein lacroix lambert
-langlois laurent lebrun leblanc leclerc leclercq lecomte lefebvre lefevre legrand lemaire lemoine leroux leroy leveque lewis long
-lopez louis lucas mallet marchal marchand marechal marie martin martinez marty masson mathieu menard mercier meunier meyer michel
-millet miller mitchell moore moreau morel morgan morin morris moulin muller murphy murray myers nelson nguyen nicolas noel olivier
-parker pelletier perez perrin perrot perry peterson petit philippe phillips picard pierre poirier poulain powell prevost price ramirez
-reed renard renaud rey reynolds richard richardson rivera riviere robert roberts robin robinson roche rodriguez roger rogers rolland
-ross rousseau roussel roux roy royer russell sanchez sanders schmitt scott simmons simon simpson smith stewart sullivan taylor thomas
-thompson torres turner vasseur vidal vincent walker wallace ward watson weber west white williams wilson wood wright young lopes
-ferreira pereira da-silva dos-santos traore diallo cohen levy benali haddad cisse keita diop khan patel singh ahmed ali hussain begum
-shah oconnor obrien oneill macdonald mcdonald";
+use first_names::FIRST_NAMES;
+use last_names::LAST_NAMES;
 
 /// Words that stand in names of companies, places and things.
 const NOT_PEOPLE: &str = "
@@ -114,7 +26,7 @@ model version pro plus mini ultra chair table lamp shirt shoes bag wine vin chee
 lower heights valley village town";
 
 /// Words before names.
-const TITLES: [&str; 17] = [
+const TITLES: [&str; 23] = [
     "m",
     "mr",
     "mme",
@@ -132,8 +44,17 @@ const TITLES: [&str; 17] = [
     "sir",
     "docteur",
     "maitre",
+    "rev",
+    "mx",
+    "mgr",
+    "herr",
+    "frau",
+    "vve",
 ];
-const PARTICLES: [&str; 17] = ["de", "du", "des", "le", "la", "van", "von", "der", "den", "el", "al", "da", "di", "del", "ben", "bin", "d"];
+const PARTICLES: [&str; 22] = [
+    "de", "du", "des", "le", "la", "van", "von", "der", "den", "el", "al", "da", "di", "del", "bin", "d", "dos", "das", "ibn", "ter",
+    "ten", "zu",
+];
 
 static FIRST: LazyLock<HashSet<&'static str>> = LazyLock::new(|| FIRST_NAMES.split_whitespace().collect());
 static LAST: LazyLock<HashSet<&'static str>> = LazyLock::new(|| LAST_NAMES.split_whitespace().collect());
@@ -146,9 +67,9 @@ pub enum Person {
     Whole,
     /// A usual first name, or two.
     First,
-    /// A usual last name.
+    /// A usual last name, alone or beside a word that no list holds; or an initial with its point and such a word.
     Last,
-    /// One to five words of letters that no list holds.
+    /// One to five words of letters that no list holds, or an initial.
     Formed,
     /// It holds a company's or a place's word.
     Other,
@@ -156,39 +77,69 @@ pub enum Person {
 
 /// Recognises a name; none when it is not formed as one.
 pub fn person(value: &str) -> Option<Person> {
-    if !(2..=80).contains(&value.len()) || value.bytes().any(|byte| byte.is_ascii_digit()) {
+    if !(1..=80).contains(&value.len()) || value.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let folded = fold(value);
     let letters = |token: &str| token.chars().all(|letter| letter.is_alphabetic() || letter == '-' || letter == '\'' || letter == '.');
-    let mut tokens: Vec<&str> = folded.split([' ', ',', '\t']).filter(|token| !token.is_empty()).collect();
+    let mut tokens: Vec<&str> = folded.split([' ', ',', '\t', '^', '/']).filter(|token| !token.is_empty()).collect();
+    // `DUPONT^JEAN^^^MR` in hospitals, `DUPONT/JEAN MR` at airlines.
+    if value.contains(['^', '/']) {
+        tokens.retain(|token| !is_title(token));
+    }
+    // `M. et Mme Dupont`.
+    if let [one, "et" | "and" | "&" | "ou", other, _, ..] = tokens.as_slice()
+        && [one, other].iter().all(|token| is_title(token))
+    {
+        tokens.drain(..2);
+    }
     if tokens.iter().any(|token| OTHERS.contains(token.trim_end_matches('.')) || *token == "&") {
         return Some(Person::Other);
     }
     if !tokens.iter().all(|token| letters(token) && token.chars().any(char::is_alphabetic)) {
         return None;
     }
-    let titled = tokens.len() > 1 && tokens.first().is_some_and(|token| TITLES.contains(&token.trim_end_matches('.')));
+    let titled = tokens.len() > 1 && tokens.first().is_some_and(|token| is_title(token));
     if titled {
         tokens.remove(0);
     }
     tokens.retain(|token| !PARTICLES.contains(token));
     let first = |token: &&str| token.split('-').all(|part| FIRST.contains(part));
     let initial = |token: &&str| token.trim_end_matches('.').chars().count() == 1;
+    let pointed = |token: &&str| initial(token) && token.ends_with('.');
+    let long = |token: &&str| token.chars().count() >= 3;
     match tokens.as_slice() {
         [] => None,
         [_] if titled => Some(Person::Whole),
         [only] if first(only) => Some(Person::First),
-        [only] if LAST.contains(only.replace('\'', "").as_str()) => Some(Person::Last),
+        [only] if is_last(only) => Some(Person::Last),
         [_] => Some(Person::Formed),
         [one, two] if first(one) && first(two) && !LAST.contains(one) && !LAST.contains(two) => Some(Person::First),
         [one, .., last] if tokens.len() <= 5 => {
-            let by_initial = (initial(one) && LAST.contains(last)) || (initial(last) && LAST.contains(one));
-            let whole = titled || by_initial || first(one) || first(last);
-            Some(if whole { Person::Whole } else { Person::Formed })
+            let by_initial = (initial(one) && is_last(last)) || (initial(last) && is_last(one));
+            let family = is_last(one) || is_last(last) || (pointed(one) && long(last)) || (pointed(last) && long(one));
+            Some(if titled || by_initial || first(one) || first(last) {
+                Person::Whole
+            } else if family && tokens.len() <= 3 {
+                Person::Last
+            } else {
+                Person::Formed
+            })
         }
         _ => None,
     }
+}
+
+fn is_title(token: &str) -> bool {
+    TITLES.contains(&token.trim_end_matches('.'))
+}
+
+/// A usual last name, two of them joined by a hyphen, and what begins as Scottish and Irish names do.
+fn is_last(token: &str) -> bool {
+    let listed = |name: &str| LAST.contains(name) || FIRST.contains(name);
+    LAST.contains(token.replace('\'', "").as_str())
+        || (token.contains('-') && token.split('-').all(listed))
+        || (token.len() >= 5 && (token.starts_with("mc") || token.starts_with("o'")))
 }
 
 #[cfg(test)]
@@ -211,6 +162,23 @@ mod tests {
             ("Dubois", Some(Last)),
             ("O'Connor", Some(Last)),
             ("Zribi", Some(Formed)),
+            ("M. et Mme Martin", Some(Whole)),
+            ("DUPONT^JEAN^^^MR", Some(Whole)),
+            ("DUPONT/JEAN MR", Some(Whole)),
+            ("n/a", Some(Formed)),
+            ("^", None),
+            ("Martin, J.", Some(Whole)),
+            ("Dubois-Martin", Some(Last)),
+            ("McAllister", Some(Last)),
+            ("O’Flaherty", Some(Last)),
+            ("Zribi Dubois", Some(Last)),
+            ("K. Zribi", Some(Last)),
+            ("Zribi Kowalczykowska", Some(Formed)),
+            ("Maria dos Santos", Some(Whole)),
+            ("J", Some(Formed)),
+            ("J.", Some(Formed)),
+            ("Vin et Fromage", Some(Other)),
+            ("M. et associés", Some(Other)),
             ("Lansdowne Airport", Some(Other)),
             ("United Air Lines Inc.", Some(Other)),
             ("Martin & Fils", Some(Other)),
@@ -220,6 +188,22 @@ mod tests {
             ("jean@exemple.fr", None),
         ] {
             assert_eq!(person(text), expected, "{text}");
+        }
+    }
+
+    /// Months, towns and things that are no names may not be found in the lists.
+    #[test]
+    fn the_lists_are_folded_and_hold_no_ordinary_words() {
+        for list in [FIRST_NAMES, LAST_NAMES] {
+            let names: Vec<&str> = list.split_whitespace().collect();
+            assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "a name twice, or out of order");
+            assert!(names.iter().all(|name| fold(name) == *name && !OTHERS.contains(name)), "a company's word, or not folded");
+        }
+        for word in ["avril", "april", "june", "paris", "london", "denver", "amour", "sante", "table", "pearl", "total", "gratuit"] {
+            assert!(!FIRST.contains(word), "{word}");
+        }
+        for product in ["Casque audio sans fil", "Oak Desk Organizer", "Cable USB", "Wireless Mouse", "Steel Bottle"] {
+            assert!(matches!(person(product), Some(Person::Formed) | None), "{product}");
         }
     }
 }

@@ -149,6 +149,82 @@ fn a_date_of_birth_needs_a_hint_and_ages() {
     assert_eq!(judged("jour", days(1940, 2005)), None);
 }
 
+/// Names of people in a column whose name says nothing, and what is written like them.
+#[test]
+fn names_of_people_are_told_from_towns_brands_and_goods() {
+    let people = [
+        "Lefebvre Anne",
+        "Haddad Karim",
+        "Rossi Giulia",
+        "Kowalski Piotr",
+        "Nguyen Minh",
+        "Traoré Aminata",
+        "Schmidt Jürgen",
+        "Silva João",
+    ];
+    let people: Vec<&str> = people.into_iter().chain(["Garcia Lucía", "Petit Manon", "Moreau Hugo", "Benali Yasmine"]).collect();
+    assert_eq!(finding("col1", &people), Some((PersonalKind::PersonName, Because::Values)));
+    let last = "Martin Bernard Dubois Thomas Robert Richard Petit Durand Leroy Moreau Simon Laurent Lefebvre Michel Garcia David Bertrand Roux Vincent \
+        Fournier Morel Girard André Mercier Dupont Lambert Bonnet François Martinez Legrand Garnier Faure Rousseau Blanc Guérin Muller";
+    let last: Vec<&str> = last.split_whitespace().collect();
+    assert_eq!(finding("col2", &last), Some((PersonalKind::PersonName, Because::Values)));
+    let towns = "Paris Marseille Lyon Toulouse Nice Nantes Montpellier Strasbourg Bordeaux Lille Rennes Reims Toulon Grenoble Dijon Angers Nîmes \
+        Villeurbanne Clermont-Ferrand Aix Brest Limoges Tours Amiens Perpignan Metz Besançon Orléans Rouen Mulhouse Caen Nancy";
+    let towns: Vec<&str> = towns.split_whitespace().collect();
+    let brands = [
+        "Samsung", "Apple", "Sony", "Bosch", "Philips", "Siemens", "Nokia", "Renault", "Peugeot", "Toyota", "Lego", "Adidas", "Dell",
+        "Canon",
+    ];
+    let goods = [
+        "Casque audio sans fil",
+        "Oak Desk Organizer",
+        "Câble USB",
+        "Wireless Mouse",
+        "Steel Bottle",
+        "Lampe de bureau",
+        "Clavier mécanique",
+    ];
+    let companies =
+        ["Martin SARL", "Dupont et Fils", "Smith Group", "Garcia Consulting", "Bernard SA", "Leroy Industries", "Boulangerie Petit"];
+    for (what, values) in [("towns", &towns[..]), ("brands", &brands[..]), ("goods", &goods[..]), ("companies", &companies[..])] {
+        for name in ["col3", "name", "nom", "libelle"] {
+            assert_eq!(finding(name, values), None, "{what} in {name}");
+        }
+    }
+    assert_eq!(finding("region", &["Martin", "Jackson", "Madison", "Lincoln", "Clinton", "Franklin"]), None);
+}
+
+/// What has the form of personal data and is none.
+#[test]
+fn look_alikes_with_check_digits_or_the_form_of_days_are_nothing_personal() {
+    let luhn = ["4539578763621486", "4716059613279507", "4024007198964305", "4485275742308327"];
+    assert_eq!(finding("x", &luhn), Some((PersonalKind::PaymentCard, Because::Values)), "the test needs numbers that a card may have");
+    assert_eq!(finding("order_number", &luhn), None);
+    assert_eq!(finding("num_facture", &luhn), None);
+    let versions = ["1.2.3.4", "2.0.14.1", "2.1.0.0", "3.4.5.6", "10.2.0.11"];
+    assert_eq!(finding("app_version", &versions), None);
+    let eans = ["3017620422003", "3228857000166", "5449000000996", "7622210449283", "4006381333931", "8711327379640"];
+    assert_eq!(finding("ean13", &eans), None);
+    assert_eq!(finding("code_article", &eans), None);
+    let days = ["1999-02-01", "2004-11-30", "2019-06-12", "2021-07-01", "2023-12-31"];
+    for name in ["date_commande", "begin_date", "date_embauche", "created_at", "date_n_facture"] {
+        assert_eq!(finding(name, &days), None, "{name}");
+    }
+    assert_eq!(finding("mobile_revenue", &["120000", "98500", "143200", "87110", "99120"]), None);
+    assert_eq!(finding("motif", &["A01", "A02", "A03", "B01", "B02", "B03", "C01", "C02", "C03", "D01"]), None);
+}
+
+#[test]
+fn a_phone_number_is_one_whatever_the_occasion() {
+    let bare = ["2125550123", "4155550199", "3125550148", "6175550172", "2025550116", "3035550187", "7025550134", "5125550161"];
+    for name in ["mobile", "phone", "delivery_order_phone"] {
+        assert_eq!(finding(name, &bare).map(|found| found.0), Some(PersonalKind::Phone), "{name}");
+    }
+    for name in ["order_no", "x", "phone_serial"] {
+        assert_eq!(finding(name, &bare), None, "{name}");
+    }
+}
+
 #[test]
 fn codes_of_health_need_their_column() {
     let codes = ["E11.9", "I10", "J45.0", "M54.5", "Z23", "K80.2"];

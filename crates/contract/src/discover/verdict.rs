@@ -89,7 +89,9 @@ fn checks(kind: PersonalKind, says: Says, e: &Evidence) -> Vec<Check> {
     match kind {
         PersonalKind::Email => vec![check(e.email, 0.001, 0.2), check(e.email + e.email_within, 0.005, 0.2)],
         PersonalKind::Phone => phones(says, e),
-        PersonalKind::Iban => vec![check(e.iban, 0.001, 0.3), check(e.rib, 0.01, 0.5)],
+        PersonalKind::Iban => {
+            vec![check(e.iban, 0.001, 0.3), check(e.iban + e.masked_iban, 0.002, 0.8), check(e.rib, 0.01, 0.5)]
+        }
         // Cards of one bank share at most its first eight digits.
         PersonalKind::PaymentCard => {
             vec![check(e.card, 0.03, unless(e.card_spread.is_counted(8), 0.8)), check(e.masked_card, 0.001, 0.3)]
@@ -115,8 +117,14 @@ fn checks(kind: PersonalKind, says: Says, e: &Evidence) -> Vec<Check> {
         PersonalKind::BirthDate => births(says, e),
         PersonalKind::Health => {
             let blood = if e.sure_blood_group > 0 { e.blood_group } else { 0 };
-            let coded = if says == Says::Strongly { e.icd10 } else { 0 };
-            vec![check(e.health, 0.02, 0.3), check(e.atc, 0.01, 0.9), check(blood, 0.02, 0.9), check(coded, 0.3, NEEDS_NAME)]
+            // Codes of shelves and motives have a letter and two digits too; with a point they are hardly anything else beside such a name.
+            let (coded, chance) = if says == Says::Strongly { (e.icd10, 0.3) } else { (e.pointed_icd10, 0.1) };
+            vec![
+                check(e.health, 0.02, 0.3),
+                check(e.atc, 0.01, 0.9),
+                check(blood, 0.02, 0.9),
+                Check { hits: coded, chance, named: if says == Says::Strongly { NAMED_SHARE } else { 0.6 }, floor: NEEDS_NAME },
+            ]
         }
     }
 }
@@ -138,6 +146,8 @@ fn phones(says: Says, e: &Evidence) -> Vec<Check> {
         checks.push(check(e.phone_digits, 0.3, NEEDS_NAME));
     } else {
         checks.push(Check { hits: e.phone_stripped, chance: 0.3, named: 0.8, floor: NEEDS_NAME });
+        // `mobile` of whole numbers: amounts and counts have fewer digits.
+        checks.push(Check { hits: e.phone_long, chance: 0.4, named: 0.9, floor: NEEDS_NAME });
     }
     checks
 }
@@ -151,12 +161,17 @@ fn persons(says: Says, e: &Evidence) -> Vec<Check> {
         return Vec::new();
     }
     match says {
-        Says::Strongly | Says::Weakly => {
-            vec![Check { hits: listed, chance: 0.03, named: if pure { 0.1 } else { NAMED_SHARE }, floor: NEEDS_NAME }]
-        }
+        Says::Strongly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.1 } else { NAMED_SHARE }, floor: NEEDS_NAME }],
+        // The lists hold half of the names in use and more; of towns and brands a fifth is named after people, or people after them.
+        Says::Weakly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.25 } else { 0.35 }, floor: NEEDS_NAME }],
         Says::Nothing => {
-            let floor = if pure { 0.25 } else { 0.5 };
-            vec![check(e.whole_name, 0.08, floor), check(e.first_name + e.whole_name, 0.06, 0.6)]
+            let floor = if pure { 0.35 } else { 0.5 };
+            let mut checks = vec![check(e.whole_name, 0.1, floor), check(e.first_name + e.whole_name, 0.08, 0.6)];
+            // Last names are words of many other things: only where almost nothing else stands, and some 30 different ones.
+            if pure {
+                checks.push(check(listed, 0.25, 0.65));
+            }
+            checks
         }
         Says::Against => Vec::new(),
     }

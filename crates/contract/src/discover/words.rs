@@ -120,7 +120,7 @@ pub fn find(words: &[String], phrase: &str) -> Option<Range<usize>> {
 }
 
 fn is_form(found: &str, wanted: &str) -> bool {
-    found == wanted || (wanted.len() > 3 && found.strip_suffix(['s', 'x']) == Some(wanted))
+    found == wanted || (wanted.len() > 2 && found.strip_suffix(['s', 'x']) == Some(wanted))
 }
 
 #[cfg(test)]
@@ -168,6 +168,7 @@ mod tests {
         let words = ["email", "address", "lines"].map(str::to_owned);
         assert_eq!((find(&words, "address line"), find(&words, "email")), (Some(1..3), Some(0..1)));
         assert!(["address email", "email line", "mail"].iter().all(|phrase| find(&words, phrase).is_none()));
+        assert_eq!((find(&["noms".to_owned()], "nom"), find(&["ids".to_owned()], "id")), (Some(0..1), None));
         assert_eq!(find(&[], "mail"), None);
     }
 }
