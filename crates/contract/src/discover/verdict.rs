@@ -163,9 +163,9 @@ fn persons(says: Says, e: &Evidence) -> Vec<Check> {
     match says {
         Says::Strongly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.1 } else { NAMED_SHARE }, floor: NEEDS_NAME }],
         // The lists hold half of the names in use and more; of towns and brands a fifth is named after people, or people after them.
-        Says::Weakly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.25 } else { 0.35 }, floor: NEEDS_NAME }],
+        Says::Weakly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.2 } else { 0.3 }, floor: NEEDS_NAME }],
         Says::Nothing => {
-            let floor = if pure { 0.35 } else { 0.5 };
+            let floor = if pure { 0.28 } else { 0.5 };
             let mut checks = vec![check(e.whole_name, 0.1, floor), check(e.first_name + e.whole_name, 0.08, 0.6)];
             // Last names are words of many other things: only where almost nothing else stands, and some 30 different ones.
             if pure {

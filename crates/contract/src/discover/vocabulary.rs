@@ -265,7 +265,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             designation, intitule, description, objet, sujet, desc, fleur, flower, variete, variety, vessel, make, county, \
             district, canton, arrondissement, province, borough, quartier, town, village, state, state name, pays nom, lieu, \
             place, location, building, batiment, room, salle, organism, organisme, syndicat, union, party, parti, database, \
-            schema, column, colonne, field, champ, package, library, framework, process, processus, task, tache, workflow, menu, \
+            schema, package, library, framework, process, processus, task, tache, workflow, menu, \
             widget, device, appareil, machine, equipment, equipement, material, materiau, matiere, substance, molecule, chemical, \
             element, mineral, font, folder, dossier, directory, repertoire, document, image, photo, album, band, artist, track, \
             piste, playlist, series, serie, episode, show, emission, saison, season, league, ligue, tournament, tournoi, \
@@ -289,8 +289,8 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             dnaissance, dtenaissance, dte naiss, dte nais, birthdt, birth dt, bdate, dbirth, dtob, dateob, date ob, dofb, \
             birthdte, gbdat, gebdat, geburtsdatum, birthdat, brthdt, brthdate, brth dt, brth date, bthdt, bthdate, bthdat, \
             dtbirth, annee nais, an nais, annais, anaiss, yob, birth year, dobdt, dob dt, dobs, daten, jnais, datenaissanc, \
-            datnaiss, datnaissance, dnaisspat, dnpat, nee, bday",
-        weak: "nais, ne, nee, anniversaire, anniv, bday, date n, nele, dn, bd, dt n, nai, brth, ddnai, b day, born on, date nee, date \
+            datnaiss, datnaissance, dnaisspat, dnpat, nee, nele, bday",
+        weak: "nais, ne, nee, anniversaire, anniv, bday, date n, dn, bd, dt n, nai, brth, ddnai, b day, born on, date nee, date \
             ne",
         against: "contrat, contract, company, societe, entreprise, wedding, mariage",
         against_too: "",

@@ -1,7 +1,9 @@
 //! The words of a column's name, and letters without case and accents.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 /// Longer names are looked at up to here.
@@ -34,7 +36,8 @@ pub fn fold(text: &str) -> String {
 /// The words of a column's name: split at separators, digits and changes of case, folded, without the words that only join others.
 /// `is_word` tells a known word: a run of letters that is none, but consists of known words, is split into them.
 pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
-    let name = without_points(&name.chars().take(NAME_MAX_CHARS).collect::<Vec<char>>());
+    let name = without_endings(&name.chars().take(NAME_MAX_CHARS).collect::<String>());
+    let name = without_points(&name.chars().collect::<Vec<char>>());
     // The digit of these is no number at the end of a word.
     let name = name.replace("IPv4", "ip").replace("IPv6", "ip").replace("ipv4", "ip").replace("ipv6", "ip");
     let mut words = Vec::new();
@@ -51,8 +54,22 @@ pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
             words.extend(parts);
         }
     }
+    // `né le` is a day of birth; neither word is one alone.
+    if let Some(born) = words.windows(2).position(|pair| matches!(pair, [born, on] if matches!(born.as_str(), "ne" | "nee") && on == "le"))
+    {
+        words.splice(born..born + 2, ["nele".to_owned()]);
+    }
     words.retain(|word| !JOINTS.contains(&word.as_str()));
     words
+}
+
+/// `Né(e) le`, `assuré·e`, `agent(s)`: the other forms of a word, which stand behind it, are left out.
+fn without_endings(name: &str) -> String {
+    static ENDINGS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let ending = "(?i:e|s|es|ne|se|te|le|fe|ve|ere|ère|euse|rice|trice)";
+        Regex::new(&format!(r"(\p{{L}}{{2}})(?:\({ending}\)|[·•]{ending}\b(?:[·•]s\b)?)")).ok()
+    });
+    ENDINGS.as_ref().map_or_else(|| name.to_owned(), |endings| endings.replace_all(name, "$1").into_owned())
 }
 
 /// Initials with points between are one word: `D.O.B.` is `DOB.`
@@ -153,6 +170,12 @@ mod tests {
             ("dt_naiss", "dt naiss"),
             ("l'œuvre", "oeuvre"),
             ("D.O.B.", "dob"),
+            ("Né(e) le", "nele"),
+            ("date_ne_le", "date nele"),
+            ("assuré·e", "assure"),
+            ("Salarié•e•s", "salarie"),
+            ("phone(s)", "phone"),
+            ("temp(C)", "temp c"),
             ("staff.d.o.b", "staff dob"),
             ("v.date", "v date"),
             ("date.n", "date n"),
