@@ -153,8 +153,10 @@ struct Facts {
     control: bool,
     /// One of Latin-1 is.
     high_control: bool,
-    /// A sign is there with which markup may begin.
+    /// Two signs are there together that markup may be about.
     markup: bool,
+    /// A sign is there that stands in formulas.
+    acts: bool,
     /// A character is there that is not merely seen.
     hide: bool,
     /// A letter is there that may pass for a Latin one.
@@ -164,14 +166,20 @@ struct Facts {
 impl Facts {
     /// One pass, or two where there is more than ASCII, which the compiler makes of many bytes at a time.
     fn of(text: &[u8]) -> Self {
-        let (mut control, mut high, mut markup) = (0u8, 0u8, 0u8);
-        for byte in text {
-            control |= u8::from(characters::is_control_byte(*byte));
-            high |= byte & 0x80;
-            markup |= u8::from(markup::may_begin(*byte));
+        let (mut control, mut high, mut markup, mut acts) = (0u8, 0u8, 0u8, 0u8);
+        let mut see = |a: u8, b: u8| {
+            control |= u8::from(characters::is_control_byte(a));
+            high |= a & 0x80;
+            markup |= u8::from(markup::may_begin_at(a, b));
+            acts |= u8::from(formula::may_act(a));
+        };
+        for (a, b) in text.iter().zip(text.get(1..).unwrap_or_default()) {
+            see(*a, *b);
         }
-        let facts = Self { control: control != 0, markup: markup != 0, ..Self::default() };
-        if high & 0x80 == 0 { facts } else { facts.with_high(text) }
+        // The last, which the loop does not begin at.
+        text.last().into_iter().for_each(|last| see(*last, 0));
+        let facts = Self { control: control != 0, markup: markup != 0, acts: acts != 0, ..Self::default() };
+        if high == 0 { facts } else { facts.with_high(text) }
     }
 
     fn with_high(self, text: &[u8]) -> Self {
@@ -194,6 +202,7 @@ impl Facts {
         Self { high_control: control != 0, hide: hide != 0, mix: mix != 0, ..self }
     }
 
+    /// Whether no value can hold anything but a formula.
     fn is_plain(self) -> bool {
         !(self.control || self.high_control || self.markup || self.hide || self.mix)
     }
@@ -201,18 +210,18 @@ impl Facts {
     /// What a value holds.
     fn judge(self, text: &str) -> Kinds {
         let value = text.as_bytes();
-        let mut kinds = Kinds::default().with(Kind::Formula, is_formula(value));
+        let mut kinds = Kinds::default().with(Kind::Formula, self.is_formula(value));
         kinds = kinds.with(Kind::Markup, self.markup && markup::value(value));
         kinds = kinds.with(Kind::Control, self.control && value.iter().any(|byte| characters::is_control_byte(*byte)));
         kinds = kinds.with(Kind::Control, self.high_control && characters::high_control(value));
         kinds = kinds.with(Kind::Bidi, self.hide && characters::hidden(text));
         kinds.with(Kind::Homoglyph, self.mix && homoglyph::may_mix(value) && homoglyph::value(text))
     }
-}
 
-#[inline]
-fn is_formula(value: &[u8]) -> bool {
-    value.first().is_some_and(|first| formula::may_lead(*first)) && formula::value(value)
+    #[inline]
+    fn is_formula(self, value: &[u8]) -> bool {
+        value.first().is_some_and(|first| formula::may_lead(*first)) && formula::value_among(value, self.acts)
+    }
 }
 
 /// Values that are looked at together: enough that the look costs little, and few enough that a single sign makes few be looked at alone.
@@ -228,7 +237,7 @@ fn of_column(array: &StringArray, mut found: impl FnMut(usize, Kinds)) {
         if facts.is_plain() {
             let ends = offsets.iter().skip(rows.start);
             for (row, (start, end)) in rows.clone().zip(ends.clone().zip(ends.skip(1))) {
-                if is_formula(slice(text, *start, *end)) && array.is_valid(row) {
+                if facts.is_formula(slice(text, *start, *end)) && array.is_valid(row) {
                     found(row, Kinds::default().with(Kind::Formula, true));
                 }
             }

@@ -9,7 +9,7 @@ use polder_contract::{Column, Mask};
 
 use super::proposal_cases::{Drafted, draft};
 
-const PARTS: [&str; 5] = ["shown", "held_out", "blind", "exports", "registers"];
+const PARTS: [&str; 6] = ["shown", "held_out", "blind", "exports", "registers", "systems"];
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/discover")

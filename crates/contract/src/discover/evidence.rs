@@ -104,8 +104,8 @@ pub struct Evidence {
     pub years: Vec<u32>,
     pub health: u32,
     pub icd10: u32,
-    /// Of those the ones with a point.
-    pub pointed_icd10: u32,
+    /// Of those the ones with more than a letter and two digits.
+    pub fine_icd10: u32,
     pub atc: u32,
     pub blood_group: u32,
     pub sure_blood_group: u32,
@@ -269,10 +269,12 @@ impl Evidence {
             }
         }
         self.health += u32::from(health::names_health(value));
-        if value.len() <= 8 {
-            let icd10 = health::is_icd10(value);
+        if value.len() <= 64 {
+            let icd10 = health::are_icd10(value);
             self.icd10 += u32::from(icd10);
-            self.pointed_icd10 += u32::from(icd10 && value.contains('.'));
+            self.fine_icd10 += u32::from(icd10 && value.len() > 3);
+        }
+        if value.len() <= 8 {
             self.atc += u32::from(health::is_atc(value));
         }
         if value.len() <= 16 {

@@ -158,8 +158,14 @@ fn ends_as_health(word: &str) -> bool {
     word.len() >= 8 && ENDINGS.split(' ').any(|ending| word.ends_with(ending)) && !NOT_ENDINGS.contains(&word)
 }
 
+/// Codes of ICD-10, one or several.
+pub fn are_icd10(value: &str) -> bool {
+    let mut codes = value.split([' ', ',', ';', '|', '+']).filter(|code| !code.is_empty()).peekable();
+    codes.peek().is_some() && codes.all(is_icd10)
+}
+
 /// A code of ICD-10 (CIM-10): a letter, two digits (the second may be a letter), and up to four characters after a point or none.
-pub fn is_icd10(value: &str) -> bool {
+fn is_icd10(value: &str) -> bool {
     let [letter, digit, third, rest @ ..] = value.as_bytes() else { return false };
     let rest = rest.strip_prefix(b".").unwrap_or(rest);
     letter.is_ascii_uppercase()
@@ -247,6 +253,7 @@ mod tests {
         ] {
             assert!(!names_health(wrong), "{wrong}");
         }
+        assert!(are_icd10("I10 E78.0, N183") && are_icd10("J45") && !are_icd10(" ") && !are_icd10("I10 and E780"));
         assert!(is_icd10("E11.9") && is_icd10("J45") && is_icd10("S72.001A") && is_icd10("Z992") && is_icd10("C7A.00"));
         assert!(
             !is_icd10("E1") && !is_icd10("e11") && !is_icd10("E11.") && !is_icd10("EAB1") && !is_icd10("E11.12345") && !is_icd10("AA12")

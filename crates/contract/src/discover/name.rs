@@ -31,6 +31,12 @@ fn is_known(word: &str) -> bool {
     KNOWN.contains(word) || (word.len() > 4 && word.strip_suffix('s').is_some_and(|single| KNOWN.contains(single)))
 }
 
+/// Words that name a kind alone, whose values are told by their form; of health any value passes.
+static ROOTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let told = VOCABULARIES.iter().filter(|vocabulary| vocabulary.kind != PersonalKind::Health);
+    told.flat_map(|vocabulary| phrases(vocabulary.strong)).filter(|phrase| !phrase.contains(' ')).collect()
+});
+
 fn phrases(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split(',').map(str::trim).filter(|phrase| !phrase.is_empty())
 }
@@ -44,7 +50,7 @@ pub struct Name {
 impl Name {
     /// Splits it into words.
     pub fn read(name: &str) -> Self {
-        Self { words: words(name, is_known) }
+        Self { words: words(name, is_known, |word| ROOTS.contains(word)) }
     }
 
     /// Where the longest of the phrases stands.
@@ -141,6 +147,8 @@ mod tests {
             ("IPAddress", IpAddress),
             ("adresse_ip", IpAddress),
             ("macAddress", MacAddress),
+            ("DTNAIALL", BirthDate),
+            ("xyprenom", PersonName),
             ("adr1", PostalAddress),
             ("Adresse de livraison", PostalAddress),
             ("street_address", PostalAddress),

@@ -80,7 +80,9 @@ pub fn person(value: &str) -> Option<Person> {
     if !(1..=80).contains(&value.len()) || value.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let folded = fold(value);
+    // `Jeanne Martin (fille)`.
+    let told = value.trim_end().strip_suffix(')').and_then(|value| value.rsplit_once(" (")).map_or(value, |(name, _)| name);
+    let folded = fold(told);
     let letters = |token: &str| token.chars().all(|letter| letter.is_alphabetic() || letter == '-' || letter == '\'' || letter == '.');
     let mut tokens: Vec<&str> = folded.split([' ', ',', '\t', '^', '/']).filter(|token| !token.is_empty()).collect();
     // `DUPONT^JEAN^^^MR` in hospitals, `DUPONT/JEAN MR` at airlines.

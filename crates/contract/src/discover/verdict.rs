@@ -117,8 +117,8 @@ fn checks(kind: PersonalKind, says: Says, e: &Evidence) -> Vec<Check> {
         PersonalKind::BirthDate => births(says, e),
         PersonalKind::Health => {
             let blood = if e.sure_blood_group > 0 { e.blood_group } else { 0 };
-            // Codes of shelves and motives have a letter and two digits too; with a point they are hardly anything else beside such a name.
-            let (coded, chance) = if says == Says::Strongly { (e.icd10, 0.3) } else { (e.pointed_icd10, 0.1) };
+            // Codes of shelves and motives have a letter and two digits too; finer ones are hardly anything else beside such a name.
+            let (coded, chance) = if says == Says::Strongly { (e.icd10, 0.3) } else { (e.fine_icd10, 0.1) };
             vec![
                 check(e.health, 0.02, 0.3),
                 check(e.atc, 0.01, 0.9),
@@ -166,10 +166,11 @@ fn persons(says: Says, e: &Evidence) -> Vec<Check> {
         Says::Weakly => vec![Check { hits: listed, chance: 0.04, named: if pure { 0.2 } else { 0.3 }, floor: NEEDS_NAME }],
         Says::Nothing => {
             let floor = if pure { 0.28 } else { 0.5 };
-            let mut checks = vec![check(e.whole_name, 0.1, floor), check(e.first_name + e.whole_name, 0.08, 0.6)];
+            let first = check(e.first_name + e.whole_name, 0.08, if pure { 0.45 } else { 0.6 });
+            let mut checks = vec![check(e.whole_name, 0.1, floor), first];
             // Last names are words of many other things: only where almost nothing else stands, and some 30 different ones.
             if pure {
-                checks.push(check(listed, 0.25, 0.65));
+                checks.push(check(listed, 0.25, 0.55));
             }
             checks
         }

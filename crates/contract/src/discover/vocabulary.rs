@@ -25,7 +25,7 @@ pub const ABOUT: &str = "status, statut, state, etat, count, nb, nbr, nombre, ty
     indicatif, duration, duree, minutes, expiry, expiration, hash, md, sha, bounced, priority";
 
 /// Words of numbers that are made to be written on orders, parcels and goods; they may have check digits of their own.
-pub const CODES: &str = "order, commande, invoice, facture, ref, reference, tracking, suivi, colis, parcel, shipment, expedition, imei, \
+pub const CODES: &str = "order, wo, work order, commande, invoice, facture, ref, reference, tracking, suivi, colis, parcel, shipment, expedition, imei, \
     serial, serie, sku, ean, gtin, upc, isbn, issn, barcode, lot, batch, ticket, transaction, part, piece, article, item, product, \
     produit, dossier, version, build, release, asset, meter, compteur, pdl, prm, policy, police, contract, contrat, fidelite, loyalty, \
     voucher, coupon, gift, cadeau, quote, devis, bon, livraison, case, iccid, cde, cmd, fact, bl, bordereau, booking, reservation, \
@@ -155,7 +155,8 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             carte sejour, driving license number, dl number, dl no, dln, num permis, numero permis, no permis, cnie, numero cni, \
             num cni, id card number, carte nationale identite, national identity, national identification, nino number, sin \
             number, social insurance number, numero piece identite, ssnum, num piece identite, no piece identite, resident permit, \
-            residence permit, carte resident",
+            residence permit, carte resident, nat id, natid, nat ident, national identifier, nhs number, nhs no, nhsno, nhs, niss, insz, \
+            bsn, pesel, personnummer, steuer id, rijksregister",
         weak: "permis, tin, identite, identity, identifiant national",
         against: CODES,
         against_too: "",
@@ -164,9 +165,9 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
     },
     Vocabulary {
         kind: PersonalKind::Passport,
-        strong: "passport, passeport, mrz, travel document, passp, pspt, psport, ppt no, ppno, passportno, numpasseport, nopasseport, \
+        strong: "passport, passeport, mrz, pp no, pp num, pp number, pp nr, travel document, passp, pspt, psport, ppt no, ppno, passportno, numpasseport, nopasseport, \
             document voyage, doc voyage, travel doc, traveldoc, passeports, machine readable zone",
-        weak: "document number, num document, numero document, identity, identite, id document, doc number, doc no, num doc, no \
+        weak: "ppt, ppn, document number, num document, numero document, identity, identite, id document, doc number, doc no, num doc, no \
             document, piece identite, doc num",
         against: "",
         against_too: "",
@@ -241,7 +242,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
         weak: "nom, name, contact, client, customer, owner, proprietaire, beneficiaire, beneficiary, display name, displayname, \
             created by, saisi par, identite, titulaire, holder, recipient, destinataire, expediteur, sender, payee, payer, \
             assignee, reporter, interlocuteur, dirigeant, gerant, representant, ship to, bill to, sold to, attention, attn, \
-            utilisateur, usager, last, first, sn, modified by, updated by, approved by, assigned to, assigned, requested by, \
+            utilisateur, usager, last, first, sn, resp, a prevenir, prevenir, personne confiance, next kin, nok, modified by, updated by, approved by, assigned to, assigned, requested by, \
             signed by, entered by, checked by, reviewed by, opened by, closed by, prepared by, verified by, cree par, modifie par, \
             valide par, demande par, traite par, realise par, signe par, redige par, affecte, attribue, cn, gecos, ename, cname, \
             nickname, surnom, family, given, abonne, souscripteur, buyer, seller, acheteur, acquereur, cedant, sponsor, donneur \
@@ -325,7 +326,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             cause, operation chirurgicale, surgical procedure, surgical history, intervention chirurgicale, bilan sanguin, \
             gravida, trimester pregnancy, nombre grossesses, menopause, ivg, contraception, contraceptive, fertility, tabagisme, \
             smoking status, tobacco use, alcohol use, handicape, comorbidities, comorbidites",
-        weak: "traitement, treatment, motif, prescription, ordonnance, dosage, drug, condition, medical, therapy, therapie, \
+        weak: "dp, das, traitement, treatment, motif, prescription, ordonnance, dosage, drug, condition, medical, therapy, therapie, \
             chirurgie, surgery, covid, sante, health, hospitalisation, admission, consultation, absence, arret, acte, procedure, \
             observation, note, notes, complaint, sickness, smoker, fumeur, sang, blood, risk, soin, soins, care, remede, remedy, \
             drugs, libelle acte, sick, reason, raison, motifs, dp, das, cip, ucd, ndc, ordonnances, prescriptions, rx, commentaire \

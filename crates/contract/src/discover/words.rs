@@ -34,8 +34,9 @@ pub fn fold(text: &str) -> String {
 }
 
 /// The words of a column's name: split at separators, digits and changes of case, folded, without the words that only join others.
-/// `is_word` tells a known word: a run of letters that is none, but consists of known words, is split into them.
-pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
+/// `is_word` tells a known word: a run of letters that is none, but consists of known words, is split into them. `is_root` tells a word that
+/// says enough where a few letters beside it are not known.
+pub fn words(name: &str, is_word: impl Fn(&str) -> bool, is_root: impl Fn(&str) -> bool) -> Vec<String> {
     let name = without_endings(&name.chars().take(NAME_MAX_CHARS).collect::<String>());
     let name = without_points(&name.chars().collect::<Vec<char>>());
     // The digit of these is no number at the end of a word.
@@ -48,7 +49,7 @@ pub fn words(name: &str, is_word: impl Fn(&str) -> bool) -> Vec<String> {
             words.extend(parts);
         } else if is_word(&whole) {
             words.push(whole);
-        } else if let Some(found) = segments(&whole, &is_word) {
+        } else if let Some(found) = segments(&whole, &is_word).or_else(|| around(&whole, &is_root)) {
             words.extend(found);
         } else {
             words.extend(parts);
@@ -128,6 +129,20 @@ fn segments(run: &str, is_word: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
     Some(words)
 }
 
+/// `DTNAISALL`, `PATPRENOM`: a root of at least five letters, and at most four others before or behind it, as systems write that have eight
+/// letters or so for a name.
+fn around(run: &str, is_root: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    const ROOT_MIN: usize = 5;
+    const OTHERS_MAX: usize = 4;
+    let split = |others: usize, behind: bool| {
+        let (before, after) = run.split_at_checked(if behind { run.len().checked_sub(others)? } else { others })?;
+        let (root, other) = if behind { (before, after) } else { (after, before) };
+        // `emailing` is another word.
+        (root.len() >= ROOT_MIN && other != "ing" && is_root(root)).then(|| vec![before.to_owned(), after.to_owned()])
+    };
+    (1..=OTHERS_MAX).find_map(|others| split(others, true).or_else(|| split(others, false)))
+}
+
 /// Where the words hold a phrase: its words side by side and in order. A word counts in the plural too.
 pub fn find(words: &[String], phrase: &str) -> Option<Range<usize>> {
     let wanted: Vec<&str> = phrase.split(' ').collect();
@@ -146,7 +161,7 @@ mod tests {
 
     fn of(name: &str) -> String {
         let known = ["date", "naissance", "first", "name", "mac", "address", "ip", "mail", "of", "birth"];
-        words(name, |word| known.contains(&word)).join(" ")
+        words(name, |word| known.contains(&word), |_| false).join(" ")
     }
 
     #[test]

@@ -68,12 +68,23 @@ pub fn may_lead(byte: u8) -> bool {
     matches!(byte, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C | b' ' | b'"' | b'\'' | b'`' | 0xC2 | 0xE2 | 0xE3 | 0xEF)
 }
 
+/// Whether a byte stands in every formula that does something, unless it begins with `=`: a call, or a value of something else.
+#[inline]
+pub const fn may_act(byte: u8) -> bool {
+    (byte == b'(') | (byte == b'!')
+}
+
 /// Whether a spreadsheet would take the text for a formula that does something.
 pub fn value(text: &[u8]) -> bool {
+    value_among(text, true)
+}
+
+/// The same, of a text among others; `acts` tells whether [`may_act`] is true of any byte of theirs.
+pub fn value_among(text: &[u8], acts: bool) -> bool {
     let Some((sign, rest)) = lead(text) else { return false };
     match sign {
         b'=' => begins_formula(rest),
-        _ => calls(rest) || asks_program(rest) || reaches_file(rest),
+        _ => acts && (calls(rest) || asks_program(rest) || reaches_file(rest)),
     }
 }
 
@@ -214,6 +225,7 @@ mod tests {
         ] {
             assert!(value(text.as_bytes()), "{text:?}");
             assert!(may_lead(text.as_bytes()[0]), "{text:?}");
+            assert!(text.bytes().any(may_act) || matches!(lead(text.as_bytes()), Some((b'=', _))), "{text:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Script and markup in text: what a browser or a template runs when it shows the value. Plain markup (`<b>`, a link, an image) is none.
 
+use super::characters;
+
 /// Tags that run or load something whatever they hold.
 const ACTIVE: [&[u8]; 3] = [b"script", b"iframe", b"foreignobject"];
 /// Tags that do so with an attribute; without one they are types in a program's text (`List<Object>`).
@@ -35,7 +37,7 @@ const INTERNALS: [&[u8]; 17] = [
 pub fn value(text: &[u8]) -> bool {
     let mut budget = Budget::of(text);
     // Most values are short: byte by byte is faster than many at once.
-    text.iter().enumerate().filter(|(_, byte)| may_begin(**byte)).any(|(at, byte)| {
+    text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'<' | b':' | b'{')).any(|(at, byte)| {
         let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
         match byte {
             b'<' => tag(after, &mut budget),
@@ -66,10 +68,16 @@ impl Budget {
     }
 }
 
-/// Whether a text may hold any: the signs that [`value`] begins at. Without branches.
+/// Whether markup that does something may be about two bytes that stand together: a tag, or an ending that a scheme or a template has.
+/// Times, addresses, objects of JSON and comparisons have none. Without branches.
 #[inline]
-pub const fn may_begin(byte: u8) -> bool {
-    (byte == b'<') | (byte == b':') | (byte == b'{')
+pub const fn may_begin_at(a: u8, b: u8) -> bool {
+    let letter = b & 0xDF;
+    let ends = a & 0xDF;
+    ((a == b'<') & (characters::is_within(letter, b'A', b'Z') | (b == b'/') | (b == b'!')))
+        | ((b == b':') & ((ends == b'A') | (ends == b'T') | (a == b'\t') | (a == b'\n') | (a == b'\r')))
+        | ((a == b'{') & ((b == b'{') | (b == b'%')))
+        | ((b == b'{') & ((a == b'$') | (a == b'#') | (a == b'*')))
 }
 
 fn reach(text: &[u8]) -> &[u8] {
@@ -251,7 +259,14 @@ mod tests {
             "#{''.getClass()}",
         ] {
             assert!(value(text.as_bytes()), "{text:?}");
-            assert!(text.bytes().any(may_begin), "{text:?}");
+            assert!(text.as_bytes().windows(2).any(|pair| may_begin_at(pair[0], pair[1])), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_addresses_objects_and_comparisons_are_not_looked_at() {
+        for text in ["10:30:05", "https://example.org/a?b=c", "{\"a\": [1, {\"b\": null}]}", "a < 5", "x <= y", "<5 mg", "{a}", "note: b"] {
+            assert!(!text.as_bytes().windows(2).any(|pair| may_begin_at(pair[0], pair[1])), "{text:?}");
         }
     }
 
