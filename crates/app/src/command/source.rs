@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{self, Listing};
 use crate::project::Project;
-use crate::sampling::table_for;
+use crate::sampling::table_with_ending;
 
 /// Lists sources and datasets.
 ///
@@ -65,7 +65,7 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
             .map(|(_, contract)| contract.table.clone())
             .collect();
         if tables.is_empty() {
-            tables.push(table_for(dataset)?);
+            tables.push(table_with_ending(dataset, "")?);
         }
         let sample = installation.sample(&source, dataset, &tables, None).await;
         // What the file looks like matters most where it cannot be read as its source says. Who may not look is told nothing.

@@ -7,12 +7,17 @@ use crate::review::snapshot::Snapshot;
 use crate::review::{Level, Review};
 
 pub(super) fn review(review: &mut Review, old: &Snapshot, new: &Snapshot) {
-    let before = problems(old);
+    // By table: its file may have another name since.
+    let of_table = |snapshot: &Snapshot, problem: &Problem| {
+        let file = snapshot.contracts.iter().find(|file| file.file == problem.file);
+        (file.map(|file| file.contract.table.clone()), problem.problem.clone())
+    };
+    let before: Vec<_> = problems(old).iter().map(|problem| of_table(old, problem)).collect();
     for problem in problems(new) {
         let file = new.contracts.iter().find(|file| file.file == problem.file);
         let subject = file.map_or_else(|| format!("file {}", problem.file), |file| format!("table {}", file.contract.table));
         // What could not be asked before is not this change's doing; it is no better for that.
-        let level = if before.contains(&problem) { Level::Warning } else { Level::Error };
+        let level = if before.contains(&of_table(new, &problem)) { Level::Warning } else { Level::Error };
         let message = format!("{}; {}", problem.problem, problem.advice);
         review.found("cannot-be-asked", level, subject, &problem.file, problem.line, message);
     }

@@ -117,7 +117,9 @@ pub fn may_be_phone(value: &str) -> bool {
 
 /// Nine to thirteen digits: a number of any country without its separators, where the column's name hints at it.
 pub fn is_long_number(value: &str) -> bool {
-    (9..=13).contains(&value.bytes().filter(u8::is_ascii_digit).count()) && may_be_phone(value)
+    // Seconds or milliseconds since 1970, of the years 2001 to 2033, are moments.
+    let moment = |number: u64| [1, 1_000].iter().any(|unit| (1_000_000_000 * unit..2_000_000_000 * unit).contains(&number));
+    (9..=13).contains(&value.bytes().filter(u8::is_ascii_digit).count()) && may_be_phone(value) && !value.parse().is_ok_and(moment)
 }
 
 /// Nine digits that lost their zero, or the code of France or the United Kingdom without `+`.

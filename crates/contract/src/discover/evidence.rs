@@ -272,7 +272,7 @@ impl Evidence {
         if value.len() <= 64 {
             let icd10 = health::are_icd10(value);
             self.icd10 += u32::from(icd10);
-            self.fine_icd10 += u32::from(icd10 && value.len() > 3);
+            self.fine_icd10 += u32::from(icd10 && value.split([' ', ',', ';', '|', '+']).any(|code| code.len() > 3));
         }
         if value.len() <= 8 {
             self.atc += u32::from(health::is_atc(value));

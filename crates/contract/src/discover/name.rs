@@ -31,11 +31,16 @@ fn is_known(word: &str) -> bool {
     KNOWN.contains(word) || (word.len() > 4 && word.strip_suffix('s').is_some_and(|single| KNOWN.contains(single)))
 }
 
-/// Words that name a kind alone, whose values are told by their form; of health any value passes.
+/// Words that name a kind alone, whose values are told by their form. Of health any value passes, and of births any day: of those only
+/// roots that no other word ends or begins with.
 static ROOTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let told = VOCABULARIES.iter().filter(|vocabulary| vocabulary.kind != PersonalKind::Health);
-    told.flat_map(|vocabulary| phrases(vocabulary.strong)).filter(|phrase| !phrase.contains(' ')).collect()
+    let told = VOCABULARIES.iter().filter(|vocabulary| !matches!(vocabulary.kind, PersonalKind::Health | PersonalKind::BirthDate));
+    let told = told.flat_map(|vocabulary| phrases(vocabulary.strong)).filter(|phrase| !phrase.contains(' '));
+    told.chain(phrases(BIRTH_ROOTS)).collect()
 });
+
+/// Roots of days of birth.
+const BIRTH_ROOTS: &str = "naiss, dtnai, dtnais, dtnaiss, datnai, datnais, datnaiss, datenais, datenaiss, dnais, dnaiss, ddnais, dtenais";
 
 fn phrases(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split(',').map(str::trim).filter(|phrase| !phrase.is_empty())
@@ -266,6 +271,19 @@ mod tests {
             "telemetry",
             "nomenclature",
             "emailing_budget",
+            "journee",
+            "Journée",
+            "pubDate",
+            "subdate",
+            "DATENVOI",
+            "dateNotif",
+            "DATEOBS",
+            "date_connaissance",
+            "renaissance",
+            "rebirth",
+            "iphone",
+            "saxophone",
+            "addressee",
             "mobile_os",
             "diagnostic_date",
             "assurance_maladie",

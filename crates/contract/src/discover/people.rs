@@ -80,6 +80,7 @@ pub fn person(value: &str) -> Option<Person> {
     if !(1..=80).contains(&value.len()) || value.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    let is_other = |token: &str| OTHERS.contains(token.trim_matches(['.', '(', ')'])) || token == "&";
     // `Jeanne Martin (fille)`.
     let told = value.trim_end().strip_suffix(')').and_then(|value| value.rsplit_once(" (")).map_or(value, |(name, _)| name);
     let folded = fold(told);
@@ -95,7 +96,7 @@ pub fn person(value: &str) -> Option<Person> {
     {
         tokens.drain(..2);
     }
-    if tokens.iter().any(|token| OTHERS.contains(token.trim_end_matches('.')) || *token == "&") {
+    if tokens.iter().any(|token| is_other(token)) || (told != value && fold(value).split(' ').any(is_other)) {
         return Some(Person::Other);
     }
     if !tokens.iter().all(|token| letters(token) && token.chars().any(char::is_alphabetic)) {

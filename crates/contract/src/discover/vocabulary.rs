@@ -95,7 +95,7 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
             appelant",
         against: CODES,
         against_too: "id, identifiant, matricule, code",
-        about: "date, code, flag, is, has, est, country, pays, extension, poste, os, coque, line type, usage, plan, app, visits, \
+        about: "date, at, ts, time, timestamp, heure, key, cle, code, flag, is, has, est, country, pays, extension, poste, os, coque, line type, usage, plan, app, visits, \
             sessions, url",
     },
     Vocabulary {
@@ -287,10 +287,10 @@ pub static VOCABULARIES: [Vocabulary; 14] = [
         kind: PersonalKind::BirthDate,
         strong: "naissance, naiss, birth, birthdate, birthday, dob, ddn, dnaiss, datnais, datenaiss, born, dtnaiss, birthyear, \
             datenais, datnai, dtnais, dtnai, dnais, dnai, datns, dtns, ddnais, date nais, dt nais, dat nais, nais date, \
-            dnaissance, dtenaissance, dte naiss, dte nais, birthdt, birth dt, bdate, dbirth, dtob, dateob, date ob, dofb, \
+            dnaissance, dtenaissance, dte naiss, dte nais, birthdt, birth dt, bdate, dbirth, dtob, dofb, \
             birthdte, gbdat, gebdat, geburtsdatum, birthdat, brthdt, brthdate, brth dt, brth date, bthdt, bthdate, bthdat, \
             dtbirth, annee nais, an nais, annais, anaiss, yob, birth year, dobdt, dob dt, dobs, daten, jnais, datenaissanc, \
-            datnaiss, datnaissance, dnaisspat, dnpat, nee, nele, bday",
+            datnaiss, datnaissance, dnaisspat, dnpat, nele, bday",
         weak: "nais, ne, nee, anniversaire, anniv, bday, date n, dn, bd, dt n, nai, brth, ddnai, b day, born on, date nee, date \
             ne",
         against: "contrat, contract, company, societe, entreprise, wedding, mariage",

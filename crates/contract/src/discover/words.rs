@@ -129,18 +129,19 @@ fn segments(run: &str, is_word: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// `DTNAISALL`, `PATPRENOM`: a root of at least five letters, and at most four others before or behind it, as systems write that have eight
+/// `DTNAISALL`, `PATPRENOM`: a root of at least five letters, and two to four others before or behind it, as systems write that have eight
 /// letters or so for a name.
 fn around(run: &str, is_root: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
     const ROOT_MIN: usize = 5;
     const OTHERS_MAX: usize = 4;
+    // Of other words: `emailing`, `addressee`, `saxophone`.
+    const OTHERS: [&str; 4] = ["ing", "ee", "saxo", "micro"];
     let split = |others: usize, behind: bool| {
         let (before, after) = run.split_at_checked(if behind { run.len().checked_sub(others)? } else { others })?;
         let (root, other) = if behind { (before, after) } else { (after, before) };
-        // `emailing` is another word.
-        (root.len() >= ROOT_MIN && other != "ing" && is_root(root)).then(|| vec![before.to_owned(), after.to_owned()])
+        (root.len() >= ROOT_MIN && !OTHERS.contains(&other) && is_root(root)).then(|| vec![before.to_owned(), after.to_owned()])
     };
-    (1..=OTHERS_MAX).find_map(|others| split(others, true).or_else(|| split(others, false)))
+    (2..=OTHERS_MAX).find_map(|others| split(others, true).or_else(|| split(others, false)))
 }
 
 /// Where the words hold a phrase: its words side by side and in order. A word counts in the plural too.

@@ -41,12 +41,14 @@ fn start(text: &[u8]) -> &[u8] {
 
 fn of_text(pattern: &TextPattern<'_>) -> Option<Vec<Vec<u8>>> {
     let text: &[u8] = &pattern.text.value;
-    let (mut nocase, mut coded) = (false, false);
+    if let Some(signs) = coded(pattern) {
+        return Some(signs.iter().map(|signs| start(signs.as_bytes()).to_vec()).collect());
+    }
+    let mut nocase = false;
     for modifier in pattern.modifiers.iter() {
         match modifier {
             PatternModifier::Ascii { .. } | PatternModifier::Fullword { .. } | PatternModifier::Private { .. } => {}
             PatternModifier::Nocase { .. } => nocase = true,
-            PatternModifier::Base64 { alphabet: None, .. } => coded = true,
             // Every other byte is zero, or the bytes are others altogether.
             PatternModifier::Wide { .. }
             | PatternModifier::Base64 { .. }
@@ -56,20 +58,33 @@ fn of_text(pattern: &TextPattern<'_>) -> Option<Vec<Vec<u8>>> {
             }
         }
     }
-    Some(match (coded, nocase) {
-        (true, true) => return None,
-        (true, false) => (0..3).map(|place| start(&encoded(text, place)).to_vec()).collect(),
-        (false, true) => spellings(start(text)),
-        (false, false) => vec![start(text).to_vec()],
-    })
+    Some(if nocase { spellings(start(text)) } else { vec![start(text).to_vec()] })
 }
 
-/// A text in Base64, behind one, two or no bytes of a group of three: the signs that no other byte has a part in.
-fn encoded(text: &[u8], place: usize) -> Vec<u8> {
+/// What a string in Base64 is found by, of the usual alphabet and of no other form besides. None for another string.
+pub fn of_base64(pattern: &Pattern<'_>) -> Option<Vec<String>> {
+    if let Pattern::Text(text) = pattern { coded(text) } else { None }
+}
+
+fn coded(pattern: &TextPattern<'_>) -> Option<Vec<String>> {
+    let mut base64 = false;
+    for modifier in pattern.modifiers.iter() {
+        match modifier {
+            PatternModifier::Base64 { alphabet: None, .. } => base64 = true,
+            PatternModifier::Ascii { .. } | PatternModifier::Private { .. } => {}
+            _ => return None,
+        }
+    }
+    let signs: Vec<String> = (0..3).map(|place| encoded(&pattern.text.value, place)).collect();
+    (base64 && signs.iter().all(|signs| signs.len() >= LEAST)).then_some(signs)
+}
+
+/// A text in Base64, behind none, one or two bytes of a group of three: the signs that no other byte has a part in.
+fn encoded(text: &[u8], place: usize) -> String {
     let whole = [vec![0; place].as_slice(), text].concat();
-    let signs = STANDARD_NO_PAD.encode(&whole).into_bytes();
+    let signs = STANDARD_NO_PAD.encode(&whole);
     let (first, behind) = ((place * 8).div_ceil(6), whole.len() * 8 / 6);
-    signs.get(first..behind).unwrap_or_default().to_vec()
+    signs.get(first..behind).unwrap_or_default().to_owned()
 }
 
 /// A text in every mixture of small and capital letters.
@@ -105,8 +120,8 @@ fn of_expression(pattern: &RegexpPattern<'_>) -> Option<Vec<Vec<u8>>> {
             _ => return None,
         }
     }
-    // Signs to YARA, borders of words here.
-    if ["\\<", "\\>", "\\b{"].iter().any(|sign| expression.contains(sign)) {
+    // Signs to YARA, borders of words here; and YARA's `nocase` is stronger than a flag within.
+    if ["\\<", "\\>", "\\b{", "(?-", "(?i", "(?s", "(?u", "(?x", "(?m", "(?U"].iter().any(|sign| expression.contains(sign)) {
         return None;
     }
     let mut parser = regex_syntax::ParserBuilder::new()
@@ -166,6 +181,7 @@ mod tests {
             "/[a-z]+lpha/",
             "/a.*b/",
             "/\\<alpha/",
+            "/(?-i)alpha/ nocase",
             "/alpha/ wide",
             "{ 61 ?? 62 [1-3] 63 }",
         ] {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use polder_crypto::sha256;
 use yara_x::{Compiler, Rules, Scanner, SourceCode};
 use yara_x_parser::Span;
-use yara_x_parser::ast::{AST, Expr, Item, OfItems, Pattern, PatternSet, Quantifier, Rule, RuleFlags, WithSpan};
+use yara_x_parser::ast::{AST, Expr, Item, OfItems, Pattern, PatternModifier, PatternSet, Quantifier, Rule, RuleFlags, WithSpan};
 
 use super::literals;
 use crate::error::Error;
@@ -39,6 +39,8 @@ impl std::fmt::Debug for Patterns {
 struct Set {
     /// How many rules there are.
     rules: usize,
+    /// Where a string of a rule is found may hang on what stands behind a value: its literals are looked for, and it is judged at once.
+    judged_at_once: bool,
     /// Finds bytes without which none of those strings is there; none when a string has no such bytes.
     literals: Option<AhoCorasick>,
     /// Strings of all rules that are told, without one of which none holds.
@@ -100,8 +102,11 @@ impl Patterns {
         self.set.literals.as_ref()
     }
 
-    /// Gives `begins` every place of a text at which a string of a rule begins; false when there are too many to tell.
+    /// Gives `begins` every place of a text at which a string of a rule begins; false when it cannot be told, or there are too many.
     pub(super) fn find(self, text: &[u8], mut begins: impl FnMut(usize)) -> Result<bool, Error> {
+        if self.set.judged_at_once {
+            return Ok(false);
+        }
         self.with_scanners(|scanners| {
             let results = scanners.find.scan(text).map_err(failed)?;
             for pattern in results.matching_rules().flat_map(|rule| rule.patterns().include_private(true)) {
@@ -158,7 +163,7 @@ impl Set {
     fn compile(files: &[RuleFile]) -> Result<Self, Problems> {
         let builtin = [RuleFile { name: BUILTIN_FILE.to_owned(), text: BUILTIN.to_owned() }];
         let (mut find, mut judge) = (compiler(), compiler());
-        let (mut problems, mut rules, mut literals) = (Vec::new(), 0, Some(Vec::new()));
+        let (mut problems, mut rules, mut literals, mut judged_at_once) = (Vec::new(), 0, Some(Vec::new()), false);
         for file in builtin.iter().chain(files) {
             let before = problems.len();
             let ast = AST::from(file.text.as_str());
@@ -178,6 +183,7 @@ impl Set {
             if problems.len() == before {
                 rules += ast.rules().filter(|rule| !is(rule, RuleFlags::Private)).count();
                 literals = literals.and_then(|all: Vec<Vec<u8>>| Some([all, literals_of(&ast)?].concat()));
+                judged_at_once |= needed_of(&ast).flat_map(|(_, strings)| strings).any(hangs_on_what_follows);
                 let strings = search_for(&file.text, &ast);
                 if find.add_source(strings.as_str()).is_err() {
                     problems.push(problem(file, 0, "its strings cannot be searched for".to_owned(), "report this as a defect"));
@@ -187,7 +193,8 @@ impl Set {
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
-        Ok(Self { rules, literals: literals.and_then(literals::search_for), find: find.build(), judge: judge.build() })
+        let literals = literals.and_then(literals::search_for);
+        Ok(Self { rules, judged_at_once, literals, find: find.build(), judge: judge.build() })
     }
 }
 
@@ -224,11 +231,27 @@ fn literals_of(ast: &AST<'_>) -> Option<Vec<Vec<u8>>> {
     Some(all.concat())
 }
 
+/// Whether a string that ends with its value may be found or not for what follows: with a border of words that is asked for behind a match
+/// that reaches further, or with bytes that are decoded.
+fn hangs_on_what_follows(pattern: &Pattern<'_>) -> bool {
+    let has = |wanted: fn(&PatternModifier<'_>) -> bool| pattern.modifiers().iter().any(wanted);
+    let wide = has(|modifier| matches!(modifier, PatternModifier::Wide { .. }));
+    let other = has(|modifier| matches!(modifier, PatternModifier::Xor { .. }));
+    let whole_words = has(|modifier| matches!(modifier, PatternModifier::Fullword { .. }));
+    let coded = has(|modifier| matches!(modifier, PatternModifier::Base64 { .. } | PatternModifier::Base64Wide { .. }));
+    let expression = matches!(pattern, Pattern::Regexp(_));
+    (expression && (wide || whole_words)) || (whole_words && (wide || other)) || (coded && literals::of_base64(pattern).is_none())
+}
+
 /// Rules that hold when a string is there without which a rule of the file cannot hold.
 fn search_for(text: &str, ast: &AST<'_>) -> String {
     let mut source = String::new();
     for (rule, strings) in needed_of(ast) {
         let strings = strings.into_iter().filter_map(|pattern| {
+            // Base64 is decoded somewhat beyond what is looked for, where the next value stands.
+            if let Some(coded) = literals::of_base64(pattern) {
+                return Some(coded.iter().map(|signs| format!("$ = \"{signs}\"")).collect::<Vec<_>>().join("\n"));
+            }
             let written = text.get(pattern.span().range())?;
             // The parser gives bytes in hexadecimal without their name.
             let name = if written.starts_with('$') { String::new() } else { format!("{} = ", pattern.identifier().name) };
@@ -273,7 +296,7 @@ impl Check<'_> {
             if let Pattern::Regexp(pattern) = pattern
                 && is_anchored(pattern.regexp.src)
             {
-                let what = format!("a regular expression of rule {name} holds ^ or $");
+                let what = format!("a regular expression of rule {name} holds ^, $, \\A or \\z");
                 self.wrong(&pattern.span(), what, "take it out, and write `$name at 0` into the condition");
             }
         }
@@ -288,7 +311,18 @@ impl Check<'_> {
 /// Places of strings, one of which must be there for the condition to hold: those that are found fastest, where there is a choice. None
 /// when it may hold without any.
 fn needed(condition: &Expr<'_>, patterns: &[Pattern<'_>]) -> Option<BTreeSet<usize>> {
-    let named = |name: &str| -> Option<BTreeSet<usize>> { Some(chosen(patterns, |other| bare(name).is_empty() || other == bare(name))) };
+    needed_with(condition, patterns, None)
+}
+
+/// The same, where `$` stands for one of some strings.
+fn needed_with(condition: &Expr<'_>, patterns: &[Pattern<'_>], meant: Option<&BTreeSet<usize>>) -> Option<BTreeSet<usize>> {
+    let needed = |condition: &Expr<'_>, patterns: &[Pattern<'_>]| needed_with(condition, patterns, meant);
+    let named = |name: &str| -> Option<BTreeSet<usize>> {
+        Some(match (bare(name), meant) {
+            ("", Some(meant)) => meant.clone(),
+            (name, _) => chosen(patterns, |other| name.is_empty() || other == name),
+        })
+    };
     let cheapest = |sets: &mut dyn Iterator<Item = BTreeSet<usize>>| sets.min_by_key(|set| cost(set, patterns));
     match condition {
         Expr::False { .. } => Some(BTreeSet::new()),
@@ -305,8 +339,11 @@ fn needed(condition: &Expr<'_>, patterns: &[Pattern<'_>]) -> Option<BTreeSet<usi
                 quantifier => wants_one(quantifier).then(|| sets.into_iter().flatten().collect()),
             }
         }
-        // For each of the strings a condition of its own, which may ask for the string to be missing.
-        Expr::ForOf(of) => (wants_one(&of.quantifier) && needed(&of.body, patterns).is_some()).then(|| members(&of.pattern_set, patterns)),
+        // For each of the strings a condition of its own, which may ask for the string to be missing, or for others.
+        Expr::ForOf(of) => {
+            let meant = members(&of.pattern_set, patterns);
+            wants_one(&of.quantifier).then(|| needed_with(&of.body, patterns, Some(&meant))).flatten()
+        }
         Expr::Gt(pair) => match (&pair.lhs, &pair.rhs) {
             (Expr::PatternCount(counted), Expr::LiteralInteger(least)) if least.value >= 0 => named(counted.identifier.name),
             _ => None,
@@ -360,11 +397,12 @@ fn wants_one(quantifier: &Quantifier<'_>) -> bool {
     }
 }
 
-/// Whether `^` or `$` stands outside a class: the beginning and the end of what is searched are not those of a value.
+/// Whether `^` or `$` stands outside a class, or `\A` or `\z` anywhere: the beginning and the end of what is searched are not those of a value.
 fn is_anchored(expression: &str) -> bool {
     let (mut escaped, mut class) = (false, false);
     for c in expression.chars() {
         match c {
+            'A' | 'z' | 'Z' if escaped => return true,
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             '[' => class = true,

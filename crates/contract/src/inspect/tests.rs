@@ -333,18 +333,32 @@ proptest! {
             "",
             // Strings that lie across the ends of values.
             "rule own { strings: $a = \"abc\" $b = \"bca\" $c = /b[ax]c/ condition: any of them }",
+            "rule own { strings: $a = \"BCAC\" nocase $b = { 61 62 ( 62 | 63 ) 61 } $c = \"abca\" fullword condition: any of them }",
+            "rule own { strings: $a = \"abca\" $b = \"bcab\" condition: for any of ($a) : ($b) }",
             // One whose bytes cannot be told beforehand.
             "rule own { strings: $a = /[a-z]{2}ca/ condition: $a }",
         ]),
     ) {
         let patterns = Patterns::compile(&[RuleFile { name: "rules/own.yar".to_owned(), text: own.to_owned() }]).unwrap();
         prop_assert_eq!(patterns.literals().is_some(), !own.contains("[a-z]"));
-        let array = StringArray::from(values.clone());
-        let column = Inspected { place: 0, waived: Kinds::default(), array: &array };
-        let mut found: Vec<usize> = search::hits(patterns, &[column]).unwrap().into_iter().map(|hit| hit.row).collect();
-        found.sort_unstable();
-        let alone: Vec<usize> = (0..values.len()).filter(|row| patterns.judge(values[*row].as_bytes()).unwrap().is_some()).collect();
-        prop_assert_eq!(found, alone);
+        // A null before and behind, and one within.
+        let middle = values.len() / 2;
+        let values: Vec<Option<String>> =
+            [vec![None], values[..middle].iter().cloned().map(Some).collect(), vec![None], values[middle..].iter().cloned().map(Some).collect()].concat();
+        let whole = StringArray::from(values.clone());
+        // A column that is searched in several parts stands beside it, and another begins within its buffer.
+        let parts = if values.len() % 8 == 7 { values.len() } else { 0 };
+        let long = StringArray::from_iter_values((0..parts).map(|_| format!("<%{}", "x".repeat(20_000))));
+        let part = whole.slice(1, whole.len() - 1);
+        for (array, first) in [(&whole, 0), (&part, 1)] {
+            let columns = [&long, array].map(|array| Inspected { place: 0, waived: Kinds::default(), array });
+            let hits = search::hits(patterns, &columns).unwrap();
+            let mut found: Vec<usize> = hits.into_iter().filter(|hit| hit.column == 1).map(|hit| hit.row + first).collect();
+            found.sort_unstable();
+            let holds = |value: &str| patterns.judge(value.as_bytes()).unwrap().is_some();
+            let alone: Vec<usize> = (first..values.len()).filter(|row| values[*row].as_deref().is_some_and(holds)).collect();
+            prop_assert_eq!(found, alone);
+        }
     }
 
     #[test]

@@ -1,3 +1,6 @@
+use arrow::array::StringArray;
+
+use super::super::{Inspected, Kinds, search};
 use super::*;
 
 fn file(text: &str) -> RuleFile {
@@ -77,12 +80,11 @@ fn rules_of_a_project_are_judged_for_one_value() {
          rule starts { strings: $a = \"gamma\" condition: $a at 0 and filesize < 20 }
          rule twice { strings: $a = \"delta\" condition: #a >= 2 }
          rule bytes { strings: $a = { 65 70 (73 | 74) ?? 6C } condition: $a }
-         rule coded { strings: $a = \"a secret sentence\" base64(\"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_\") condition: $a }
          private rule small { condition: filesize < 10 }
          rule uses { strings: $ = \"zeta\" private condition: small and any of them }",
     )])
     .unwrap();
-    assert_eq!(patterns.rules(), Patterns::builtin().unwrap().rules() + 6);
+    assert_eq!(patterns.rules(), Patterns::builtin().unwrap().rules() + 5);
     assert_eq!(found(patterns, "alpha and Beta"), Some("words"));
     assert_eq!(found(patterns, "alphabet and beta"), None);
     assert_eq!(found(patterns, "alpha"), None);
@@ -133,6 +135,8 @@ fn what_is_searched_for_is_what_a_condition_cannot_hold_without() {
         ("#d >= 1 and filesize < 10", &["$d"]),
         ("$a at 0 or $d in (0..10)", &["$a", "$d"]),
         ("for any of ($a, $d) : ($ at 0)", &["$a", "$d"]),
+        ("for any of ($a, $d) : ($b1)", &["$b1"]),
+        ("for all of ($b*) : ($ and $a)", &["$a"]),
         ("not $a and $b1", &["$b1"]),
         ("false", &[]),
     ] {
@@ -175,8 +179,8 @@ fn what_a_rule_may_not_hold_is_told_with_its_line() {
         ("rule a { strings: $a = \"x1x2x3\" condition: not $a }", 1, without),
         ("rule a { strings: $a = \"x1x2x3\" condition: $a or filesize > 10 }", 1, without),
         ("rule a { strings: $a = \"x1x2x3\" condition: for all of them : (# == 0) }", 1, without),
-        ("rule a { strings:\n $a = /^start[0-9]/ condition: $a }", 2, "a regular expression of rule a holds ^ or $"),
-        ("rule a { strings: $a = /end[0-9]$/ condition: $a }", 1, "a regular expression of rule a holds ^ or $"),
+        ("rule a { strings:\n $a = /^start[0-9]/ condition: $a }", 2, "a regular expression of rule a holds ^, $, \\A or \\z"),
+        ("rule a { strings: $a = /end[0-9]$/ condition: $a }", 1, "a regular expression of rule a holds ^, $, \\A or \\z"),
         ("rule a { strings: $a = /.*x/ condition: $a }", 1, "the rule does not compile"),
         (
             "rule a { strings: $a = \"x1x2x3\" condition: $a }\nrule a { strings: $a = \"x1x2x3\" condition: $a }",
@@ -189,8 +193,37 @@ fn what_a_rule_may_not_hold_is_told_with_its_line() {
     }
 }
 
+/// Values that a rule holds for, by themselves and as they are searched for among others.
+#[test]
+fn what_ends_with_its_value_is_found_among_others() {
+    let coded = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, text);
+    let sentence = "This program cannot be run in DOS mode";
+    let builtin: Vec<String> = ["", "xy", "x", "MZ"].iter().map(|before| coded(&format!("{before}{sentence}"))).collect();
+    let xored: String = "secretword".bytes().map(|byte| char::from(byte ^ 0x41)).collect();
+    for (strings, values) in [
+        ("\"never\"", builtin),
+        ("/key\\s*/ fullword", vec!["key".to_owned(), "a key ".to_owned()]),
+        ("\"secretword\" xor fullword", vec![xored]),
+        (
+            "\"secret sentence\" base64(\"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_\")",
+            vec![coded("secret sentence")],
+        ),
+        ("/(?-i)abcd/ nocase", vec!["ABCD".to_owned()]),
+    ] {
+        let patterns = Patterns::compile(&[file(&format!("rule own {{ strings: $a = {strings} condition: $a }}"))]).unwrap();
+        for value in values {
+            assert!(found(patterns, &value).is_some(), "{strings}: {value}");
+            let rows = StringArray::from(vec!["word", &value, "next"]);
+            let column = Inspected { place: 0, waived: Kinds::default(), array: &rows };
+            let hits: Vec<usize> = search::hits(patterns, &[column]).unwrap().into_iter().map(|hit| hit.row).collect();
+            assert_eq!(hits, [1], "{strings}: {value}");
+        }
+    }
+}
+
 #[test]
 fn anchors_are_told_from_what_looks_like_them() {
     assert!(is_anchored("^a") && is_anchored("a$") && is_anchored("(^|b)") && is_anchored("[a]^"));
-    assert!(!is_anchored("[^a]") && !is_anchored("\\^\\$") && !is_anchored("[$]"));
+    assert!(is_anchored("\\Aa") && is_anchored("a\\z"));
+    assert!(!is_anchored("[^a]") && !is_anchored("A\\\\z") && !is_anchored("\\^\\$") && !is_anchored("[$]"));
 }
