@@ -60,9 +60,12 @@ pub type KeyRow = (Place, &'static str, Use, &'static str);
 use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Relationship, Schema};
 use Use::{Enforced, Refused, Told, Used};
 
+/// Versions of the standard before 3.1 whose contracts are read as one of 3.1.
+pub const EARLIER_VERSIONS: [&str; 3] = ["v3.0.0", "v3.0.1", "v3.0.2"];
+
 /// The table.
 pub const KEYS: &[KeyRow] = &[
-    (Contract, "apiVersion", Enforced, "v3.1.0"),
+    (Contract, "apiVersion", Enforced, "v3.1.0, or v3.0.0 to v3.0.2, read as it"),
     (Contract, "kind", Enforced, "DataContract"),
     (Contract, "id", Used, "names the contract in records"),
     (Contract, "name", Told, ""),
@@ -238,6 +241,9 @@ pub fn markdown() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod published;
 
 #[cfg(test)]
 mod tests {

@@ -184,6 +184,8 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
     for (name, wanted) in [("apiVersion", "v3.1.0"), ("kind", "DataContract"), ("status", "active")] {
         match (fields.get(name), reader.text(&fields, name)) {
             (_, Some(text)) if text == wanted => {}
+            // 3.1 only adds to them.
+            (_, Some(text)) if name == "apiVersion" && odcs::EARLIER_VERSIONS.contains(&text) => {}
             (Some(node), Some(_)) if name == "status" => {
                 reader.wrong(node.line, "the contract's `status` is not active", "only `active` lets rows in")
             }

@@ -58,7 +58,10 @@ fn at(place: Place, required: &[&str]) -> Value {
 fn value(place: Place, key: &str) -> Value {
     let list = |of: &str| json!({ "type": "array", "items": { "$ref": format!("#/$defs/{of}") } });
     match (place, key) {
-        (Place::Contract, "apiVersion") => json!({ "const": "v3.1.0" }),
+        (Place::Contract, "apiVersion") => {
+            let versions: Vec<&str> = odcs::EARLIER_VERSIONS.into_iter().chain(["v3.1.0"]).collect();
+            json!({ "enum": versions })
+        }
         (Place::Contract, "kind") => json!({ "const": "DataContract" }),
         (Place::Contract, "status") => json!({ "const": "active" }),
         (Place::Contract, "schema") => json!({ "type": "array", "minItems": 1, "maxItems": 1, "items": { "$ref": "#/$defs/table" } }),
