@@ -341,10 +341,11 @@ fn head(target: &Target<'_>, sample: &Sample) -> String {
         "# Proposed from {of} {} records. By default every column is forbidden: remove each that nobody needs, and read the types.\n\
          # `polder contract admit {table}.COLUMN` authorises one that was left out; nothing comes in before the contract is approved.\n\
          apiVersion: v3.1.0\nkind: DataContract\nid: {id}\nversion: 1.0.0\nstatus: active\ncustomProperties:\n  \
-         - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\nschema:\n  - name: {table}\n    \
+         - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\nschema:\n  - name: {}\n    \
          physicalName: {}\n    properties:\n",
         sample.records,
         quoted(source),
+        quoted(table.as_str()),
         quoted(dataset),
     )
 }

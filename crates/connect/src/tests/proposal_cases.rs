@@ -312,6 +312,20 @@ fn names_that_are_values_are_noticed() {
     assert!(!draft_csv("7,Ada,36\n8,Bob,40\n", ", header: false").sample.is_named_by_values());
 }
 
+#[test]
+fn a_table_may_be_called_what_yaml_takes_for_a_value() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f.csv"), csv("amount", 50, |row| format!("{row}.5"))).unwrap();
+    let sample = look(dir.path(), "type: csv\npath: .\ndatasets: {d: {file: f.csv}}\n", "d");
+    let proposals = Proposals::new(vec![("d".to_owned(), sample)]);
+    for name in ["n", "y", "no", "on", "null", "true", "inf"] {
+        let table = TableName::new(name).unwrap();
+        let text = proposals.of(&Target { id: "i", source: "s", dataset: "d", label: "d", table: &table }).unwrap().text();
+        let contract = Contract::parse(&text, "t.odcs.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        assert_eq!(contract.table, table, "{text}");
+    }
+}
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-zA-Z]{1,3}",
