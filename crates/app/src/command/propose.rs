@@ -202,11 +202,14 @@ fn wanted<'a>(
             continue;
         }
         let free = |table: &TableName| !taken.contains(table.as_str()) && !contract_path(project, table).exists();
-        let Some(table) = tables_for(&source.name, dataset).into_iter().find(free) else {
-            let text = format!(
-                "propose a contract for {0}.{dataset}: {dataset} and {0}_{dataset} are others' tables or no tables' names; write the contract by hand under another name",
-                source.name
-            );
+        let candidates = tables_for(&source.name, dataset);
+        let Some(table) = candidates.iter().find(|table| free(table)).cloned() else {
+            let names: Vec<&str> = candidates.iter().map(TableName::as_str).collect();
+            let why = match names.as_slice() {
+                [] => "no table can have its name".to_owned(),
+                names => format!("{} are names of other tables", names.join(", ")),
+            };
+            let text = format!("propose a contract for {}.{dataset}: {why}; write the contract by hand under another name", source.name);
             return Err(Failure::new(ErrorKind::Invalid, text));
         };
         taken.insert(table.to_string());

@@ -476,3 +476,15 @@ fn long_names_that_are_alike_end_no_proposal() {
     project.run(&["contract", "check"]).ok();
     project.run(&["contract", "profile", "other"]).ok();
 }
+
+#[test]
+fn a_dataset_whose_names_are_taken_is_told_with_them() {
+    let project = Project::new();
+    project.write("data/a.csv", table("id,amount", 30, |n| format!("{n},{}", n * 3)));
+    project.write("sources/shop.yaml", "type: csv\npath: data\ndatasets:\n  a: {file: a.csv}\n");
+    for name in ["a", "shop_a"] {
+        project.write(&format!("models/{name}.sql"), "-- polder: materialized = table\nselect 1 as one\n");
+    }
+    let said = project.run(&["contract", "propose", "shop", "--write"]).fails(2);
+    assert!(said.contains("propose a contract for shop.a: a, shop_a are names of other tables; write the contract by hand"), "{said}");
+}
