@@ -2,6 +2,7 @@
 //! CPU seconds and peak memory are the kernel's (`wait4`); figures and goals go to `docs/benchmarks.md` between two marks. A goal that
 //! is missed is a failure, after the page is written.
 
+mod databases;
 mod goals;
 mod jobs;
 mod measure;
@@ -63,12 +64,17 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
     };
     std::fs::create_dir_all(&work).with_context(|| format!("create {}", work.display()))?;
     let bench = jobs::prepare(&work, &arguments.scale, arguments.peers_only)?;
+    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     let mut measured = Vec::new();
-    for job in jobs::all(&bench)? {
-        if arguments.only.as_ref().is_some_and(|only| !job.name.contains(only.as_str())) {
-            continue;
+    for job in jobs::all(&bench)?.iter().filter(|job| wanted(job.name)) {
+        measured.push(measure::job(job, arguments.rounds)?);
+    }
+    if databases::JOBS.into_iter().any(wanted) {
+        let (tpch, polder) = bench.parts();
+        let databases = databases::Databases::start(tpch)?;
+        for job in databases.jobs(tpch, polder).iter().filter(|job| wanted(job.name)) {
+            measured.push(measure::job(job, arguments.rounds)?);
         }
-        measured.push(measure::job(&job, arguments.rounds)?);
     }
     let judged = goals::judge(&measured);
     let text = report::text(&measured, &judged, &arguments.scale)?;

@@ -1,5 +1,8 @@
 //! What tests and benchmarks need from the operating system: probed by what is used of it, installed on Debian and its kin.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 
 use crate::process::{announce, capture, command, which};
@@ -16,20 +19,33 @@ pub struct Package {
 enum Probe {
     /// A program on PATH.
     Program(&'static str),
+    /// A server's program, which Debian keeps off the PATH of those who are not root.
+    Server(&'static str),
     /// Modules that the system's `python3` can load. Debian ships it without them: a program of that name says nothing of `ensurepip`.
     Modules(&'static str),
 }
 
-/// For the tests.
-pub const TESTS: [Package; 9] = [
+/// Installing it makes a database and starts a server on it, unless it is told not to.
+const POSTGRES: &str = "postgresql";
+
+/// Tells it so. `postgresql-common` includes what lies in this folder.
+const NO_CLUSTER: &str = "set -e; folder=/etc/postgresql-common/createcluster.d; mkdir -p $folder; \
+                          echo 'create_main_cluster = false' > $folder/no-main-cluster.conf";
+
+/// For the tests. MariaDB comes without the packages that make a service of it: tests start servers of their own.
+pub const TESTS: [Package; 13] = [
     program("strace", "strace", "shows which files the program opens for writing"),
     program("bsdutils", "script", "gives the shell a terminal"),
     program("util-linux", "unshare", "gives a test a disk or a network of its own"),
     program("util-linux", "nsenter", "runs the program on such a disk"),
     program("util-linux", "taskset", "runs the program on one core"),
+    program("util-linux", "setpriv", "starts servers as nobody, and ends them with the test that started them"),
     program("mount", "mount", "makes a small disk"),
     program("coreutils", "timeout", "ends what hangs"),
     program("coreutils", "mkfifo", "makes a pipe where a file belongs"),
+    server(POSTGRES, "initdb", "is read as a source, over TLS"),
+    server("mariadb-server-core", "mariadbd", "is read as a source, over TLS"),
+    program("mariadb-client-core", "mariadb", "fills and changes what is read"),
     PYTHON,
 ];
 
@@ -44,15 +60,32 @@ const fn program(name: &'static str, program: &'static str, why: &'static str) -
     Package { name, probe: Probe::Program(program), why }
 }
 
+const fn server(name: &'static str, program: &'static str, why: &'static str) -> Package {
+    Package { name, probe: Probe::Server(program), why }
+}
+
 impl Package {
     fn missing(&self) -> bool {
         match self.probe {
             Probe::Program(program) => which(program).is_none(),
+            Probe::Server(program) => which(program).is_none() && beside_path(Path::new("/"), program).is_none(),
             Probe::Modules(modules) => {
                 capture(command("python3").args(["-c", &format!("import {modules}")]), "ask python3 for its modules").is_err()
             }
         }
     }
+}
+
+/// A server's program, on PATH or where Debian keeps it.
+pub fn program_of_server(program: &str) -> Option<PathBuf> {
+    which(program).or_else(|| beside_path(Path::new("/"), program))
+}
+
+/// Where Debian keeps the programs of servers. The tests look there too.
+fn beside_path(root: &Path, program: &str) -> Option<PathBuf> {
+    let versions = std::fs::read_dir(root.join("usr/lib/postgresql")).into_iter().flatten().flatten();
+    let folders = versions.map(|version| version.path().join("bin")).chain([root.join("usr/sbin")]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Installs what is missing, as root or through sudo.
@@ -72,22 +105,35 @@ pub fn install(packages: &[Package]) -> Result<()> {
     if !root && which("sudo").is_none() {
         bail!("install {} as root, since there is no sudo, then try again", names.join(", "));
     }
-    let apt = |arguments: &[&str]| {
-        let mut apt = command(if root { "apt-get" } else { "sudo" });
-        if !root {
-            apt.arg("apt-get");
-        }
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-        apt
-    };
+    if names.contains(&POSTGRES) {
+        announce(as_root(root, "sh").args(["-c", NO_CLUSTER])).context("keep Debian from starting a database")?;
+    }
     // A fresh system has no lists of packages, or old ones that name files which are gone.
-    announce(&mut apt(&["update"])).context("fetch the lists of Debian packages")?;
-    announce(apt(&["install", "--yes", "--no-install-recommends"]).args(&names)).context("install Debian packages")?;
+    announce(&mut apt(root, &["update"])).context("fetch the lists of Debian packages")?;
+    // Another maker's server stays where it is: rather nothing is installed.
+    let mut install = apt(root, &["install", "--yes", "--no-remove", "--no-install-recommends"]);
+    announce(install.args(&names)).context("install Debian packages")?;
     let left: Vec<&Package> = missing.into_iter().filter(|package| package.missing()).collect();
     if let Some(package) = left.first() {
         bail!("{} was installed, but what it {} is not there; look at PATH, then try again", package.name, package.why);
     }
     Ok(())
+}
+
+/// `sudo` passes no variables on: `env` sets this one on its far side.
+fn apt(root: bool, arguments: &[&str]) -> Command {
+    let mut apt = as_root(root, "env");
+    apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
+    apt
+}
+
+fn as_root(root: bool, program: &str) -> Command {
+    if root {
+        return command(program);
+    }
+    let mut sudo = command("sudo");
+    sudo.arg(program);
+    sudo
 }
 
 /// Each name once.
@@ -100,6 +146,7 @@ fn names(packages: &[&Package]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::shown;
 
     #[test]
     fn a_package_is_missing_when_what_is_used_of_it_is() {
@@ -109,11 +156,45 @@ mod tests {
         let python = |modules| Package { probe: Probe::Modules(modules), ..PYTHON };
         assert!(!python("sys").missing());
         assert!(python("sys, no_such_module").missing());
+        assert!(!server("dash", "sh", "").missing());
+        assert!(server("dash", "no-such-program", "").missing());
+    }
+
+    #[test]
+    fn the_program_of_a_server_is_found_where_debian_puts_it() {
+        let root = tempfile::tempdir().unwrap();
+        let places = ["usr/lib/postgresql/15/bin/initdb", "usr/sbin/mariadbd"].map(|place| root.path().join(place));
+        for place in places {
+            let program = place.file_name().unwrap().to_str().unwrap();
+            assert_eq!(beside_path(root.path(), program), None);
+            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::fs::write(&place, "").unwrap();
+            assert_eq!(beside_path(root.path(), program).as_ref(), Some(&place));
+        }
+    }
+
+    #[test]
+    fn installing_asks_nothing_and_removes_nothing() {
+        assert_eq!(shown(&apt(true, &["update"])), "env DEBIAN_FRONTEND=noninteractive apt-get update");
+        assert_eq!(shown(&apt(false, &["update"])), "sudo env DEBIAN_FRONTEND=noninteractive apt-get update");
     }
 
     #[test]
     fn a_package_is_asked_for_once() {
         let all: Vec<&Package> = TESTS.iter().collect();
-        assert_eq!(names(&all), ["strace", "bsdutils", "util-linux", "mount", "coreutils", "python3-venv"]);
+        assert_eq!(
+            names(&all),
+            [
+                "strace",
+                "bsdutils",
+                "util-linux",
+                "mount",
+                "coreutils",
+                "postgresql",
+                "mariadb-server-core",
+                "mariadb-client-core",
+                "python3-venv"
+            ]
+        );
     }
 }

@@ -12,49 +12,67 @@ use crate::{debian, workspace};
 /// Gets a Python where the system has none that fits.
 const UV: &str = "0.13.9";
 
-/// A package from PyPI that judges us, and the Python that it runs on.
+/// Packages from PyPI that judge us, and the Python that they run on.
 pub struct Judge {
     /// The variable through which tests find its Python.
     pub variable: &'static str,
-    package: &'static str,
-    version: &'static str,
+    /// Each as `name==version` or `name[extras]==version`; the first one names the environment.
+    packages: &'static [&'static str],
     why: &'static str,
     oldest: (u32, u32),
     newest: (u32, u32),
 }
 
 /// `tink` 1.16.1 has wheels up to Python 3.11 only; `aics-tlog` uses the syntax of 3.12.
-pub const JUDGES: [Judge; 4] = [
+pub const JUDGES: [Judge; 8] = [
     Judge {
         variable: "POLDER_JUDGE_TINK_PYTHON",
-        package: "tink",
-        version: "1.16.1",
+        packages: &["tink==1.16.1"],
         why: "opens sealed objects",
         oldest: (3, 11),
         newest: (3, 11),
     },
     Judge {
         variable: "POLDER_JUDGE_TLOG_PYTHON",
-        package: "aics-tlog",
-        version: "0.2.1",
+        packages: &["aics-tlog==0.2.1"],
         why: "verifies the exported audit log",
         oldest: (3, 12),
         newest: (3, 14),
     },
     Judge {
         variable: "POLDER_JUDGE_JSONSCHEMA_PYTHON",
-        package: "jsonschema",
-        version: "4.26.0",
+        packages: &["jsonschema==4.26.0"],
         why: "holds project files and reviews against their schemas",
         oldest: (3, 10),
         newest: (3, 14),
     },
     Judge {
         variable: "POLDER_JUDGE_FIELDS_PYTHON",
-        package: "cryptography",
-        version: "48.0.0",
+        packages: &["cryptography==48.0.0"],
         why: "computes and opens masked values",
         oldest: (3, 11),
+        newest: (3, 14),
+    },
+    Judge {
+        variable: "POLDER_JUDGE_MOTO_PYTHON",
+        packages: &["moto[server,s3]==5.2.5"],
+        why: "serves S3",
+        oldest: (3, 10),
+        newest: (3, 13),
+    },
+    Judge { variable: "POLDER_JUDGE_SMTP_PYTHON", packages: &["aiosmtpd==1.4.6"], why: "takes mail", oldest: (3, 10), newest: (3, 13) },
+    Judge {
+        variable: "POLDER_JUDGE_ADBC_PYTHON",
+        packages: &["adbc-driver-sqlite==1.13.0", "adbc-driver-postgresql==1.13.0"],
+        why: "carries drivers of databases",
+        oldest: (3, 11),
+        newest: (3, 14),
+    },
+    Judge {
+        variable: "POLDER_JUDGE_DELTA_PYTHON",
+        packages: &["duckdb-extension-delta==1.5.5"],
+        why: "reads tables with deletion vectors",
+        oldest: (3, 10),
         newest: (3, 14),
     },
 ];
@@ -62,10 +80,16 @@ pub const JUDGES: [Judge; 4] = [
 impl Judge {
     /// The judge's Python, its environment made when it is missing or broken.
     pub fn prepare(&self) -> Result<PathBuf> {
-        let folder = workspace::cache()?.join("judges").join(format!("{}-{}", self.package, self.version));
-        let python = environment(&folder, self.oldest, self.newest, &[&format!("{}=={}", self.package, self.version)])
-            .with_context(|| format!("prepare the judge {} {}, which {}", self.package, self.version, self.why))?;
+        let folder = workspace::cache()?.join("judges").join(self.folder());
+        let python = environment(&folder, self.oldest, self.newest, self.packages)
+            .with_context(|| format!("prepare the judge {}, which {}", self.packages.join(" and "), self.why))?;
         Ok(python)
+    }
+
+    /// `name-version` of the first package.
+    fn folder(&self) -> String {
+        let (name, version) = self.packages.first().and_then(|package| package.split_once("==")).unwrap_or_default();
+        format!("{}-{version}", name.split('[').next().unwrap_or_default())
     }
 }
 
@@ -95,10 +119,9 @@ fn make_environment(base: &Path, folder: &Path, packages: &[&str]) -> Result<()>
     announce(command(folder.join("bin/python")).args(pip).args(packages))
 }
 
-/// Whether each `name==version` is installed there.
+/// Whether each `name==version` is installed there, whatever its extras.
 fn holds(python: &Path, packages: &[&str]) -> bool {
-    let program =
-        "import sys\nfrom importlib.metadata import version\nfor p in sys.argv[1:]:\n    n, v = p.split('==')\n    assert version(n) == v";
+    let program = "import sys\nfrom importlib.metadata import version\nfor p in sys.argv[1:]:\n    n, v = p.split('==')\n    assert version(n.split('[')[0]) == v";
     python.is_file() && capture(command(python).args(["-c", program]).args(packages), "ask a Python for its packages").is_ok()
 }
 
@@ -181,6 +204,26 @@ fn installed(folder: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::process::shown;
+
+    #[test]
+    fn each_judge_has_a_folder_and_a_variable_of_its_own() {
+        let folders = JUDGES.each_ref().map(Judge::folder);
+        assert_eq!(
+            folders,
+            [
+                "tink-1.16.1",
+                "aics-tlog-0.2.1",
+                "jsonschema-4.26.0",
+                "cryptography-48.0.0",
+                "moto-5.2.5",
+                "aiosmtpd-1.4.6",
+                "adbc-driver-sqlite-1.13.0",
+                "duckdb-extension-delta-1.5.5"
+            ]
+        );
+        let variables: std::collections::BTreeSet<&str> = JUDGES.iter().map(|judge| judge.variable).collect();
+        assert_eq!(variables.len(), JUDGES.len());
+    }
 
     #[test]
     fn what_is_wanted_is_said_as_one_version_or_a_range() {

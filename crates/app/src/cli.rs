@@ -17,7 +17,7 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect, or a change that ci refuses; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
 check of doctor; 4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity \
-broken; 7 denied; 141 whoever read standard output closed it";
+broken; 7 denied; 130 a run was cancelled, 143 told to end; 141 whoever read standard output closed it";
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -70,7 +70,7 @@ pub enum Output {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a project with its store, keys, policies and recovery kit
-    Init(InitArgs),
+    Init(Box<InitArgs>),
     /// Show the main job on real data: load, refuse, query, kill and resume, tamper, prove
     Demo(DemoArgs),
     /// Say what is not as it should be, and what to do
@@ -83,11 +83,22 @@ pub enum Command {
     Contract(ContractCommand),
     /// Load what the approved contracts authorise, then build the models
     Run(RunArgs),
+    /// Pipelines: what runs when, and who is told
+    #[command(subcommand)]
+    Pipeline(PipelineCommand),
+    /// Run the pipelines when they are due, until it is told to end
+    Scheduler,
+    /// Runs: which there were, and what became of them
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Ask a question in SQL; without one, open a shell
     Sql(SqlArgs),
     /// Tables and their versions
     #[command(subcommand)]
     Table(TableCommand),
+    /// What is remembered of how far sources were read
+    #[command(subcommand)]
+    State(StateCommand),
     /// Models: what becomes of the data
     #[command(subcommand)]
     Model(ModelCommand),
@@ -144,6 +155,41 @@ pub struct InitArgs {
     /// Where the newest checkpoint of the audit log is also written: outside the store, best on another machine's disk
     #[arg(long, value_name = "FILE")]
     pub anchor: Option<PathBuf>,
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+}
+
+/// Where a store in a bucket lies.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A store in a bucket")]
+pub struct BucketArgs {
+    /// Keep the store under a prefix of a bucket on S3-compatible storage, where nothing lies yet, and not in DIR/store
+    #[arg(long, value_name = "BUCKET/PREFIX", requires_all = ["access_key_id", "secret_access_key"])]
+    pub s3: Option<String>,
+    /// Where the storage is: https://HOST (default: Amazon's of the region)
+    #[arg(long, value_name = "URL", requires = "s3")]
+    pub endpoint: Option<String>,
+    /// The provider's name of the region
+    #[arg(long, requires = "s3")]
+    pub region: Option<String>,
+    /// Where the key's id comes from: env:NAME or file:PATH
+    #[arg(long, value_name = "REFERENCE", requires = "s3")]
+    pub access_key_id: Option<String>,
+    /// Where the key comes from
+    #[arg(long, value_name = "REFERENCE", requires = "s3")]
+    pub secret_access_key: Option<String>,
+    /// Where the token of temporary keys comes from
+    #[arg(long, value_name = "REFERENCE", requires = "s3")]
+    pub session_token: Option<String>,
+    /// Certificates of the only authorities that are trusted, as PEM (default: the system's)
+    #[arg(long, value_name = "FILE", requires = "s3")]
+    pub ca: Option<PathBuf>,
+    /// Take plain HTTP from a storage on this machine itself
+    #[arg(long, requires = "s3")]
+    pub plain_loopback: bool,
+    /// The directory of this machine for sealed temporary files (default: the user's cache)
+    #[arg(long, value_name = "DIR", requires = "s3")]
+    pub temporary: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -246,7 +292,73 @@ pub enum ContractCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum PipelineCommand {
+    /// Run one once, whenever it is due: with its retries, its timeout and its notices. For people, cron and other schedulers
+    Run(PipelineRunArgs),
+    /// List the pipelines: when each is due, and how it stands
+    List,
+    /// Look for tables that are older than their contracts let them be, and for runs that ended without a word; tell and record what is new
+    Check {
+        /// Only this pipeline
+        name: Option<String>,
+        /// The process that asks for it
+        #[arg(long, hide = true, value_name = "PROCESS")]
+        parent: Option<i32>,
+    },
+}
+
 #[derive(Debug, Args)]
+pub struct PipelineRunArgs {
+    /// The pipeline: the name of its file in pipelines/, without the ending
+    pub name: String,
+    /// Which attempt it is: the scheduler sees to the next one
+    #[arg(long, hide = true, value_name = "NUMBER", requires = "parent")]
+    pub attempt: Option<u32>,
+    /// When it was due, in milliseconds since 1970
+    #[arg(long, hide = true, value_name = "MS", requires = "attempt")]
+    pub due_ms: Option<i64>,
+    /// Due times that passed since the last run
+    #[arg(long, hide = true, value_name = "REASON:FIRST:LAST:TIMES", requires = "attempt")]
+    pub passed: Vec<String>,
+    /// The process that asks for it
+    #[arg(long, hide = true, value_name = "PROCESS")]
+    pub parent: Option<i32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List the newest runs
+    List {
+        /// Only those of this pipeline
+        #[arg(long, value_name = "NAME")]
+        pipeline: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show a run and its steps: results, counts, times
+    Show {
+        /// The run, or the letters that its id begins with
+        run: String,
+    },
+    /// Show what was reported of a run, its steps and its notices (a recorded read)
+    Logs {
+        /// The run, or the letters that its id begins with
+        run: String,
+    },
+    /// Do what a run left undone: what failed, was broken off, or was not begun. What it committed is not done again
+    Retry {
+        /// The run, or the letters that its id begins with
+        run: String,
+    },
+    /// Ask the process of a run to end it. What it committed stands
+    Cancel {
+        /// The run, or the letters that its id begins with
+        run: String,
+    },
+}
+
+#[derive(Debug, Default, Args)]
 pub struct RunArgs {
     /// Only these tables or models (may be given several times)
     #[arg(long, value_name = "NAME")]
@@ -254,11 +366,21 @@ pub struct RunArgs {
     /// Load again what was already loaded from unchanged files, into tables that each load replaces
     #[arg(long)]
     pub again: bool,
+    /// Read everything anew from the beginning, and replace what the tables hold
+    #[arg(long, conflicts_with = "again")]
+    pub full_refresh: bool,
+    /// Read again what a cursor says lies from here on (included), up to --to: rows take the place of those that have their keys, and the
+    /// cursor stays where it is
+    #[arg(long, value_name = "VALUE", requires_all = ["to", "select"], conflicts_with_all = ["again", "full_refresh"])]
+    pub from: Option<String>,
+    /// The end of --from (not included)
+    #[arg(long, value_name = "VALUE", requires = "from")]
+    pub to: Option<String>,
     /// Check and count everything, and commit nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Look for new files every so many seconds (10 unless given), and load those that stand still, until it is told to end
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with_all = ["again", "dry_run"])]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with_all = ["again", "dry_run", "full_refresh", "from"])]
     pub watch: Option<u64>,
 }
 
@@ -272,6 +394,26 @@ pub struct SqlArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Show the cursors, and how many files are remembered
+    Show { name: Option<String> },
+    /// Let the next load begin at a value of the cursor
+    Set {
+        name: String,
+        /// The value: 42, 2026-01-31 or 2026-01-31T12:00:00Z
+        #[arg(long)]
+        cursor: String,
+    },
+    /// Forget the cursor and the files: the next load reads all from the beginning
+    Reset {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum TableCommand {
     /// List the tables that you may read
     List,
@@ -281,6 +423,16 @@ pub enum TableCommand {
     History { name: String },
     /// Write small files together
     Optimize { name: String },
+    /// Make a table what it was in an older version: its rows, its columns, and how far its source had been read
+    Restore {
+        name: String,
+        /// The version, as `table history` shows it
+        #[arg(long)]
+        version: u64,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Remove a table and all that belongs to it: rows, versions, refused rows. Its entries in the log stay
     Drop {
         name: String,

@@ -2,7 +2,7 @@
 
 use polder_policy::Action;
 
-use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, SourceCommand};
+use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, RunsCommand, SourceCommand};
 use crate::failure::Outcome;
 use crate::installation::Installation;
 use crate::project::Project;
@@ -16,13 +16,17 @@ pub mod edit;
 pub mod init;
 pub mod keys;
 pub mod model;
+pub mod pipeline;
 pub mod profile;
 pub mod propose;
 pub mod quarantine;
 pub mod run;
+pub mod runs;
+pub mod scheduler;
 pub mod schema;
 pub mod source;
 pub mod sql;
+pub mod state;
 pub mod status;
 pub mod survey;
 pub mod table;
@@ -58,6 +62,9 @@ pub async fn run(cli: Cli) -> Outcome {
             };
             installation.close_after(ran).await
         }
+        Command::Pipeline(command) => pipeline::run(global, command, output).await,
+        Command::Scheduler => scheduler::run(global).await,
+        Command::Runs(command) => run_runs(global, command, output).await,
         Command::Sql(args) => {
             let installation = writer(global).await?;
             let answered = sql::run(&installation, args, global.memory_mib, global.output).await;
@@ -66,6 +73,11 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Table(command) => {
             let installation = writer(global).await?;
             let done = table::run(&installation, command, output).await;
+            installation.close_after(done).await
+        }
+        Command::State(command) => {
+            let installation = writer(global).await?;
+            let done = state::run(&installation, command, output).await;
             installation.close_after(done).await
         }
         Command::Model(command) => {
@@ -147,6 +159,23 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Audit(AuditCommand::Show { limit, kind }) => {
             let installation = writer(global).await?;
             let done = audit::show(&installation, *limit, kind.as_deref(), output).await;
+            installation.close_after(done).await
+        }
+    }
+}
+
+async fn run_runs(global: &Global, command: &RunsCommand, output: Output) -> Outcome {
+    match command {
+        RunsCommand::List { pipeline, limit } => runs::list(&reader(global).await?, pipeline.as_deref(), *limit, output),
+        RunsCommand::Show { run } => runs::show(&reader(global).await?, run, output).await,
+        RunsCommand::Cancel { run } => {
+            let installation = reader(global).await?;
+            runs::cancel(&installation.project, &installation.journal.state(), run)
+        }
+        RunsCommand::Retry { run } => pipeline::retry(&project(global)?, global, run, output).await,
+        RunsCommand::Logs { run } => {
+            let installation = writer(global).await?;
+            let done = runs::logs(&installation, run, output).await;
             installation.close_after(done).await
         }
     }

@@ -1,42 +1,40 @@
 //! One batch of one source into one table: read, checked, staged, counted, committed. Law 5 lives here: whatever does not close
 //! leaves nothing visible.
 
+mod files;
 mod inspected;
 mod offsets;
 mod questions;
 mod refusals;
+mod report;
 mod settled;
 mod sink;
+mod stage;
+mod tables;
+mod way;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use polder_connect::{Committed, FileList, FileSeen, ReadOptions, SourceReader, TableSink, WantedColumn};
+use polder_connect::{Committed, FileSeen, Increment, SourceReader, TableSink, WantedColumn};
 use polder_contract::question::Question;
-use polder_contract::{
-    Anomaly, Approved, Checked, Disposition, Duplicates, Gate, GateOptions, OnViolation, RawBatch, Reconciled, Reconciliation, Rejection,
-    Rule, Statistics,
-};
-use polder_lake::{Lake, Planned, WriteMode, WriteRequest};
+use polder_contract::{Approved, Gate, GateOptions, Reconciled, Statistics};
+use polder_lake::{Lake, Planned, WriteRequest};
 use polder_policy::{Action, Permit};
-use polder_types::event::Counts;
 use polder_types::{DatasetId, ErrorKind, EventKind, RunId};
-use serde::Serialize;
-use serde_json::json;
 
 use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::inspected::Findings;
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
-use crate::ingest::offsets::{LoadedFile, Sorted};
 pub use crate::ingest::questions::{can_be_asked, in_order, unaskable};
-use crate::ingest::refusals::Refusals;
+pub use crate::ingest::report::{BatchReport, RefusedBy, lines, to_json};
 pub use crate::ingest::settled::{Look, Settled};
 use crate::ingest::sink::{Counter, LakeSink};
+use crate::ingest::stage::Loaded;
+pub use crate::ingest::tables::IncrementTold;
+use crate::ingest::way::{Gone, Way};
 use crate::installation::Installation;
-use crate::progress::Progress;
 use crate::quarantine::{Quarantine, leftovers};
 use crate::replay;
 use crate::wiring::Loss;
@@ -46,78 +44,15 @@ const GATE_THREADS: usize = 2;
 /// Memory for unique keys, in bytes; what does not fit is spilled, sealed.
 const UNIQUE_MEMORY_BYTES: usize = 128 << 20;
 
-/// What became of a batch.
-#[derive(Debug, Clone, Serialize)]
-pub struct BatchReport {
-    /// The table.
-    pub table: String,
-    /// `committed`, `migrated` (the columns changed and nothing was to be loaded), `unchanged`, `checked` (a dry run) or `failed`.
-    pub status: &'static str,
-    /// The table's new version.
-    pub version: Option<u64>,
-    /// What was done to rows that are there because the contract's columns changed, or in a dry run would be.
-    pub migrated: Vec<String>,
-    /// The counts, as far as they are known.
-    pub counts: Option<Counts>,
-    /// Of the quarantined rows, those of which nothing but the reason is kept: records that could not be split into cells.
-    pub not_kept: u64,
-    /// Rows refused, by column and rule.
-    pub refused: Vec<RefusedBy>,
-    /// What content inspection found and the contract waives.
-    pub waived: Vec<WaivedBy>,
-    /// Columns with personal data that their classification does not allow.
-    pub personal: Vec<PersonalIn>,
-    /// Columns of the source that no contract authorises: not decoded, not stored.
-    pub left_out: Vec<String>,
-    /// Of them, those that were not there when the table was last loaded.
-    pub new_outside: Vec<String>,
-    /// Authorised columns that no record held.
-    pub never_seen: Vec<String>,
-    /// What is unusual about the load, beside those before it.
-    pub anomalies: Vec<Anomaly>,
-    /// Files read.
-    pub files: usize,
-    /// Files that hold what was loaded before under another name or date, and were not loaded again.
-    pub already_loaded: Vec<AlreadyLoaded>,
-    /// Rules over the whole table that a dry run does not ask, since it stores nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unasked: Vec<String>,
-    /// Why it failed: `kind`, `exit_code`, `message` and `causes`, as a command that fails says it.
-    pub error: Option<serde_json::Value>,
-    #[serde(skip)]
-    pub(crate) failure: Option<Failure>,
-}
-
-/// Rows refused by one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RefusedBy {
-    /// The column, or none when the record as a whole is wrong.
-    pub column: Option<String>,
-    /// The rule.
-    pub rule: String,
-    /// How many rows.
-    pub rows: u64,
-    /// Where the first one is: file and record.
-    pub first: String,
-    /// The shape of the first value in which content inspection found a risk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub masked: Option<String>,
-    /// The rules of YARA that were found, and in how many rows.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub patterns: BTreeMap<String, u64>,
-}
-
-impl RefusedBy {
-    fn new(column: Option<String>, rule: Rule, rows: u64, first: String) -> Self {
-        Self { column, rule: rule.name().to_owned(), rows, first, masked: None, patterns: BTreeMap::new() }
-    }
-}
-
 /// How a load is asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadOptions<'a> {
     /// Load files again that were loaded before.
     pub again: bool,
+    /// Read all anew, from the beginning, and replace what the table holds.
+    pub full_refresh: bool,
+    /// Read again from a value of the cursor (included) up to another one.
+    pub window: Option<(&'a str, &'a str)>,
     /// Commit nothing.
     pub dry_run: bool,
     /// What a test makes the gate lose.
@@ -159,6 +94,12 @@ pub async fn load(
 /// When it is not permitted, or the log cannot be written. A failure on the way is in the report.
 pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved, run: RunId) -> Outcome<BatchReport> {
     let table = approved.table.to_string();
+    if approved.disposition.merges() {
+        let text = format!(
+            "replay the quarantine of table {table}: a row that was refused may be older than the one that has its key now; load it from the source again"
+        );
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
     let run_permit = installation.may(Action::Run, &table).await?;
     let permit = installation.permit(Action::Quarantine, &table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
@@ -200,7 +141,11 @@ struct Batch<'a> {
 struct Input {
     reader: Box<dyn SourceReader>,
     cells: CellWords,
-    append: bool,
+    way: Way,
+    /// What a merge deletes.
+    gone: Gone,
+    /// The column by which the source is read in increments.
+    cursor: Option<String>,
     replay: bool,
     offsets: Offsets,
 }
@@ -260,16 +205,12 @@ impl Batch<'_> {
 
     async fn load(&mut self) -> Outcome {
         let (installation, lake, dataset, approved) = (self.installation, self.lake, self.dataset, Arc::clone(&self.approved));
-        let project = &installation.project;
-        let connection = project.source(&approved.source)?;
-        let columns: Vec<WantedColumn> =
-            approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name).of_type(column.ty)).collect();
-        let contract_hash = hex::encode(approved.semantic_hash());
-        let (append, head) = (approved.disposition == Disposition::Append, self.head());
-        if append && self.options.again && head > 0 {
+        let connection = installation.project.source(&approved.source)?;
+        let (way, head) = (self.way(), self.head());
+        if way == Way::Append && self.options.again && head > 0 {
             return Err(Failure::new(
                 ErrorKind::Invalid,
-                "load all files again: the table keeps its rows, and they would be doubled; set polder.disposition to replace, or remove the table with `polder table drop` first",
+                "load all files again: the table keeps its rows, and they would be doubled; use `--full-refresh`, which replaces them, or set polder.disposition to replace",
             ));
         }
         if !self.options.dry_run {
@@ -279,52 +220,27 @@ impl Batch<'_> {
             // What cannot be read cannot be loaded into: said before anything else is tried.
             lake.rows(dataset, None).await?;
         }
-        if append && head > 0 {
+        if way.keeps_rows() && head > 0 {
             self.migrate().await?;
         }
         let before = Offsets::of_head(installation, dataset, head).await?;
-        let options = ReadOptions::new(project.dir());
-        let options = if append { options.hashing() } else { options };
-        let mut list = match self.options.settled {
-            None => FileList::find(&connection, &approved.dataset, options)?,
-            Some(settled) => match settled.find(&connection, &approved.dataset, append, options)? {
-                Some(list) => list,
-                None => return self.unchanged().await,
-            },
+        if self.options.window.is_some() && !self.reads_windows(&connection)? {
+            let text = "read a window of the source: only a table whose rows merge (polder.disposition merge or scd2), of a database's dataset that has a cursor, takes rows in again without doubling them; load all with `polder run --full-refresh`";
+            return Err(Failure::new(ErrorKind::Invalid, text));
+        }
+        let input = match connection.database {
+            None => self.of_files(&connection, before).await?,
+            Some(_) => self.of_table(&connection, before).await?,
         };
-        let mut sorted = Sorted::default();
-        if append {
-            sorted = before.sort(&mut list)?;
-            self.report.already_loaded.clone_from(&sorted.already);
-            if sorted.new.is_empty() && !sorted.unnoted {
-                if head > 0 && before.contract_hash != contract_hash && !approved.questions.is_empty() {
-                    // Rules that are new hold for the rows that are there, or that they do not is told.
-                    questions::ask_visible(installation, lake, &approved).await?;
-                }
-                return self.unchanged().await;
-            }
-            list.keep(&sorted.new);
+        match input {
+            Some(input) => self.write(input).await,
+            None => self.unchanged().await,
         }
-        let reader = list.open(&connection, &approved.dataset, &columns, options)?;
-        let same = before.source_identity == reader.source_identity() && before.contract_hash == contract_hash;
-        if !append && !self.options.again && head > 0 && same {
-            return self.unchanged().await;
-        }
-        self.report.files = reader.files().len();
-        let mut offsets = Offsets {
-            run: self.run.to_string(),
-            contract_hash,
-            source_identity: reader.source_identity().to_owned(),
-            files: reader.files().iter().map(LoadedFile::from).collect(),
-            outside: before.outside.clone(),
-            history: before.history.clone(),
-            ..Offsets::default()
-        };
-        if append {
-            offsets.extend(before, sorted);
-        }
-        let cells = CellWords::of(connection.dataset(&approved.dataset)?);
-        self.write(Input { reader, cells, append, replay: false, offsets }).await
+    }
+
+    /// The columns that the contract authorises.
+    fn wanted(&self) -> Vec<WantedColumn> {
+        self.approved.columns.iter().map(|column| WantedColumn::new(&column.physical_name).of_type(column.ty)).collect()
     }
 
     async fn replay(&mut self) -> Outcome {
@@ -345,18 +261,19 @@ impl Batch<'_> {
         let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), ..before };
         offsets.replayed.extend(waiting.objects.iter().map(ToString::to_string));
         let reader: Box<dyn SourceReader> = Box::new(waiting.into_reader(installation, &approved));
-        self.write(Input { reader, cells, append: true, replay: true, offsets }).await
+        self.write(Input { reader, cells, way: Way::Append, gone: Gone::None, cursor: None, replay: true, offsets }).await
     }
 
     /// Reads, checks, counts and commits.
     async fn write(&mut self, input: Input) -> Outcome {
-        let Input { reader, cells, append, replay, offsets } = input;
+        let Input { reader, cells, way, gone, cursor, replay, offsets } = input;
         let (installation, lake, dataset, run) = (self.installation, self.lake, self.dataset, self.run);
-        if append {
+        if way.keeps_rows() {
             self.migrate().await?;
         }
+        let order_by = self.order_by(cursor.as_deref());
         if self.options.dry_run {
-            let gate = Arc::new(self.gate(append, replay, cells).await?);
+            let gate = Arc::new(self.gate(way, replay, cells, order_by).await?);
             let mut quarantine = Quarantine::new(installation, &self.approved, dataset, run, 0);
             let loaded = self.stage(&gate, reader, &mut Counter::default(), &mut quarantine).await?;
             loaded.reconciliation.check(&self.approved, &loaded.duplicates)?;
@@ -371,12 +288,14 @@ impl Batch<'_> {
         let contract_hash = hex::encode(self.approved.semantic_hash());
         installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
         failpoint::hit("batch-started");
-        let gate = Arc::new(self.gate(append, replay, cells).await?);
+        let gate = Arc::new(self.gate(way, replay, cells, order_by).await?);
         let request = WriteRequest {
             dataset,
             source: self.approved.source.clone(),
             schema: self.approved.arrow_schema(),
-            mode: if append { WriteMode::Append } else { WriteMode::Replace },
+            mode: way.mode(),
+            keys: if way.merges() { self.keys() } else { Vec::new() },
+            history: self.history(),
             actor: installation.actor.clone(),
         };
         let source_identity = offsets.source_identity.clone();
@@ -389,10 +308,10 @@ impl Batch<'_> {
         };
         // Where the batch failed, that it did is what must be told.
         let settled = match staged.and_then(|staged| recorded.map(|()| staged)) {
-            Ok(loaded) => self.settle(loaded, &sink, &mut quarantine).await,
+            Ok(loaded) => self.settle(loaded, way, gone, &mut sink, &mut quarantine).await,
             Err(failure) => Err(failure),
         };
-        let (reconciled, files) = match settled {
+        let (reconciled, files, increment) = match settled {
             Ok(settled) => settled,
             Err(failure) => {
                 // The first refused rows show why; where they cannot be kept, the report still does.
@@ -402,6 +321,9 @@ impl Batch<'_> {
                 return Err(failure);
             }
         };
+        if let Some(increment) = increment {
+            sink.record().cursor = Some(increment.state);
+        }
         if !replay {
             self.compare(sink.record());
             sink.record().learn(self.report.counts.map_or(0, |counts| counts.read), &self.statistics, &self.report);
@@ -427,7 +349,7 @@ impl Batch<'_> {
 
     /// Rows that stay get the contract's columns, where that neither loses nor invents a value.
     async fn migrate(&mut self) -> Outcome {
-        let schema = self.approved.arrow_schema();
+        let schema = self.approved.table_schema();
         let difference = match self.lake.planned_migration(self.dataset, schema.as_ref()).await? {
             Planned::Nothing => return Ok(()),
             Planned::Steps(steps) if self.options.dry_run => {
@@ -454,337 +376,50 @@ impl Batch<'_> {
         ))
     }
 
-    async fn gate(&self, append: bool, replay: bool, cells: CellWords) -> Outcome<Gate> {
-        let (installation, approved) = (self.installation, &self.approved);
+    async fn gate(&self, way: Way, replay: bool, cells: CellWords, order_by: Option<usize>) -> Outcome<Gate> {
+        let mut options = self.gate_options(replay, cells).await?;
+        options.order_by = order_by;
+        let key = self.approved.key_columns().into_iter().filter_map(|at| self.approved.columns.get(at));
+        let keys: Vec<String> = key.map(|column| column.name.clone()).collect();
+        if way == Way::Append && !keys.is_empty() && self.lake.exists(self.dataset) && self.lake.rows(self.dataset, None).await? > 0 {
+            options.existing = Some(Box::new(self.lake.keys(&self.permit, &keys).await?));
+        }
+        Ok(Gate::new(Arc::clone(&self.approved), options)?)
+    }
+
+    async fn gate_options(&self, replay: bool, cells: CellWords) -> Outcome<GateOptions> {
+        let installation = self.installation;
         let mut options = GateOptions::new(installation.keys.derive("unique keys")?, installation.spill());
         options.null_tokens = cells.null_tokens;
         options.decimal_comma = cells.decimal_comma;
         options.whole_load = !replay;
         options.unique_memory_bytes = UNIQUE_MEMORY_BYTES;
-        options.masking = installation.masking(approved, self.options.dry_run).await?;
+        options.masking = installation.masking(&self.approved, self.options.dry_run).await?;
         options.faults = self.options.loss.and_then(Loss::in_gate);
         options.patterns = Some(installation.project.patterns()?);
-        let keys: Vec<String> =
-            approved.key_columns().into_iter().filter_map(|at| approved.columns.get(at)).map(|column| column.name.clone()).collect();
-        if append && !keys.is_empty() && self.lake.exists(self.dataset) && self.lake.rows(self.dataset, None).await? > 0 {
-            options.existing = Some(Box::new(self.lake.keys(&self.permit, &keys).await?));
-        }
-        Ok(Gate::new(Arc::clone(approved), options)?)
+        Ok(options)
     }
 
     /// Asks what the contract asks of the table as this load would leave it, keeps the refused rows, and closes the counts.
-    async fn settle(&self, loaded: Loaded, sink: &LakeSink<'_>, quarantine: &mut Quarantine<'_>) -> Outcome<(Reconciled, Vec<FileSeen>)> {
+    async fn settle(
+        &mut self,
+        mut loaded: Loaded,
+        way: Way,
+        gone: Gone,
+        sink: &mut LakeSink<'_>,
+        quarantine: &mut Quarantine<'_>,
+    ) -> Outcome<(Reconciled, Vec<FileSeen>, Option<Increment>)> {
+        if way.merges() {
+            loaded.reconciliation.refreshed = matches!(gone, Gone::NotInBatch);
+            loaded.reconciliation.merged = Some(self.meet(&loaded, gone, sink).await?);
+        }
         let answers = questions::ask(self.installation, self.lake, &self.approved, sink).await?;
         failpoint::hit("quarantine-before");
         quarantine.finish().await?;
         failpoint::hit("quarantine-after");
         let reconciled = loaded.reconciliation.close(&self.approved, &loaded.duplicates, answers)?;
-        Ok((reconciled, loaded.told()))
-    }
-
-    /// Reads to the end and stages.
-    async fn stage(
-        &mut self,
-        gate: &Arc<Gate>,
-        reader: Box<dyn SourceReader>,
-        sink: &mut dyn TableSink,
-        quarantine: &mut Quarantine<'_>,
-    ) -> Outcome<Loaded> {
-        let approved = Arc::clone(&self.approved);
-        let approved = &approved;
-        let progress = Progress::start(format!("load {}", approved.table));
-        let quarantines = approved.on_violation == OnViolation::Quarantine;
-        let keep = quarantines && !self.options.dry_run;
-        let (mut checked, ended) = check_in_threads(gate, reader);
-        let (mut refusals, mut findings, mut decoded) = (Refusals::default(), Findings::default(), 0u64);
-        let passed = async {
-            while let Some(batch) = checked.recv().await {
-                let (rows, Checked { admitted, rejections, waived }) = batch?;
-                decoded += rows;
-                findings.waive(&waived);
-                for rejection in &rejections {
-                    refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
-                    refusals.show(rejection);
-                    if approved.on_violation == OnViolation::Fail {
-                        return Err(violation(rejection));
-                    }
-                    if keep {
-                        quarantine.push(rejection).await?;
-                    }
-                }
-                if admitted.rows() > 0 {
-                    self.statistics.take(admitted.batch());
-                    sink.write(admitted).await?;
-                }
-                progress.at(decoded, format!("rows read, {} refused", refusals.total));
-            }
-            Ok(())
-        };
-        let passed: Outcome = passed.await;
-        // Where it failed, the reading thread stops at its next batch, and what it knows by then is told.
-        drop(checked);
-        let (reader, read) =
-            ended.await.map_err(|error| Failure::because(ErrorKind::Internal, "read the source: its thread ended", &error))?;
-        self.report.left_out = reader.left_out().to_vec();
-        self.report.never_seen = reader.never_seen().to_vec();
-        self.report.refused = refusals.report();
-        self.report.waived = findings.waived();
-        let so_far = |quarantined: u64| if quarantines { (0, quarantined) } else { (quarantined, 0) };
-        let (rejected, quarantined) = so_far(refusals.total);
-        let loaded = decoded.saturating_sub(refusals.total);
-        self.report.counts = Some(Counts { read: decoded, independent: false, loaded, rejected, quarantined });
-        passed.and(read)?;
-        let (counted, files) = (reader.counted(), reader.files());
-        drop(reader);
-        let finishing = Arc::clone(gate);
-        let duplicates = tokio::task::spawn_blocking(move || finishing.finish())
-            .await
-            .map_err(|error| Failure::because(ErrorKind::Internal, "compare keys: the thread ended", &error))??;
-        for count in duplicates.by_rule() {
-            let first = &count.first;
-            refusals.add(count.rows, Some(&first.columns), first.rule, &first.file, first.record);
-        }
-        self.report.refused = refusals.report();
-        self.report.personal = duplicates.personal().iter().map(PersonalIn::from).collect();
-        self.report.not_kept = if quarantines { refusals.malformed } else { 0 };
-        let (rejected, quarantined) = so_far(refusals.total);
-        let (read, independent) = (counted.unwrap_or(decoded), counted.is_some());
-        let repeated = u64::try_from(duplicates.len()).unwrap_or(u64::MAX);
-        let loaded = duplicates.rows_admitted().saturating_sub(repeated);
-        self.report.counts = Some(Counts { read, independent, loaded, rejected, quarantined });
-        if let Some(first) = duplicates.iter().next().filter(|_| approved.on_violation == OnViolation::Fail) {
-            return Err(violation(&first.into_dropped()));
-        }
-        // By the gate's own counts: what they rule out is certain to fail, and repeated rows need not be gathered for it.
-        if let Err(error) = (Reconciliation { read, independent, loaded, rejected, quarantined }).check(approved, &duplicates) {
-            let wanted = if keep { quarantine.room_in_sample() } else { 0 };
-            for row in duplicates.iter().take(wanted) {
-                quarantine.push(&row.into_dropped()).await?;
-            }
-            return Err(error.into());
-        }
-        let (mut gathered, mut failed) = (0u64, None);
-        let staged = {
-            let mut keep_row = |ordinal: u64, batch: &arrow::array::RecordBatch, row: usize| {
-                let wanted = keep && failed.is_none();
-                if let Some(duplicate) = wanted.then(|| duplicates.find(ordinal)).flatten() {
-                    gathered += 1;
-                    failed = quarantine.push_here(&duplicate.into_rejection(batch, row)).err();
-                }
-            };
-            sink.finish(&duplicates, &mut keep_row).await
-        };
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
-        let staged = staged?;
-        if keep && gathered != repeated {
-            let text = format!("keep repeated rows: {gathered} of {repeated} were found where they were staged; report this as a defect");
-            return Err(Failure::new(ErrorKind::Internal, text));
-        }
-        self.report.counts = Some(Counts { read, independent, loaded: staged.rows, rejected, quarantined });
-        let reconciliation = Reconciliation { read, independent, loaded: staged.rows, rejected, quarantined };
-        let refused = if keep { quarantined_text(refusals.total, refusals.malformed) } else { format!("{} refused", refusals.total) };
-        Ok(Loaded { reconciliation, duplicates, files, refused, progress })
-    }
-}
-
-/// A load that was read to its end and staged.
-struct Loaded {
-    reconciliation: Reconciliation,
-    duplicates: Duplicates,
-    /// The files as they were read.
-    files: Vec<FileSeen>,
-    refused: String,
-    progress: Progress,
-}
-
-impl Loaded {
-    /// Tells that it went well; the files as they were read.
-    fn told(self) -> Vec<FileSeen> {
-        let Reconciliation { read, independent, loaded, .. } = self.reconciliation;
-        let counted = if independent { " (counted apart from the decoder)" } else { "" };
-        self.progress.finish(&format!("{read} rows read{counted}, {loaded} loaded, {}", self.refused));
-        self.files
-    }
-}
-
-/// How many rows were quarantined, and of how many of them there is nothing but the reason.
-fn quarantined_text(rows: u64, not_kept: u64) -> String {
-    match not_kept {
-        0 => format!("{rows} quarantined"),
-        not_kept if not_kept == rows => format!("{rows} quarantined, all of them malformed and not kept"),
-        not_kept => format!("{rows} quarantined, {not_kept} of them malformed and not kept"),
-    }
-}
-
-fn violation(rejection: &Rejection) -> Failure {
-    let column = rejection.column.as_ref().map(|column| format!(" of column {column}")).unwrap_or_default();
-    Failure::new(
-        ErrorKind::Rejected,
-        format!(
-            "check the rows: record {} of {} breaks rule {}{column}, and the contract says to fail; nothing was committed. Correct the source, or let polder.onViolation quarantine such rows",
-            rejection.record, rejection.file, rejection.rule
-        ),
-    )
-}
-
-/// The reader as it was left, and whether it came to its end.
-type Ended = tokio::task::JoinHandle<(Box<dyn SourceReader>, Outcome)>;
-/// A batch as it was checked, with the number of its records before.
-type CheckedBatch = Outcome<(u64, Checked)>;
-type CheckedBatches = tokio::sync::mpsc::Receiver<CheckedBatch>;
-
-/// Reads on one thread, checks on others, and hands the batches on in their order.
-fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (CheckedBatches, Ended) {
-    let (raw_sender, raw_receiver) = crossbeam_channel::bounded::<(RawBatch, tokio::sync::oneshot::Sender<CheckedBatch>)>(GATE_THREADS);
-    // What is being checked, in order: a later batch waits until the earlier ones are through.
-    let (order_sender, mut order_receiver) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Receiver<CheckedBatch>>(GATE_THREADS * 2);
-    for _ in 0..GATE_THREADS {
-        let (gate, receiver) = (Arc::clone(gate), raw_receiver.clone());
-        tokio::task::spawn_blocking(move || {
-            for (raw, answer) in receiver {
-                // Nobody may be left to hear it: the load failed meanwhile.
-                let rows = raw.rows as u64;
-                let _ = answer.send(gate.check(raw).map(|checked| (rows, checked)).map_err(Failure::from));
-            }
-        });
-    }
-    let ended = tokio::task::spawn_blocking(move || {
-        loop {
-            let raw = match reader.next() {
-                Ok(Some(raw)) => raw,
-                Ok(None) => return (reader, Ok(())),
-                Err(error) => return (reader, Err(error.into())),
-            };
-            let (answer, waiting) = tokio::sync::oneshot::channel();
-            if order_sender.blocking_send(waiting).is_err() || raw_sender.send((raw, answer)).is_err() {
-                return (reader, Ok(()));
-            }
-        }
-    });
-    let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Some(waiting) = order_receiver.recv().await {
-            let lost = || Failure::new(ErrorKind::Internal, "check the rows: the thread ended; report this as a defect");
-            let checked = waiting.await.unwrap_or_else(|_| Err(lost()));
-            if sender.send(checked).await.is_err() {
-                break;
-            }
-        }
-    });
-    (receiver, ended)
-}
-
-/// A report as lines for people.
-pub fn lines(report: &BatchReport) -> Vec<String> {
-    let mut lines = Vec::new();
-    let counts = report.counts.map(|counts| {
-        let refused = if counts.quarantined > 0 {
-            quarantined_text(counts.quarantined, report.not_kept)
-        } else {
-            format!("{} rejected", counts.rejected)
-        };
-        match report.status {
-            // What the gate let through of it is in no table.
-            "failed" => format!("{} read, {} admitted, {refused}; none of them loaded", counts.read, counts.loaded),
-            _ => format!("{} read = {} loaded + {refused}", counts.read, counts.loaded),
-        }
-    });
-    // One that a migration made before the load failed is told with it.
-    let version = report.version.filter(|_| report.status != "failed").map(|version| format!(", version {version}")).unwrap_or_default();
-    lines.push(format!(
-        "{:<12} {}{version}{}",
-        report.table,
-        report.status,
-        counts.map(|counts| format!(": {counts}")).unwrap_or_default()
-    ));
-    if !report.unasked.is_empty() {
-        lines.push(format!("{:<12}   not asked, since nothing is stored: {}", "", report.unasked.join("; ")));
-    }
-    if !report.migrated.is_empty() {
-        let word = if report.status == "checked" { "would be migrated" } else { "migrated" };
-        lines.push(format!("{:<12}   {word}: {}", "", report.migrated.join("; ")));
-    }
-    if let Some(failure) = &report.failure {
-        lines.extend(failure.to_string().lines().map(|line| format!("{:<12}   {}", "", line.trim_start())));
-    }
-    for refused in &report.refused {
-        let column = refused.column.as_deref().unwrap_or("the record");
-        let rows = if refused.rows == 1 { "1 row breaks".to_owned() } else { format!("{} rows break", refused.rows) };
-        let shown = refused.masked.as_ref().map(|masked| format!(", shaped {masked}")).unwrap_or_default();
-        let patterns: Vec<&str> = refused.patterns.keys().map(String::as_str).collect();
-        let found = if patterns.is_empty() { String::new() } else { format!(" ({})", patterns.join(", ")) };
-        lines.push(format!("{:<12}   {rows} {}{found} of {column}, first {}{shown}", "", refused.rule, refused.first));
-    }
-    lines.extend(inspected::lines(report));
-    if !report.left_out.is_empty() {
-        lines.push(format!("{:<12}   left outside, since no contract authorises them: {}", "", report.left_out.join(", ")));
-    }
-    if !report.new_outside.is_empty() {
-        lines.push(format!("{:<12}   new in the source since the last load, and outside: {}", "", report.new_outside.join(", ")));
-    }
-    lines.extend(report.anomalies.iter().map(|anomaly| format!("{:<12}   unusual {anomaly}", "")));
-    if !report.already_loaded.is_empty() {
-        let known = report.already_loaded.iter().map(|known| match known.file == known.loaded_as {
-            true => format!("{} (touched since)", known.file),
-            false => format!("{} (as {})", known.file, known.loaded_as),
-        });
-        let known: Vec<String> = known.collect();
-        lines.push(format!("{:<12}   not loaded again, since their bytes were loaded before: {}", "", known.join(", ")));
-    }
-    if !report.never_seen.is_empty() {
-        lines.push(format!("{:<12}   authorised and in no record: {}", "", report.never_seen.join(", ")));
-    }
-    lines
-}
-
-/// A report for machines.
-pub fn to_json(report: &BatchReport) -> serde_json::Value {
-    serde_json::to_value(report).unwrap_or_else(|_| json!({ "table": report.table, "status": report.status }))
-}
-
-impl BatchReport {
-    /// The report of a batch that begins.
-    pub fn new(table: String) -> Self {
-        Self {
-            table,
-            status: "failed",
-            version: None,
-            migrated: Vec::new(),
-            unasked: Vec::new(),
-            counts: None,
-            not_kept: 0,
-            refused: Vec::new(),
-            waived: Vec::new(),
-            personal: Vec::new(),
-            left_out: Vec::new(),
-            new_outside: Vec::new(),
-            never_seen: Vec::new(),
-            anomalies: Vec::new(),
-            files: 0,
-            already_loaded: Vec::new(),
-            error: None,
-            failure: None,
-        }
-    }
-
-    /// The report of a batch that could not begin.
-    pub fn refused(table: String, failure: Failure) -> Self {
-        let mut report = Self::new(table);
-        report.fail(failure);
-        report
-    }
-
-    /// The batch failed.
-    pub(crate) fn fail(&mut self, failure: Failure) {
-        self.status = "failed";
-        self.failed_after(failure);
-    }
-
-    /// Something failed after the batch had come to its end.
-    fn failed_after(&mut self, failure: Failure) {
-        self.error = failure.to_json().get_mut("error").map(serde_json::Value::take);
-        self.failure = Some(failure);
+        self.report.counts = Some(reconciled.counts());
+        let (files, increment) = loaded.told();
+        Ok((reconciled, files, increment))
     }
 }

@@ -1,7 +1,6 @@
 //! An installation, open: keys, sealed store, audit log, and for writers the lease. The one place where these are wired.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use polder_keys::{Custody, Keys, LocalCustody};
 use polder_policy::{Action, Denied, Permit, Policies, TableRef};
 use polder_store::{Backend, Lease, SealedStore, TempSpace};
 use polder_types::{
-    Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Recorder, RequestId, Rng, SystemClock, SystemRng, TableName,
+    Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Private, Recorder, RequestId, Rng, SystemClock, SystemRng,
+    TableName,
 };
 
 use crate::account;
@@ -20,6 +20,7 @@ use crate::print;
 use crate::project::Project;
 use crate::secret_ref;
 use crate::settings::Custody as CustodySettings;
+use crate::storage::backend;
 
 /// Datasets that every installation has.
 pub const SYSTEM_DATASETS: [&str; 3] = ["system:journal", "system:private", "system:state"];
@@ -206,8 +207,16 @@ impl Installation {
     /// # Errors
     /// When it is not durable: what it announces must not happen.
     pub async fn record(&self, kind: EventKind) -> Outcome {
+        self.record_with(kind, Private::default()).await
+    }
+
+    /// [`Installation::record`] with values that only the sealed side object holds.
+    ///
+    /// # Errors
+    /// As [`Installation::record`].
+    pub async fn record_with(&self, kind: EventKind, private: Private) -> Outcome {
         crate::failpoint::hit("record-before");
-        self.journal.record(Event::new(&self.actor, kind)).await?;
+        self.journal.record(Event { private, ..Event::new(&self.actor, kind) }).await?;
         crate::failpoint::hit("record-after");
         Ok(())
     }
@@ -414,17 +423,4 @@ fn refuse_older_keys(store: &SealedStore, journal: &Journal) {
     for (dataset, oldest) in &journal.state().oldest_keys {
         store.refuse_older_keys(*dataset, *oldest);
     }
-}
-
-/// The store's directory, open.
-///
-/// # Errors
-/// When there is none, or others may read or change it.
-pub fn backend(project: &Project) -> Outcome<Backend> {
-    Ok(Backend::with_faults(&store_dir(project), crate::failpoint::of_the_store())?)
-}
-
-/// The store's directory.
-pub fn store_dir(project: &Project) -> PathBuf {
-    project.path(&project.environment().store)
 }

@@ -16,16 +16,23 @@
 pub mod account;
 pub mod cli;
 pub mod command;
+pub mod course;
 pub mod described;
 mod diagnostics;
+pub mod duration;
 pub mod failpoint;
 pub mod failure;
 pub mod field_keys;
+pub mod freshness;
 pub mod git;
 pub mod harden;
+pub mod history;
 pub mod ingest;
 pub mod installation;
 pub mod key_changes;
+pub mod name_id;
+pub mod notice;
+pub mod pipeline;
 pub mod print;
 pub mod profiles;
 pub mod progress;
@@ -36,11 +43,17 @@ pub mod removal;
 pub mod replay;
 pub mod review;
 pub mod sampling;
+pub mod schedule;
+pub mod scheduler;
 pub mod schema;
 pub mod search;
 pub mod secret_ref;
+pub mod secret_text;
 pub mod settings;
+pub mod signals;
+pub mod storage;
 pub mod tables;
+pub mod telemetry;
 pub mod verification;
 pub mod wiring;
 
@@ -55,7 +68,12 @@ pub fn main() -> ExitCode {
         print::note(&format!("error: {failure}"));
         return ExitCode::from(failure.kind().exit_code());
     }
-    // Two providers of cryptography may be linked; the one of choice is named first thing.
+    // The process of a driver: it opens no project and no key, whatever else stands on its command line.
+    if std::env::args_os().nth(1).is_some_and(|first| first == polder_connect::ADBC_WORKER) {
+        return polder_connect::adbc_worker();
+    }
+    // Two providers of cryptography may be linked; the one of choice is named first thing. Nobody was there before to name another.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = cli::Cli::parse();
     diagnostics::start(cli.global.verbose);
     let json = cli.global.output == Some(cli::Output::Json);

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_connect::Connection;
+use polder_connect::{Connection, ReadOptions};
 use polder_contract::yaml::{self, Key, Node, Value};
 use polder_contract::{Approved, ApproverPublic, Contract, Patterns, Problem, Problems, RuleFile};
 use polder_policy::Policies;
+use polder_store::S3Address;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::{Failure, Outcome};
-use crate::settings::{self, Approvals, Environment, Settings};
+use crate::secret_ref;
+use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
 
 /// The file that makes a directory a project.
 pub const FILE: &str = "polder.yaml";
@@ -110,6 +112,11 @@ impl Project {
         let parent = file.parent().and_then(|parent| parent.canonicalize().ok());
         let real = file.canonicalize().ok().or_else(|| Some(parent?.join(file.file_name()?))).unwrap_or(file);
         real.starts_with(self.dir.canonicalize().unwrap_or_else(|_| plain(&self.dir)))
+    }
+
+    /// How sources are read: paths relative to the project, secrets by reference.
+    pub fn read_options(&self) -> ReadOptions<'_> {
+        ReadOptions::new(&self.dir).with_secrets(self)
     }
 
     /// Files of a directory of the project.
@@ -420,7 +427,7 @@ impl SettingsReader {
     fn environment(&mut self, name: &str, node: &Node) -> Option<Environment> {
         let what = format!("environment {name}");
         let map = self.map(node, &what, Some(&settings::ENVIRONMENT_KEYS));
-        let store = self.text(&map, "store", &what, node.line);
+        let store = self.store(&map, &what, node.line);
         let keys = match map.iter().find(|(key, _)| key.name == "keys") {
             Some((_, keys)) => self.custody(keys),
             None => {
@@ -439,6 +446,7 @@ impl SettingsReader {
             approvals: Approvals::of(name),
             groups: Default::default(),
             temporary_mib: 20_480,
+            telemetry: None,
         };
         for (key, value) in &map {
             match key.name.as_str() {
@@ -451,6 +459,7 @@ impl SettingsReader {
                     }
                 }
                 "approvals" => self.approvals(value, &mut environment.approvals),
+                "telemetry" => environment.telemetry = self.telemetry(value),
                 "temporary_mib" => match value.value {
                     Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
                     _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),
@@ -470,6 +479,38 @@ impl SettingsReader {
             }
         }
         Some(environment)
+    }
+
+    fn telemetry(&mut self, node: &Node) -> Option<settings::Telemetry> {
+        let map = self.map(node, "telemetry", Some(&settings::TELEMETRY_KEYS));
+        let endpoint = self.text(&map, "endpoint", "telemetry", node.line);
+        let ca = self.optional(&map, "ca", "telemetry");
+        let mut telemetry = settings::Telemetry { endpoint: endpoint?, headers: Default::default(), ca, plain_loopback: false };
+        for (key, value) in &map {
+            match (key.name.as_str(), &value.value) {
+                ("plain_loopback", Value::Bool(flag)) => telemetry.plain_loopback = *flag,
+                ("plain_loopback", other) => {
+                    self.wrong(value.line, format!("`plain_loopback` is {}", other.kind()), "write true or false");
+                }
+                ("headers", _) => {
+                    for (name, reference) in self.map(value, "headers", None) {
+                        match &reference.value {
+                            Value::Text(text) if secret_ref::is_reference(text) => {
+                                telemetry.headers.insert(name.name.clone(), text.clone());
+                            }
+                            // What stands there may be the secret itself, so it is not repeated.
+                            _ => self.wrong(
+                                reference.line,
+                                format!("the header `{}` is no reference to a secret", name.name),
+                                secret_ref::ADVICE,
+                            ),
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(telemetry)
     }
 
     fn approvals(&mut self, node: &Node, approvals: &mut Approvals) {
@@ -498,6 +539,56 @@ impl SettingsReader {
         }
     }
 
+    fn store(&mut self, map: &[(&Key, &Node)], what: &str, line: u64) -> Option<Store> {
+        match map.iter().find(|(key, _)| key.name == "store").map(|(_, node)| *node) {
+            Some(node @ Node { value: Value::Map(_), .. }) => self.s3(node),
+            Some(Node { value: Value::Text(text), line }) if text.starts_with("s3:") => {
+                let advice = "write {s3: BUCKET/PREFIX, region: ..., access_key_id: env:NAME, secret_access_key: env:NAME}";
+                self.wrong(*line, format!("`store` of {what} is a bucket without the keys to it"), advice);
+                None
+            }
+            _ => self.text(map, "store", what, line).map(Store::Directory),
+        }
+    }
+
+    fn s3(&mut self, node: &Node) -> Option<Store> {
+        let map = self.map(node, "store", Some(&settings::STORE_KEYS));
+        let location = self.text(&map, "s3", "store", node.line);
+        let endpoint = self.optional(&map, "endpoint", "store");
+        let region = self.optional(&map, "region", "store");
+        let access_key_id = self.text(&map, "access_key_id", "store", node.line);
+        let secret_access_key = self.text(&map, "secret_access_key", "store", node.line);
+        let session_token = self.optional(&map, "session_token", "store");
+        let ca = self.optional(&map, "ca", "store");
+        let temporary = self.optional(&map, "temporary", "store");
+        let at = |name: &str| map.iter().find(|(key, _)| key.name == name).map_or(node.line, |(key, _)| key.line);
+        for (name, text) in
+            [("access_key_id", &access_key_id), ("secret_access_key", &secret_access_key), ("session_token", &session_token)]
+        {
+            // The text is not repeated: it may be the secret.
+            if text.as_ref().is_some_and(|text| !secret_ref::is_reference(text)) {
+                self.wrong(at(name), format!("`{name}` of store is no reference"), "write env:NAME or file:PATH, never the secret itself");
+            }
+        }
+        let plain_loopback = match map.iter().find(|(key, _)| key.name == "plain_loopback").map(|(_, node)| *node) {
+            None => false,
+            Some(Node { value: Value::Bool(flag), .. }) => *flag,
+            Some(node) => {
+                self.wrong(node.line, format!("`plain_loopback` of store is {}", node.value.kind()), "write true or false");
+                false
+            }
+        };
+        let address = match S3Address::parse(&location?, endpoint.as_deref(), region.as_deref(), plain_loopback) {
+            Ok(address) => address,
+            Err(wrong) => {
+                self.wrong(at(wrong.setting), format!("`{}` of store: {}", wrong.setting, wrong.problem), wrong.advice);
+                return None;
+            }
+        };
+        let (access_key_id, secret_access_key) = (access_key_id?, secret_access_key?);
+        Some(Store::S3(Box::new(S3Store { address, access_key_id, secret_access_key, session_token, ca, temporary })))
+    }
+
     fn custody(&mut self, node: &Node) -> Option<crate::settings::Custody> {
         let map = self.map(node, "keys", Some(&settings::CUSTODY_KEYS));
         let custody = self.text(&map, "custody", "keys", node.line)?;
@@ -511,6 +602,11 @@ impl SettingsReader {
             }
             "passphrase" => {
                 let passphrase = self.text(&map, "passphrase", "keys", node.line);
+                // What stands there may be the passphrase itself, so it is not repeated.
+                if passphrase.as_ref().is_some_and(|passphrase| !secret_ref::is_reference(passphrase)) {
+                    let line = map.iter().find(|(key, _)| key.name == "passphrase").map_or(node.line, |(_, value)| value.line);
+                    self.wrong(line, "`passphrase` of keys is no reference to a secret", secret_ref::ADVICE);
+                }
                 Some(crate::settings::Custody::Passphrase { path: path?, passphrase: passphrase? })
             }
             other => {
@@ -526,6 +622,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_passphrase_that_is_written_out_is_refused_and_not_repeated() {
+        let settings = |passphrase: &str| {
+            let text = format!(
+                "environments:\n  default:\n    store: s\n    keys:\n      custody: passphrase\n      path: k\n      passphrase: {passphrase}\n"
+            );
+            Settings::parse(&text, FILE)
+        };
+        for reference in ["env:P", "file:../p", "credential:p"] {
+            assert!(settings(reference).is_ok(), "{reference}");
+        }
+        for passphrase in ["hunter2-hunter2", "'env:'", "'hunter2: x'"] {
+            let problems = settings(passphrase).unwrap_err().to_string();
+            assert!(problems.contains("line 7") && problems.contains("env:NAME") && !problems.contains("hunter2"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn telemetry_is_read_and_its_headers_are_references() {
+        let settings = |telemetry: &str| {
+            let text =
+                format!("environments:\n  default:\n    store: s\n    keys: {{custody: key-file, path: k}}\n    telemetry: {telemetry}\n");
+            Settings::parse(&text, FILE).map(|settings| settings.environments["default"].telemetry.clone().unwrap())
+        };
+        let read = settings("{endpoint: 'https://c:4318', headers: {Authorization: 'env:A'}, ca: ca.pem, plain_loopback: true}").unwrap();
+        let headers = std::collections::BTreeMap::from([("Authorization".to_owned(), "env:A".to_owned())]);
+        let known =
+            settings::Telemetry { endpoint: "https://c:4318".to_owned(), headers, ca: Some("ca.pem".to_owned()), plain_loopback: true };
+        assert_eq!(read, known);
+        for wrong in ["{}", "x", "{endpoint: e, header: {}}", "{endpoint: e, headers: {A: hunter2}}", "{endpoint: e, plain_loopback: 1}"] {
+            let problems = settings(wrong).unwrap_err().to_string();
+            assert!(problems.contains("line 5") && !problems.contains("hunter2"), "{problems}");
+        }
+    }
+
+    #[test]
     fn error_texts() {
         let mut texts = String::new();
         for text in [
@@ -535,6 +666,9 @@ mod tests {
             "environments:\n  default: {store: 5, keys: {custody: passphrase, path: k}, approvers: x, groups: {owners: [1]}, temporary_mib: -1}\n",
             "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k, passphrase: env:P}\n    anchor: ''\n    approvers: [nobody]\n    groups:\n      owners: [ann]\n",
             "environments: [\n",
+            "environments:\n  default:\n    store: s3://data/polder\n    keys: {custody: key-file, path: k}\n",
+            "environments:\n  default:\n    store:\n      s3: data/../polder\n      region: eu-west-3\n      access_key_id: AKIAplain\n      secret_access_key: geheim\n      plain_loopback: maybe\n      bucket: x\n    keys: {custody: key-file, path: k}\n",
+            "environments:\n  default:\n    store: {s3: data/polder, endpoint: \"http://minio.example:9000\", plain_loopback: true, access_key_id: env:A}\n    keys: {custody: key-file, path: k}\n",
         ] {
             texts.push_str(&format!("{}\n\n", Settings::parse(text, FILE).unwrap_err()));
         }

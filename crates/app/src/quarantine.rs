@@ -12,7 +12,6 @@ use object_store::path::Path;
 use polder_contract::quarantine::Writer;
 use polder_contract::{Approved, Rejection};
 use polder_store::{Area, SealedStore};
-use polder_types::event::TableOperation;
 use polder_types::{DatasetId, EventKind, RunId};
 
 use crate::failure::Outcome;
@@ -157,7 +156,7 @@ pub async fn objects(installation: &Installation, table: &str) -> Outcome<Vec<Ob
 pub async fn committed_runs(installation: &Installation, table: &str) -> Outcome<BTreeMap<u64, String>> {
     let Some(dataset) = installation.keys.find(&format!("table:{table}")) else { return Ok(BTreeMap::new()) };
     let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
-    let loads = versions.iter().filter(|version| matches!(version.operation, TableOperation::Append | TableOperation::Replace));
+    let loads = versions.iter().filter(|version| version.operation.loads());
     let gone = gone(installation, dataset);
     let mut runs = BTreeMap::new();
     for version in loads {

@@ -31,7 +31,7 @@ pub struct Waiting {
 pub async fn waiting(installation: &Installation, approved: &Approved, dataset: DatasetId, replayed: &[String]) -> Outcome<Waiting> {
     let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
     let since = match approved.disposition {
-        Disposition::Append => 0,
+        Disposition::Append | Disposition::Merge | Disposition::Scd2 => 0,
         Disposition::Replace => {
             let replaced = versions.iter().rev().find(|version| version.operation == TableOperation::Replace);
             replaced.map_or(0, |version| version.sequence)
@@ -45,11 +45,10 @@ pub async fn waiting(installation: &Installation, approved: &Approved, dataset: 
     let runs = committed_runs(installation, &table).await?;
     for object in objects(installation, &table).await? {
         found.insert(object.path.to_string());
-        let loads = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
         if runs.get(&object.sequence) != Some(&object.run) {
             continue;
         }
-        if !versions.iter().any(|version| version.sequence == object.sequence && loads(version.operation)) {
+        if !versions.iter().any(|version| version.sequence == object.sequence && version.operation.loads()) {
             continue;
         }
         if object.gone || object.sequence < since || replayed.contains(&object.path.to_string()) {

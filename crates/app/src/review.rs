@@ -63,8 +63,9 @@ pub struct Finding {
 }
 
 /// Sorts of findings that are no change of a contract: their names and what each is.
-pub const RULES: [(&str, &str); 14] = [
+pub const RULES: [(&str, &str); 16] = [
     ("unreadable", "A file of the project cannot be used."),
+    ("secret-written-out", "A file of the project holds what looks like a secret."),
     ("unapproved-widening", "A contract newly lets something in, and nobody who may approved it."),
     ("approved-before", "An approval of former times is taken for this change."),
     ("not-approved", "A contract is not approved as it stands, so that no row comes in."),
@@ -77,6 +78,7 @@ pub const RULES: [(&str, &str); 14] = [
     ("groups-changed", "Other people belong to the groups that policies name."),
     ("source-file-changed", "A source is read from elsewhere or in another way, which no approval covers."),
     ("policies-changed", "Other people may do other things."),
+    ("pipeline-changed", "A pipeline tells other receivers, or runs another program for that."),
     ("base-unreadable", "A file of the base cannot be used, so that all of it counts as new."),
 ];
 
@@ -156,6 +158,7 @@ impl Review {
             checked: new.checked(),
         };
         review.unreadable(&old, &new);
+        review.secrets(&new);
         contracts::review(&mut review, &old, &new, &judge)?;
         enrolment::review(&mut review, &old, &new, &judge)?;
         surroundings::review(&mut review, &old, &new);
@@ -173,6 +176,17 @@ impl Review {
         for problem in &old.problems {
             let message = format!("at the base it could not be used: {}", problem.problem);
             self.found("base-unreadable", Level::Warning, format!("file {}", problem.file), &problem.file, problem.line, message);
+        }
+    }
+
+    /// What looks like a secret, whether or not it stood there before. It is not repeated: findings are shown to all.
+    fn secrets(&mut self, new: &Snapshot) {
+        for (file, written) in &new.secrets {
+            let message = format!(
+                "this looks like {}; replace it at its source, for all who read the project's history know it, and write a reference here (env:NAME, file:PATH or credential:NAME) or nothing",
+                written.what
+            );
+            self.found("secret-written-out", Level::Error, format!("file {file}"), file, written.line, message);
         }
     }
 
@@ -196,7 +210,7 @@ impl Review {
             return None;
         }
         let text = format!(
-            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, or a contract asks what cannot be asked",
+            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, a contract asks what cannot be asked, or a file holds a secret",
             places(refused)
         );
         Some(Failure::new(ErrorKind::Rejected, text).exiting(REFUSED))

@@ -1,6 +1,6 @@
 //! A look at a source before or beside a contract: decided per table, and recorded as a read, since it passes the gate by.
 
-use polder_connect::{Connection, FolderFile, ReadOptions, Recognised, Sample, SampleKey};
+use polder_connect::{Connection, FolderFile, Recognised, Sample, SampleKey};
 use polder_contract::discover::fold;
 use polder_policy::Action;
 use polder_types::limit::TABLE_NAME_MAX_BYTES;
@@ -58,8 +58,8 @@ impl Installation {
     pub async fn sample(&self, source: &Connection, dataset: &str, tables: &[TableName], key: Option<SampleKey>) -> Outcome<Sample> {
         let request = self.may_sample(tables, format!("{}.{dataset}", source.name)).await?;
         let sample = match key {
-            Some(key) => polder_connect::sample_compared(source, dataset, ReadOptions::new(self.project.dir()), key),
-            None => polder_connect::sample(source, dataset, ReadOptions::new(self.project.dir())),
+            Some(key) => polder_connect::sample_compared(source, dataset, self.project.read_options(), key),
+            None => polder_connect::sample(source, dataset, self.project.read_options()),
         };
         let rows = sample.as_ref().map_or(0, |sample| sample.records);
         self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;

@@ -3,6 +3,7 @@
 
 mod contract;
 mod layout;
+mod pipeline;
 mod project;
 mod source;
 
@@ -24,13 +25,15 @@ pub enum Kind {
     Layout,
     /// contracts/*.odcs.yaml
     Contract,
+    /// pipelines/*.yaml
+    Pipeline,
     /// policies/*.cedar (a Cedar schema)
     Policy,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Policy];
+    pub const ALL: [Self; 6] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Pipeline, Self::Policy];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Kind {
             Self::Source => "source",
             Self::Layout => "layout",
             Self::Contract => "contract",
+            Self::Pipeline => "pipeline",
             Self::Policy => "policy",
         }
     }
@@ -50,6 +54,7 @@ impl Kind {
             Self::Source => "sources/*.yaml",
             Self::Layout => "layouts/*.yaml",
             Self::Contract => "contracts/*.odcs.yaml",
+            Self::Pipeline => "pipelines/*.yaml",
             Self::Policy => "policies/*.cedar",
         }
     }
@@ -61,6 +66,7 @@ impl Kind {
             Self::Source => "source.schema.json",
             Self::Layout => "layout.schema.json",
             Self::Contract => "contract.schema.json",
+            Self::Pipeline => "pipeline.schema.json",
             Self::Policy => "polder.cedarschema",
         }
     }
@@ -72,6 +78,7 @@ impl Kind {
             Self::Source => source::schema(),
             Self::Layout => layout::schema(),
             Self::Contract => contract::schema(),
+            Self::Pipeline => pipeline::schema(),
             Self::Policy => return polder_policy::SCHEMA.to_owned(),
         };
         // A value of our own making is always written.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use polder_contract::enrolment::Enrolment;
+use polder_store::S3Address;
 
 /// The file as it is written.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +15,8 @@ pub struct Settings {
 /// One environment. Paths are relative to the project.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Directory of the sealed store.
-    pub store: String,
+    /// Where the sealed store lies.
+    pub store: Store,
     /// Custody of the root key.
     pub keys: Custody,
     /// Where the newest checkpoint also goes: a file outside the store.
@@ -30,6 +31,47 @@ pub struct Environment {
     pub groups: BTreeMap<String, Vec<String>>,
     /// Sealed temporary files may take this much of the disk, in MiB.
     pub temporary_mib: u64,
+    /// Where what runs came to is pushed.
+    pub telemetry: Option<Telemetry>,
+}
+
+/// A collector of OpenTelemetry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Its URL, without the path of a signal.
+    pub endpoint: String,
+    /// Headers of each push; their values by reference.
+    pub headers: BTreeMap<String, String>,
+    /// A file of certificates to trust, in place of the system's.
+    pub ca: Option<String>,
+    /// Without TLS, to this machine alone.
+    pub plain_loopback: bool,
+}
+
+/// Where a sealed store lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// In a directory.
+    Directory(String),
+    /// Under a prefix of a bucket.
+    S3(Box<S3Store>),
+}
+
+/// A bucket on S3-compatible storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Store {
+    /// Bucket, prefix, endpoint and region.
+    pub address: S3Address,
+    /// A reference to the key's id.
+    pub access_key_id: String,
+    /// A reference to the key.
+    pub secret_access_key: String,
+    /// A reference to what temporary keys come with.
+    pub session_token: Option<String>,
+    /// A file with the certificates of the only authorities that are trusted.
+    pub ca: Option<String>,
+    /// The directory of this machine for sealed temporary files.
+    pub temporary: Option<String>,
 }
 
 /// What `polder ci` asks of who approves.
@@ -61,7 +103,13 @@ pub enum Custody {
 /// The keys of `polder.yaml`.
 pub const KEYS: [&str; 1] = ["environments"];
 /// The keys of an environment.
-pub const ENVIRONMENT_KEYS: [&str; 8] = ["store", "keys", "anchor", "approver_key", "approvers", "approvals", "groups", "temporary_mib"];
+pub const ENVIRONMENT_KEYS: [&str; 9] =
+    ["store", "keys", "anchor", "approver_key", "approvers", "approvals", "groups", "temporary_mib", "telemetry"];
+/// The keys of `telemetry`.
+pub const TELEMETRY_KEYS: [&str; 4] = ["endpoint", "headers", "ca", "plain_loopback"];
+/// The keys of `store`, where it is a bucket.
+pub const STORE_KEYS: [&str; 9] =
+    ["s3", "endpoint", "region", "access_key_id", "secret_access_key", "session_token", "ca", "plain_loopback", "temporary"];
 /// The keys of `keys`.
 pub const CUSTODY_KEYS: [&str; 3] = ["custody", "path", "passphrase"];
 /// The words of `custody`.

@@ -285,8 +285,7 @@ async fn verify_table(installation: &Installation, dataset: DatasetId) -> Outcom
 
 /// The files that a loaded table holds are known from its offsets alone: without them an append would load all of them again.
 async fn missing_offsets(installation: &Installation, dataset: DatasetId, head: &TableHead) -> Outcome<Option<(String, String)>> {
-    let loaded = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
-    if !head.versions.iter().any(|version| version.sequence == head.sequence && loaded(version.operation)) {
+    if !head.versions.iter().any(|version| version.sequence == head.sequence && version.operation.remembers()) {
         return Ok(None);
     }
     // Whether it opens was found out already.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use polder_types::event::{CommitResult, Event, EventKind, KeyChange, Phase, TableOperation};
+use polder_types::event::{CommitResult, Event, EventKind, KeyChange, Phase, RunResult, TableOperation};
 use polder_types::limit::LEAF_MAX_BYTES;
 use polder_types::{ErrorKind, PrincipalId, Rng};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,9 @@ impl Prepared {
                 EventKind::Refused { .. }
                     | EventKind::BatchFailed { .. }
                     | EventKind::RunFinished { failed: 1.., .. }
+                    | EventKind::StepFinished { .. }
+                    | EventKind::RunConcluded { .. }
+                    | EventKind::NoticeSent { .. }
                     | EventKind::IntegrityFailed { .. }
                     | EventKind::LeaseTaken { .. }
                     | EventKind::CommitIntent { operation: TableOperation::Vacuum | TableOperation::Fence, .. }
@@ -239,6 +242,14 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::RunStarted { .. } | EventKind::BatchStarted { .. } => class(SCHEDULED_JOB_ACTIVITY, 6, INFORMATIONAL),
         EventKind::RunFinished { failed, .. } => class(SCHEDULED_JOB_ACTIVITY, 99, if *failed == 0 { INFORMATIONAL } else { MEDIUM }),
         EventKind::BatchFailed { .. } => class(SCHEDULED_JOB_ACTIVITY, 99, MEDIUM),
+        EventKind::RunTriggered { .. } => class(SCHEDULED_JOB_ACTIVITY, 6, INFORMATIONAL),
+        EventKind::StepFinished { error, .. } => class(SCHEDULED_JOB_ACTIVITY, 99, if error.is_none() { INFORMATIONAL } else { MEDIUM }),
+        EventKind::RunConcluded { result, .. } => {
+            class(SCHEDULED_JOB_ACTIVITY, 99, if *result == RunResult::Succeeded { INFORMATIONAL } else { MEDIUM })
+        }
+        EventKind::DueSkipped { .. } => class(SCHEDULED_JOB_ACTIVITY, 99, LOW),
+        EventKind::FreshnessJudged { missed, .. } => class(SCHEDULED_JOB_ACTIVITY, 99, if *missed { MEDIUM } else { INFORMATIONAL }),
+        EventKind::NoticeSent { failed, .. } => class(API_ACTIVITY, 1, if *failed == 0 { INFORMATIONAL } else { MEDIUM }),
         EventKind::CommitIntent { operation, .. } => class(DATASTORE_ACTIVITY, table_activity(*operation), INFORMATIONAL),
         EventKind::CommitOutcome { operation, result, .. } => {
             let severity = if *result == CommitResult::Aborted { MEDIUM } else { INFORMATIONAL };
@@ -267,8 +278,8 @@ fn classify(kind: &EventKind) -> Class {
 fn table_activity(operation: TableOperation) -> u32 {
     match operation {
         TableOperation::Create => 6,
-        TableOperation::Append | TableOperation::Replace | TableOperation::Model => 5,
-        TableOperation::Migrate | TableOperation::Optimize | TableOperation::Fence => 2,
+        TableOperation::Append | TableOperation::Replace | TableOperation::Merge | TableOperation::Scd2 | TableOperation::Model => 5,
+        TableOperation::Migrate | TableOperation::State | TableOperation::Restore | TableOperation::Optimize | TableOperation::Fence => 2,
         TableOperation::Vacuum | TableOperation::Drop => 7,
     }
 }

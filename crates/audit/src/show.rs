@@ -143,13 +143,20 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::ProfileWritten { dataset, .. }
         | EventKind::ContentInspected { dataset, .. }
         | EventKind::TableMaintained { dataset, .. } => vec![*dataset],
-        EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } => dataset.iter().copied().collect(),
+        EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } | EventKind::StepFinished { dataset, .. } => {
+            dataset.iter().copied().collect()
+        }
         EventKind::DestructionPrepared { dataset, .. } => vec![*dataset],
         EventKind::ReadDecided { datasets, .. } => datasets.clone(),
         EventKind::InstallationCreated { .. }
         | EventKind::LeaseTaken { .. }
         | EventKind::RunStarted { .. }
         | EventKind::RunFinished { .. }
+        | EventKind::RunTriggered { .. }
+        | EventKind::RunConcluded { .. }
+        | EventKind::DueSkipped { .. }
+        | EventKind::FreshnessJudged { .. }
+        | EventKind::NoticeSent { .. }
         | EventKind::ReadFinished { .. }
         | EventKind::IntegrityFailed { .. }
         | EventKind::IntegrityVerified { .. }
@@ -165,7 +172,11 @@ fn run(event: &EventKind) -> Option<RunId> {
         | EventKind::BatchFailed { run, .. }
         | EventKind::QuarantineWritten { run, .. }
         | EventKind::ContentInspected { run, .. }
-        | EventKind::RunFinished { run, .. } => Some(*run),
+        | EventKind::RunFinished { run, .. }
+        | EventKind::RunTriggered { run, .. }
+        | EventKind::StepFinished { run, .. }
+        | EventKind::RunConcluded { run, .. } => Some(*run),
+        EventKind::NoticeSent { run, .. } => *run,
         _ => None,
     }
 }

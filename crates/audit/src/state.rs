@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polder_types::event::{CommitResult, Counts, EventKind, KeyChange, Phase, TableOperation};
-use polder_types::{DatasetId, LineageId, RunId};
+use polder_types::{DatasetId, LineageId, NameId, RunId};
 use serde::{Deserialize, Serialize};
 
-/// Finished runs that are remembered. Runs that have not finished are all remembered.
-const FINISHED_RUNS_MAX: usize = 1000;
 /// Objects with failed integrity that are remembered, the newest.
 const INTEGRITY_FAILURES_MAX: usize = 1000;
 
@@ -34,6 +32,12 @@ pub struct State {
     pub classifications: BTreeMap<DatasetId, Option<String>>,
     /// Unfinished runs, and the newest 1,000 finished ones.
     pub runs: BTreeMap<RunId, RunInfo>,
+    /// Pipelines of which a run was triggered, or skipped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pipelines: BTreeMap<NameId, PipelineInfo>,
+    /// What became of notices.
+    #[serde(default)]
+    pub notices: NoticeCounters,
     /// Decisions about reads.
     pub reads: ReadCounters,
     /// What content inspection found.
@@ -152,30 +156,6 @@ pub struct OpenMaintenance {
     pub time_ms: i64,
 }
 
-/// A run as far as it has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunInfo {
-    /// The entry of its start.
-    pub index: u64,
-    pub started_ms: i64,
-    pub batches: u32,
-    pub batches_started: u32,
-    pub batches_failed: u32,
-    pub rows_quarantined: u64,
-    /// Set by `RunFinished`.
-    pub finished: Option<RunEnd>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunEnd {
-    pub time_ms: i64,
-    pub committed: u32,
-    pub failed: u32,
-}
-
 /// How many reads were decided and how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -220,10 +200,14 @@ impl State {
             EventKind::ContractApproved { contract_hash, .. } => {
                 self.approvals.insert(contract_hash.clone());
             }
-            EventKind::RunStarted { run, batches } => {
-                let info = RunInfo { index, started_ms: time_ms, batches: *batches, ..RunInfo::default() };
-                self.runs.insert(*run, info);
-            }
+            EventKind::RunTriggered { .. }
+            | EventKind::RunStarted { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::RunFinished { .. }
+            | EventKind::RunConcluded { .. }
+            | EventKind::DueSkipped { .. }
+            | EventKind::FreshnessJudged { .. }
+            | EventKind::NoticeSent { .. } => self.apply_run(index, time_ms, event),
             EventKind::TableClassified { dataset, classification, .. } => {
                 self.classifications.insert(*dataset, classification.clone());
             }
@@ -251,10 +235,6 @@ impl State {
                 self.inspected.batches += 1;
                 self.inspected.found += found.values().sum::<u64>();
                 self.inspected.waived += waived.values().sum::<u64>();
-            }
-            EventKind::RunFinished { run, committed, failed } => {
-                self.in_run(run, |info| info.finished = Some(RunEnd { time_ms, committed: *committed, failed: *failed }));
-                self.forget_old_runs();
             }
             EventKind::CommitIntent { dataset, operation, sequence, version, log_hash, epoch } => {
                 self.epoch = self.epoch.max(*epoch);
@@ -363,22 +343,6 @@ impl State {
     pub fn dropping(&self, dataset: DatasetId) -> bool {
         self.open_maintenance.iter().any(|open| open.dataset == dataset && open.operation == TableOperation::Drop)
     }
-
-    fn in_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunInfo)) {
-        if let Some(info) = self.runs.get_mut(run) {
-            change(info);
-        }
-    }
-
-    fn forget_old_runs(&mut self) {
-        let mut finished: Vec<(u64, RunId)> =
-            self.runs.iter().filter(|(_, info)| info.finished.is_some()).map(|(run, info)| (info.index, *run)).collect();
-        let surplus = finished.len().saturating_sub(FINISHED_RUNS_MAX);
-        finished.sort_unstable();
-        for (_, run) in finished.into_iter().take(surplus) {
-            self.runs.remove(&run);
-        }
-    }
 }
 
 impl TableHead {
@@ -395,8 +359,10 @@ impl TableHead {
 }
 
 mod destruction;
+mod runs;
 
 pub use destruction::{Destruction, Recorded};
+pub use runs::{Concluded, NoticeCounters, PipelineInfo, RunEnd, RunInfo, Triggered};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! decoder's validation.
 
 mod framing;
-mod message;
+pub(crate) mod message;
 #[cfg(test)]
 mod tests;
 

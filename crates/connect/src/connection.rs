@@ -1,8 +1,10 @@
 //! A source file: `sources/<name>.yaml`. Described in `docs/format/source.md`.
 
+mod database;
 mod dataset;
 pub(crate) mod keys;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +13,11 @@ use serde::Deserialize;
 use self::keys::DatasetFile;
 use crate::error::{Error, suggest};
 
+pub(crate) use self::database::is_reference;
+pub use self::database::{Cursor, Database, Driver, NullCursors};
 pub use self::dataset::{Compression, Dataset, Encoding, SheetChoice};
 
-/// What the files of a connection are.
+/// What a connection reads: files of a format, or a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceType {
@@ -26,6 +30,12 @@ pub enum SourceType {
     Parquet,
     Avro,
     Arrow,
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+    Sqlite,
+    /// Whatever an ADBC driver reads.
+    Adbc,
 }
 
 impl SourceType {
@@ -41,11 +51,20 @@ impl SourceType {
             Self::Parquet => "parquet",
             Self::Avro => "avro",
             Self::Arrow => "arrow",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+            Self::Adbc => "adbc",
         }
+    }
+
+    /// Whether it is a database, not files of a format.
+    pub const fn is_database(self) -> bool {
+        matches!(self, Self::Postgres | Self::Mysql | Self::Sqlite | Self::Adbc)
     }
 }
 
-/// A directory of files and the datasets in it.
+/// A directory of files, or a database, and the datasets in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// The source file's name without directory and extension.
@@ -53,9 +72,12 @@ pub struct Connection {
     /// The source file, for error texts.
     pub file: String,
     pub source_type: SourceType,
-    /// A directory, or one file. Relative to the project.
+    /// A directory, or one file. Relative to the project. Empty for a database that is no file.
     pub path: PathBuf,
+    /// Of a database those alone of which something is said.
     pub datasets: BTreeMap<String, Dataset>,
+    /// What is said of a database.
+    pub database: Option<Database>,
 }
 
 #[derive(Deserialize)]
@@ -63,8 +85,17 @@ pub struct Connection {
 pub(crate) struct ConnectionFile {
     #[serde(rename = "type")]
     source_type: SourceType,
-    path: String,
-    datasets: BTreeMap<String, serde_saphyr::Spanned<DatasetFile>>,
+    path: Option<String>,
+    url: Option<String>,
+    password: Option<String>,
+    ca: Option<String>,
+    plain_loopback: Option<bool>,
+    tables: Option<Vec<String>>,
+    queries: Option<BTreeMap<String, String>>,
+    driver: Option<String>,
+    driver_sha256: Option<String>,
+    options: Option<BTreeMap<String, String>>,
+    datasets: Option<BTreeMap<String, serde_saphyr::Spanned<DatasetFile>>>,
 }
 
 impl Connection {
@@ -73,39 +104,59 @@ impl Connection {
     /// # Errors
     /// A key that is not known, a value that does not fit, a key that does not belong to the type: with file, line and advice.
     pub fn parse(yaml: &str, file: &str) -> Result<Self, Error> {
-        let parsed: ConnectionFile = serde_saphyr::from_str(yaml).map_err(|error| yaml_error(file, &error))?;
-        let wrong = |line: u64, problem: &str, advice: &str| Error::Connection {
+        let mut parsed: ConnectionFile = serde_saphyr::from_str(yaml).map_err(|error| yaml_error(file, &error))?;
+        let wrong = |line: u64, problem: String, advice: Cow<'static, str>| Error::Connection {
             file: file.to_owned(),
             line,
-            problem: problem.to_owned(),
-            advice: advice.to_owned(),
+            problem,
+            advice: advice.into_owned(),
         };
+        let at = |key: &str| line_of(yaml, &format!("{key}:"));
+        let source_type = parsed.source_type;
         let name = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        if parsed.path.is_empty() {
-            return Err(wrong(line_of(yaml, "path:"), "`path` is empty", "name a directory or a file, relative to the project"));
-        }
-        if parsed.path.contains("://") {
-            return Err(wrong(line_of(yaml, "path:"), "`path` is a URL", "name a directory or a file on this machine"));
-        }
-        if parsed.datasets.is_empty() {
-            return Err(wrong(
-                line_of(yaml, "datasets:"),
-                "`datasets` is empty",
-                "declare at least one, as in `flights: {file: flights*.csv}`",
-            ));
+        let declared = parsed.datasets.take();
+        let (path, database) = match source_type.is_database() {
+            true => parsed.database().map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?,
+            false => {
+                let path = parsed.files(declared.is_some()).map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
+                (path, None)
+            }
+        };
+        if declared.as_ref().is_some_and(BTreeMap::is_empty) {
+            let advice = match source_type.is_database() {
+                true => "remove it, or say something of one, as in `adt.stay: {cursor: updated_at}`",
+                false => "declare at least one, as in `flights: {file: flights*.csv}`",
+            };
+            return Err(wrong(at("datasets"), "`datasets` is empty".to_owned(), advice.into()));
         }
         let mut datasets = BTreeMap::new();
-        for (dataset, spanned) in parsed.datasets {
+        for (dataset, spanned) in declared.unwrap_or_default() {
             let line = spanned.referenced.line().max(1);
-            let built = spanned.value.build(parsed.source_type).map_err(|(problem, advice)| Error::Connection {
-                file: file.to_owned(),
-                line,
-                problem: format!("dataset {dataset}: {problem}"),
-                advice: advice.into_owned(),
-            })?;
+            if database.as_ref().is_some_and(|database| !database.declares(&dataset)) {
+                let problem = format!("dataset {dataset}: neither `tables` nor `queries` holds it");
+                return Err(wrong(line, problem, "write it as the database lists it, such as adt.stay, and let `tables` match it".into()));
+            }
+            let built = spanned
+                .value
+                .build(source_type)
+                .map_err(|(problem, advice)| wrong(line, format!("dataset {dataset}: {problem}"), advice))?;
             datasets.insert(dataset, built);
         }
-        Ok(Self { name, file: file.to_owned(), source_type: parsed.source_type, path: PathBuf::from(parsed.path), datasets })
+        Ok(Self { name, file: file.to_owned(), source_type, path, datasets, database })
+    }
+
+    /// Names and patterns of what the file declares, without a look at the source: of a database its queries and the patterns of its
+    /// tables.
+    pub fn declared(&self) -> Vec<&str> {
+        match &self.database {
+            None => self.datasets.keys().map(String::as_str).collect(),
+            Some(database) => database.queries.keys().map(String::as_str).chain(database.tables.iter().map(String::as_str)).collect(),
+        }
+    }
+
+    /// Whether a pattern of a database's tables stands for a dataset.
+    pub fn tables_match(&self, pattern: &str, dataset: &str) -> bool {
+        globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(dataset))
     }
 
     /// The dataset of that name.
@@ -113,10 +164,12 @@ impl Connection {
     /// # Errors
     /// When it is not declared; the text names the nearest ones.
     pub fn dataset(&self, name: &str) -> Result<&Dataset, Error> {
-        self.datasets.get(name).ok_or_else(|| Error::UnknownDataset {
+        // Of a table about which nothing is said there is nothing to know.
+        let plain = self.database.as_ref().filter(|database| database.declares(name)).map(|database| &database.plain);
+        self.datasets.get(name).or(plain).ok_or_else(|| Error::UnknownDataset {
             connection: self.name.clone(),
             dataset: name.to_owned(),
-            advice: suggest(name, self.datasets.keys().map(String::as_str)),
+            advice: suggest(name, self.declared().into_iter()),
         })
     }
 }

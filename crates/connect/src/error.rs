@@ -95,6 +95,10 @@ pub enum Error {
         "read the Parquet file {path}: {what} is {found_bytes} bytes, more than the {max_bytes} that are read; write it with smaller row groups and pages"
     )]
     ParquetTooLarge { path: PathBuf, what: &'static str, found_bytes: u64, max_bytes: u64 },
+    #[error("{step} of source {connection}: {problem}; {advice}")]
+    Database { connection: String, step: String, problem: String, advice: String, kind: ErrorKind },
+    #[error("read column {column} of {dataset}: {problem}; {advice}")]
+    DatabaseColumn { dataset: String, column: String, problem: String, advice: String },
     #[error("{step}: this is a defect of the program; report it")]
     Internal { step: &'static str },
     /// From a reader outside this crate, in its words.
@@ -142,7 +146,8 @@ impl Error {
             | Self::ParquetFooter { .. }
             | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
             Self::Internal { .. } => ErrorKind::Internal,
-            Self::Elsewhere { kind, .. } => *kind,
+            Self::DatabaseColumn { .. } => ErrorKind::Rejected,
+            Self::Database { kind, .. } | Self::Elsewhere { kind, .. } => *kind,
         }
     }
 }

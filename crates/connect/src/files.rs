@@ -145,6 +145,7 @@ fn has_extension(name: &str, source_type: SourceType) -> bool {
         SourceType::Parquet => &[".parquet"],
         SourceType::Avro => &[".avro"],
         SourceType::Arrow => &[".arrow", ".arrows", ".feather", ".ipc"],
+        SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc => &[],
     };
     extensions.iter().any(|extension| plain.ends_with(extension))
 }

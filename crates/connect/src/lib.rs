@@ -13,6 +13,7 @@
     )
 )]
 
+mod adbc;
 mod advice;
 mod arrow_file;
 mod avro;
@@ -21,6 +22,7 @@ mod block;
 mod cells;
 mod connection;
 mod csv;
+mod database;
 mod error;
 mod excel;
 mod files;
@@ -30,21 +32,27 @@ mod input;
 mod json;
 pub mod keys;
 mod layout;
+mod mysql;
 mod ndjson;
 mod output;
 mod parquet_file;
+mod postgres;
 mod proposal;
 mod reader;
 mod relations;
 mod sample;
+mod secrets;
 mod sink;
+mod sqlite;
 mod stream;
 mod transcode;
 mod typed;
 mod xml;
 
+pub use adbc::{WORKER as ADBC_WORKER, worker as adbc_worker};
 pub use advice::advice;
-pub use connection::{Compression, Connection, Dataset, Encoding, SheetChoice, SourceType};
+pub use connection::{Compression, Connection, Cursor, Database, Dataset, Driver, Encoding, NullCursors, SheetChoice, SourceType};
+pub use database::{CursorState, Increment, IncrementOptions, datasets, open_table};
 pub use error::Error;
 pub use folder::{FolderFile, Recognised, RecognisedDataset, files_of, folder, recognise};
 pub use input::FileSeen;
@@ -53,6 +61,7 @@ pub use proposal::{Found, Proposals, Proposed, ProposedColumn, Stand, Target};
 pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
 pub use relations::{Join, KeyRole, SampleKey};
 pub use sample::{InferredKind, Sample, SampledColumn, sample, sample_compared};
+pub use secrets::Secrets;
 pub use sink::{Committed, Offsets, Removed, SinkError, Staged, TableSink};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crossbeam_channel::Sender;
 use polder_contract::RawBatch;
 
+use crate::database::Settled;
 use crate::error::Error;
 
 /// What a decoder reports.
@@ -18,6 +19,8 @@ pub(crate) enum Message {
         /// Of all its bytes, when that was asked for.
         sha256: Option<[u8; 32]>,
     },
+    /// How far an increment of a database may go.
+    Settled(Settled),
     Failed(Error),
     End {
         never_seen: Vec<String>,

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::json::path::JsonPath;
 use crate::relations::{Join, KeyRole, joins};
-use crate::sample::{InferredKind, Sample, SampledColumn};
+use crate::sample::{InferredKind, Origin, Sample, SampledColumn};
 
 /// Most characters of a name in a comment.
 const SHOWN_MAX: usize = 80;
@@ -136,35 +136,43 @@ impl Proposals {
     /// What is proposed for a dataset; nothing of one that was not sampled.
     pub fn of(&self, target: &Target<'_>) -> Option<Proposed> {
         let sample = &self.samples.iter().find(|(dataset, _)| dataset == target.label)?.1;
-        let head = head(target, sample);
+        // One column alone is no key, by which rows are found again: of what loads do nothing stands there yet.
+        let bare = head(target, sample, Loads::Append);
         let found = |place: usize| self.findings.get(&(target.label.to_owned(), place));
         let joined = |place: usize| self.is_joined(target.label, place);
         // A pseudonym tells records apart as the value does, and joins as it does.
         let pseudonyms: BTreeMap<usize, Pseudonym> = (0..sample.columns.len())
             .filter(|place| joined(*place) || sample.is_key_like(*place))
-            .filter_map(|place| Some((place, Pseudonym::of(&head, sample.columns.get(place)?, found(place)?))))
+            .filter_map(|place| Some((place, Pseudonym::of(&bare, sample.columns.get(place)?, found(place)?))))
             .collect();
         let keys = sample.keys(|place| found(place).is_some() && pseudonyms.get(&place).is_none_or(|pseudonym| !pseudonym.reads));
-        let mut columns: Vec<ProposedColumn> = Vec::new();
-        for (place, column) in sample.columns.iter().enumerate() {
-            let taken = columns
-                .iter()
-                .filter(|known| known.stand != Stand::Impossible)
-                .any(|known| known.called.eq_ignore_ascii_case(&column.called));
-            let facts = Facts {
-                key: keys.get(&place).copied(),
-                joins: self
-                    .joins
+        let propose = |merges: bool| {
+            let mut columns: Vec<ProposedColumn> = Vec::new();
+            for (place, column) in sample.columns.iter().enumerate() {
+                let taken = columns
                     .iter()
-                    .find(|join| join.dataset == target.label && join.column == place)
-                    .map(|join| self.spoken(join, column)),
-                found: found(place),
-                pseudonym: pseudonyms.get(&place),
-                whole: sample.whole,
-            };
-            columns.push(proposed(&head, place, column, &facts, taken));
-        }
-        Some(Proposed { head, columns })
+                    .filter(|known| known.stand != Stand::Impossible)
+                    .any(|known| known.called.eq_ignore_ascii_case(&column.called));
+                let facts = Facts {
+                    key: keys.get(&place).copied(),
+                    joins: self
+                        .joins
+                        .iter()
+                        .find(|join| join.dataset == target.label && join.column == place)
+                        .map(|join| self.spoken(join, column)),
+                    found: found(place),
+                    pseudonym: pseudonyms.get(&place),
+                    whole: sample.whole,
+                    merges,
+                };
+                columns.push(proposed(&bare, place, column, &facts, taken));
+            }
+            columns
+        };
+        let columns = propose(false);
+        let loads = Loads::of(sample, &columns);
+        let columns = if loads == Loads::Merge { propose(true) } else { columns };
+        Some(Proposed { head: head(target, sample, loads), columns })
     }
 
     fn is_joined(&self, dataset: &str, place: usize) -> bool {
@@ -188,6 +196,52 @@ struct Facts<'a> {
     found: Option<&'a Found>,
     pseudonym: Option<&'a Pseudonym>,
     whole: bool,
+    /// Whether rows are found again by the key: then no other column may be unique.
+    merges: bool,
+}
+
+/// What the loads of a contract do to rows that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loads {
+    /// Add to them, which a contract need not say.
+    Append,
+    /// Take their place.
+    Replace,
+    /// The same, though there may be a key: it was seen in some of the records only. Where a merge meets a key twice the last row wins and
+    /// the others are lost; where a load replaces, they are refused aloud.
+    ReplaceForNow,
+    /// Find them again by the key; those that the source does not hold any more go.
+    Merge,
+}
+
+impl Loads {
+    /// Files come one after the other. A database holds what it held before, too, so that adding it again would double it; only a cursor
+    /// tells what is new.
+    fn of(sample: &Sample, columns: &[ProposedColumn]) -> Self {
+        let Origin::Database { cursor } = sample.origin else { return Self::Append };
+        let mut key = columns.iter().filter(|column| matches!(column.key, Some(KeyRole::Primary(_)))).peekable();
+        let has_key = key.peek().is_some() && key.all(|column| column.stand == Stand::Authorised);
+        match (has_key, sample.whole) {
+            (true, true) => Self::Merge,
+            (true, false) => Self::ReplaceForNow,
+            (false, _) if cursor => Self::Append,
+            (false, _) => Self::Replace,
+        }
+    }
+
+    /// Lines of a contract's settings.
+    const fn lines(self) -> &'static str {
+        match self {
+            Self::Append => "",
+            Self::Replace => "  - {property: polder.disposition, value: replace}\n",
+            Self::ReplaceForNow => {
+                "  # The key was seen in these records only. If it holds for all, write merge, which writes only what changed, and\n  \
+                 # {property: polder.deletes, value: key_snapshot}, by which rows go that are gone at the source.\n  \
+                 - {property: polder.disposition, value: replace}\n"
+            }
+            Self::Merge => "  - {property: polder.disposition, value: merge}\n  - {property: polder.deletes, value: key_snapshot}\n",
+        }
+    }
 }
 
 fn proposed(head: &str, place: usize, column: &SampledColumn, facts: &Facts<'_>, taken: bool) -> ProposedColumn {
@@ -217,7 +271,7 @@ fn proposed(head: &str, place: usize, column: &SampledColumn, facts: &Facts<'_>,
         return own(Stand::Authorised, comments, property(column, &odcs_type(column), &rules(column, facts)));
     };
     let (stand, said, mut extras, ty) = match facts.pseudonym {
-        Some(pseudonym) if pseudonym.reads => (Stand::Authorised, "comes in as a pseudonym", rules_of_key(facts.key), pseudonym.ty.clone()),
+        Some(pseudonym) if pseudonym.reads => (Stand::Authorised, "comes in as a pseudonym", rules_of_key(facts), pseudonym.ty.clone()),
         Some(pseudonym) => (Stand::LeftOut, "it looks like a key, so it may come in as a pseudonym", Vec::new(), pseudonym.ty.clone()),
         None => (Stand::LeftOut, "", Vec::new(), odcs_type(column)),
     };
@@ -264,7 +318,7 @@ fn pseudonymised(kind: PersonalKind) -> String {
 
 /// The keys and rules of a column that is not personal.
 fn rules(column: &SampledColumn, facts: &Facts<'_>) -> Vec<String> {
-    let mut rules = rules_of_key(facts.key);
+    let mut rules = rules_of_key(facts);
     if let Some(values) = valid_values(column).filter(|_| facts.whole && facts.key.is_none()) {
         let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
         rules.push(format!(
@@ -275,11 +329,11 @@ fn rules(column: &SampledColumn, facts: &Facts<'_>) -> Vec<String> {
     rules
 }
 
-fn rules_of_key(key: Option<KeyRole>) -> Vec<String> {
-    match key {
+fn rules_of_key(facts: &Facts<'_>) -> Vec<String> {
+    match facts.key {
         Some(KeyRole::Primary(position)) => vec!["primaryKey: true".to_owned(), format!("primaryKeyPosition: {position}")],
-        Some(KeyRole::Unique) => vec!["unique: true".to_owned()],
-        None => Vec::new(),
+        Some(KeyRole::Unique) if !facts.merges => vec!["unique: true".to_owned()],
+        Some(KeyRole::Unique) | None => Vec::new(),
     }
 }
 
@@ -334,17 +388,18 @@ fn percent(share: f64) -> String {
     format!("{whole}%")
 }
 
-fn head(target: &Target<'_>, sample: &Sample) -> String {
+fn head(target: &Target<'_>, sample: &Sample, loads: Loads) -> String {
     let Target { id, source, dataset, table, .. } = target;
     let of = if sample.whole { "all" } else { "the first" };
     format!(
         "# Proposed from {of} {} records. By default every column is forbidden: remove each that nobody needs, and read the types.\n\
          # `polder contract admit {table}.COLUMN` authorises one that was left out; nothing comes in before the contract is approved.\n\
          apiVersion: v3.1.0\nkind: DataContract\nid: {id}\nversion: 1.0.0\nstatus: active\ncustomProperties:\n  \
-         - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\nschema:\n  - name: {}\n    \
+         - {{property: polder.source, value: {}}}\n  - {{property: polder.onViolation, value: quarantine}}\n{}schema:\n  - name: {}\n    \
          physicalName: {}\n    properties:\n",
         sample.records,
         quoted(source),
+        loads.lines(),
         quoted(table.as_str()),
         quoted(dataset),
     )
@@ -450,10 +505,11 @@ impl Connection {
     ///
     /// # Errors
     /// When it is none.
-    pub fn select(&self, pattern: &str) -> Result<Vec<String>, Error> {
+    pub fn select(&self, mut datasets: Vec<String>, pattern: &str) -> Result<Vec<String>, Error> {
         let wrong = |_| Error::Selection { connection: self.name.clone(), pattern: pattern.to_owned() };
         let matcher = globset::Glob::new(pattern).map_err(wrong)?.compile_matcher();
-        Ok(self.datasets.keys().filter(|dataset| matcher.is_match(dataset)).cloned().collect())
+        datasets.retain(|dataset| matcher.is_match(dataset));
+        Ok(datasets)
     }
 }
 

@@ -12,10 +12,12 @@ use polder_contract::{ColumnType, RawBatch};
 use crate::block::Pool;
 use crate::cells::Place;
 use crate::connection::{Connection, Dataset, SourceType};
+use crate::database::{Increment, Settled};
 use crate::error::Error;
 use crate::input::{FileSeen, KnownFile};
 use crate::layout::Layout;
 use crate::output::{Message, Output, Stop};
+use crate::secrets::{NoSecrets, Secrets};
 use crate::{arrow_file, avro, csv, excel, files, fixed, json, ndjson, parquet_file, xml};
 
 /// Batches that wait for the reader at most.
@@ -43,18 +45,25 @@ impl WantedColumn {
 }
 
 /// How a dataset is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ReadOptions<'a> {
     /// The project's directory: a connection's path is relative to it.
     pub root: &'a Path,
     /// Whether each file is hashed while it is read, so that a copy of it can be told later.
     pub hash: bool,
+    /// Resolves references to secrets, which only databases have.
+    pub secrets: &'a dyn Secrets,
 }
 
 impl<'a> ReadOptions<'a> {
-    /// Reads under a project's directory.
+    /// Reads under a project's directory, without any secret.
     pub fn new(root: &'a Path) -> Self {
-        Self { root, hash: false }
+        Self { root, hash: false, secrets: &NoSecrets }
+    }
+
+    /// The same, with secrets.
+    pub fn with_secrets(self, secrets: &'a dyn Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// The same, and hashes each file.
@@ -78,11 +87,16 @@ pub trait SourceReader: Send {
     fn counted(&self) -> Option<u64>;
     /// The files, in the order in which they are read; with their hashes at the end, where these were asked for.
     fn files(&self) -> Vec<FileSeen>;
-    /// Names this batch of files: the same files give the same identity. 64 hexadecimal digits.
+    /// Names this batch of files: the same files give the same identity. 64 hexadecimal digits. Of a database each reading has one of its
+    /// own.
     fn source_identity(&self) -> &str;
+    /// What an increment came to, where one was read. Known at the end.
+    fn increment(&self) -> Option<Increment> {
+        None
+    }
 }
 
-/// Opens a dataset for the wanted columns.
+/// Opens a dataset of files for the wanted columns.
 ///
 /// # Errors
 /// When the dataset is not declared, no file matches, or a file cannot be looked at.
@@ -195,6 +209,7 @@ pub(crate) struct FileReader {
     never_seen: Vec<String>,
     counted: Option<u64>,
     done: Option<Option<u64>>,
+    settled: Option<Settled>,
 }
 
 /// What the decoding thread owns.
@@ -220,16 +235,25 @@ impl FileReader {
         let identity = identity(connection, name, &files);
         files.iter_mut().for_each(|file| file.hash = options.hash && file.seen.sha256.is_none());
         let seen = files.iter().map(|file| file.seen.clone()).collect();
-        let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
         let layout = dataset.layout.as_deref().map(|layout| Layout::read(options.root, layout)).transpose()?;
         let types = wanted.iter().flatten().map(|column| column.ty).collect();
         let wanted = wanted.map(|columns| columns.into_iter().map(|column| column.name).collect());
         let job = Job { source_type: connection.source_type, dataset: dataset.clone(), layout, wanted, types, files };
+        Self::start(seen, identity, move |out| job.run(out))
+    }
+
+    /// Decodes on a thread of its own. `run` sends what it finds, and returns the wanted columns that never came.
+    pub(crate) fn start(
+        files: Vec<FileSeen>,
+        identity: String,
+        run: impl FnOnce(&Output) -> Result<Vec<String>, Stop> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (sender, receiver) = crossbeam_channel::bounded(BATCHES_AHEAD);
         let thread = std::thread::Builder::new()
             .name("polder-decode".to_owned())
             .spawn(move || {
                 let out = Output { sender };
-                let last = match job.run(&out) {
+                let last = match run(&out) {
                     Ok(never_seen) => Message::End { never_seen },
                     Err(Stop::Failed(error)) => Message::Failed(error),
                     Err(Stop::Closed) => return,
@@ -241,7 +265,7 @@ impl FileReader {
         Ok(Self {
             receiver: Some(receiver),
             thread: Some(thread),
-            files: seen,
+            files,
             ended: 0,
             identity,
             names: Vec::new(),
@@ -250,7 +274,13 @@ impl FileReader {
             never_seen: Vec::new(),
             counted: None,
             done: Some(Some(0)),
+            settled: None,
         })
+    }
+
+    /// How far open transactions let an increment go; known once the first batch is there.
+    pub(crate) fn settled(&self) -> Option<&Settled> {
+        self.settled.as_ref()
     }
 }
 
@@ -306,6 +336,9 @@ impl Job {
             SourceType::Ndjson => return ndjson::decode(file, &self.dataset, names, pool, place, out).map(Some),
             SourceType::Json => return json::decode(file, &self.dataset, names, pool, place, out).map(Some),
             SourceType::Xml => return xml::decode(file, &self.dataset, names, place, out).map(Some),
+            SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc => {
+                return Err(Error::Internal { step: "read a database as a file" }.into());
+            }
         }
         Ok(None)
     }
@@ -332,6 +365,7 @@ impl SourceReader for FileReader {
                     self.ended += 1;
                     self.done = self.done.map(|sum| sum.zip(counted).and_then(|(sum, count)| sum.checked_add(count)));
                 }
+                Ok(Message::Settled(settled)) => self.settled = Some(settled),
                 Ok(Message::End { never_seen }) => {
                     self.never_seen = never_seen;
                     self.counted = self.done.take().flatten();

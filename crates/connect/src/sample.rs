@@ -12,7 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use polder_contract::discover::{Profile, Profiler};
 use polder_contract::{CellKind, Cells, ColumnType, RawBatch};
 
-use crate::connection::{Connection, SourceType};
+use crate::connection::{Connection, Dataset, SourceType};
 use crate::error::Error;
 use crate::files;
 use crate::input::KnownFile;
@@ -21,7 +21,7 @@ use crate::reader::{FileReader, ReadOptions, SourceReader, WantedColumn};
 use crate::relations::{Distinct, SampleKey, unique_pairs};
 use crate::sample::look::{Look, Words, kind_of, of_type};
 use crate::typed::TypedField;
-use crate::{arrow_file, avro, json, parquet_file, xml};
+use crate::{arrow_file, avro, database, json, parquet_file, xml};
 
 /// Records looked at, at most.
 pub const RECORDS_MAX: u64 = 10_000;
@@ -93,6 +93,17 @@ pub struct Sample {
     pub(crate) named_by_record: bool,
     /// Two columns, by their places, of which each record holds another pair.
     pub(crate) pairs: Vec<(usize, usize)>,
+    pub(crate) origin: Origin,
+}
+
+/// What a sample was taken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Files,
+    /// A table or a query of a database; whether it has a cursor, which tells what is new in it.
+    Database {
+        cursor: bool,
+    },
 }
 
 /// Looks at the first records of a dataset's first file. Reading columns that no contract authorises needs a privilege and a
@@ -114,23 +125,7 @@ pub fn sample_compared(connection: &Connection, dataset: &str, options: ReadOpti
 
 fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: Option<SampleKey>) -> Result<Sample, Error> {
     let declared = connection.dataset(dataset)?;
-    let found = files::find(connection, dataset, declared, options.root)?;
-    let Some(first) = found.first() else { return Err(Error::Internal { step: "find the first file" }) };
-    let known = KnownFile::look(first)?;
-    let fields = match connection.source_type {
-        SourceType::Parquet => Some(parquet_file::fields(&known)?),
-        SourceType::Avro => Some(avro::fields(&known)?),
-        SourceType::Arrow => Some(arrow_file::fields(&known)?),
-        _ => None,
-    };
-    let names: Option<Vec<String>> = match (&fields, connection.source_type) {
-        (Some(fields), _) => Some(fields.iter().filter(|field| field.unread().is_none()).map(|field| field.name.clone()).collect()),
-        (None, SourceType::Ndjson | SourceType::Json) => Some(json::first_names(&known, declared, connection.source_type, RECORDS_MAX)?),
-        (None, SourceType::Xml) => Some(xml::first_names(&known, declared, RECORDS_MAX)?),
-        (None, _) => None,
-    };
-    let wanted = names.as_ref().map(|names| names.iter().map(WantedColumn::new).collect());
-    let mut reader = FileReader::open_files(connection, dataset, wanted, vec![known], options)?;
+    let (fields, names, mut reader, files) = opened(connection, dataset, declared, options)?;
     let words = Words {
         null_tokens: &declared.null_tokens,
         decimal_comma: declared.decimal_comma,
@@ -158,11 +153,47 @@ fn look(connection: &Connection, dataset: &str, options: ReadOptions<'_>, key: O
     Ok(Sample {
         columns,
         records: taken.records,
-        files: found.len(),
-        whole: ended && found.len() == 1,
+        files,
+        whole: ended && files == 1,
         named_by_record: matches!(connection.source_type, SourceType::Csv | SourceType::Excel) && declared.header,
         pairs,
+        origin: match connection.source_type.is_database() {
+            true => Origin::Database { cursor: declared.cursor.is_some() },
+            false => Origin::Files,
+        },
     })
+}
+
+/// What a look begins with: the columns where the source says what they are, their names where they are known, a reader of the first
+/// file or of the table, and how many files there are.
+type Opened = (Option<Vec<TypedField>>, Option<Vec<String>>, FileReader, usize);
+
+fn opened(connection: &Connection, dataset: &str, declared: &Dataset, options: ReadOptions<'_>) -> Result<Opened, Error> {
+    let readable = |fields: &[TypedField]| fields.iter().filter(|field| field.unread().is_none()).map(|field| field.name.clone()).collect();
+    if connection.source_type.is_database() {
+        // One more than is looked at shows whether that was all.
+        let (fields, reader) = database::sample(connection, dataset, options, RECORDS_MAX + 1)?;
+        let names = readable(&fields);
+        return Ok((Some(fields), Some(names), reader, 1));
+    }
+    let found = files::find(connection, dataset, declared, options.root)?;
+    let Some(first) = found.first() else { return Err(Error::Internal { step: "find the first file" }) };
+    let known = KnownFile::look(first)?;
+    let fields = match connection.source_type {
+        SourceType::Parquet => Some(parquet_file::fields(&known)?),
+        SourceType::Avro => Some(avro::fields(&known)?),
+        SourceType::Arrow => Some(arrow_file::fields(&known)?),
+        _ => None,
+    };
+    let names: Option<Vec<String>> = match (&fields, connection.source_type) {
+        (Some(fields), _) => Some(readable(fields)),
+        (None, SourceType::Ndjson | SourceType::Json) => Some(json::first_names(&known, declared, connection.source_type, RECORDS_MAX)?),
+        (None, SourceType::Xml) => Some(xml::first_names(&known, declared, RECORDS_MAX)?),
+        (None, _) => None,
+    };
+    let wanted = names.as_ref().map(|names| names.iter().map(WantedColumn::new).collect());
+    let reader = FileReader::open_files(connection, dataset, wanted, vec![known], options)?;
+    Ok((fields, names, reader, found.len()))
 }
 
 /// Gives columns whose names are paths names of their own, where no other column has them.
@@ -296,7 +327,7 @@ fn unread(field: &TypedField, why: &'static str) -> SampledColumn {
 
 impl TypedField {
     /// Why its values are not read, where they are not.
-    fn unread(&self) -> Option<&'static str> {
+    pub(crate) fn unread(&self) -> Option<&'static str> {
         match &self.data_type {
             data_type if data_type.is_nested() => Some("it is nested; flatten it at the source"),
             DataType::Timestamp(..) if self.int96 => {

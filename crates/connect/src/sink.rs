@@ -24,9 +24,10 @@ pub struct Offsets {
 /// Rows of a micro-batch that are stored and not visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Staged {
-    /// Rows by the sink's own count of what it stored: `loaded` of the [`Reconciliation`](polder_contract::Reconciliation).
+    /// Rows by the sink's own count of what it stored: `loaded` of the [`Reconciliation`](polder_contract::Reconciliation), but for rows that a
+    /// merge takes and does not store.
     pub rows: u64,
-    /// Rows that were taken out as duplicates.
+    /// Rows that were taken out, as duplicates or as superseded ones.
     pub removed: u64,
 }
 
@@ -68,7 +69,7 @@ pub trait TableSink: Send {
     /// # Errors
     /// When they cannot be staged: the micro-batch must be aborted.
     async fn write(&mut self, batch: Admitted) -> Result<(), SinkError>;
-    /// Ends the rows of the micro-batch, takes out those that the gate found to repeat a key, and counts what is stored.
+    /// Ends the rows of the micro-batch, takes out those that the gate found to repeat a key or to be superseded, and counts what is stored.
     ///
     /// # Errors
     /// When what is stored is not what was written: the micro-batch must be aborted.

@@ -3,10 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 
+use crate::error::Error;
 use crate::inspect::{Kind, Waived};
 use crate::raw::Malformed;
+use crate::unique::duplicates::Duplicates;
 
 /// Rows that hold every rule that can be judged row by row. Only the gate makes one; a sink takes nothing else.
 #[derive(Debug, Clone)]
@@ -48,6 +52,45 @@ impl Admitted {
     }
 }
 
+/// Keys of rows of which the source says that they are gone, as the table stores them. Only the gate makes one, and a sink deletes by nothing
+/// else. Which of them stand is known at the end of the load: [`DeletedKeys::standing`].
+#[derive(Debug, Clone)]
+pub struct DeletedKeys {
+    batch: RecordBatch,
+    ordinals: Vec<Range<u64>>,
+}
+
+impl DeletedKeys {
+    pub(crate) fn new(batch: RecordBatch, ordinals: Vec<Range<u64>>) -> Self {
+        Self { batch, ordinals }
+    }
+
+    /// Keys, those included that do not stand.
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Bytes of memory that they take.
+    pub fn memory_bytes(&self) -> usize {
+        self.batch.get_array_memory_size() + self.ordinals.capacity() * size_of::<Range<u64>>()
+    }
+
+    /// Places in the run of the rows that said so, as runs without gaps, ascending. Their lengths add up to [`DeletedKeys::rows`].
+    pub fn ordinals(&self) -> &[Range<u64>] {
+        &self.ordinals
+    }
+
+    /// The keys after which the load brought no other row of theirs, each once over all batches of the load: the columns of
+    /// [`Contract::key_schema`](crate::Contract::key_schema).
+    ///
+    /// # Errors
+    /// When Arrow refuses to build the batch, which the gate's own checks rule out.
+    pub fn standing(&self, duplicates: &Duplicates) -> Result<RecordBatch, Error> {
+        let stands: BooleanArray = self.ordinals.iter().cloned().flatten().map(|place| Some(!duplicates.undoes(place))).collect();
+        filter_record_batch(&self.batch, &stands).map_err(|source| Error::Build { file: String::new(), column: String::new(), source })
+    }
+}
+
 /// Which rule a row broke. It never carries a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
@@ -55,7 +98,7 @@ pub enum Rule {
     Malformed(Malformed),
     /// `required`: no value.
     Required,
-    /// `primaryKey`: no value in a key column.
+    /// `primaryKey`: no value in a key column, by which a merge would find no row.
     PrimaryKeyNull,
     /// The value is not of the column's type.
     Type,
@@ -259,11 +302,13 @@ impl std::fmt::Debug for Rejection {
     }
 }
 
-/// A batch after the gate. Its rows are all here: admitted or rejected.
+/// A batch after the gate. Its rows are all here: admitted, rejected, or keys of what is gone.
 #[derive(Debug)]
 pub struct Checked {
     /// What may be written.
     pub admitted: Admitted,
+    /// Keys whose rows are to be deleted; none unless the contract has a flag, and rows of the batch bear it.
+    pub deleted: Option<DeletedKeys>,
     /// What may not, by place in the batch.
     pub rejections: Vec<Rejection>,
     /// What content inspection found and the contract waives.

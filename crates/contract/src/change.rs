@@ -2,6 +2,7 @@
 //! the contract of one table are compared; whatever differs and is not known here counts as a widening.
 
 mod column;
+mod disposition;
 mod masks;
 mod migration;
 mod range;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::change::migration::Steps;
 use crate::column::Column;
-use crate::contract::{Contract, Disposition, OnViolation};
+use crate::contract::{Contract, OnViolation};
 
 pub use migration::{Migration, Step};
 pub use types::widens;
@@ -225,16 +226,17 @@ fn removed(old: &Contract) -> Change {
 }
 
 fn changed(old: &Contract, new: &Contract, strictest: Strictest<'_>) -> Vec<Change> {
-    let mut changes = settings(old, new);
     let pairs = pair(old, new);
     let gone: Vec<&Column> = old.columns.iter().filter(|column| !pairs.iter().any(|(before, _)| before.name == column.name)).collect();
     let fresh: Vec<&Column> = new.columns.iter().filter(|column| !pairs.iter().any(|(_, after)| after.name == column.name)).collect();
     let renamed = pairs.iter().any(|(before, after)| before.name != after.name);
     let steps = Steps {
         table: new.table.as_str(),
-        appends: new.disposition == Disposition::Append,
+        keeps_rows: new.disposition.keeps_rows(),
         exchanged: renamed || (!gone.is_empty() && !fresh.is_empty()),
     };
+    let mut changes = settings(old, new);
+    changes.extend(disposition::compare(old, new, &steps));
     for column in &new.columns {
         match pairs.iter().find(|(_, after)| after.name == column.name) {
             Some((before, after)) => changes.extend(column::compare(before, after, &steps, strictest)),
@@ -304,9 +306,9 @@ fn settings(old: &Contract, new: &Contract) -> Vec<Change> {
         let change = Change::new(ChangeKind::SourceChanged, 1, what)
             .lets_in(format!("whatever dataset {} of source {} holds in the authorised columns", new.dataset, new.source))
             .keeps_out(format!("dataset {} of source {}", old.dataset, old.source));
-        changes.push(change.migrates(match new.disposition {
-            Disposition::Append => Migration::new(Step::Nothing, "rows that are there stay beside those of the new source"),
-            Disposition::Replace => Migration::reload(),
+        changes.push(change.migrates(match new.disposition.keeps_rows() {
+            true => Migration::new(Step::Nothing, "rows that are there stay beside those of the new source"),
+            false => Migration::reload(),
         }));
     }
     if old.on_violation != new.on_violation {
@@ -331,9 +333,6 @@ fn settings(old: &Contract, new: &Contract) -> Vec<Change> {
             change.keeps_out(format!("loads of which more than a share of {} of the rows break a rule", new.reject_limit))
         });
     }
-    if old.disposition != new.disposition {
-        changes.push(disposition(new));
-    }
     if old.max_row_bytes != new.max_row_bytes {
         let what = format!("polder.maxRowBytes {} is now {}", old.max_row_bytes, new.max_row_bytes);
         let change = Change::new(ChangeKind::RuleChanged, 1, what);
@@ -347,17 +346,6 @@ fn settings(old: &Contract, new: &Contract) -> Vec<Change> {
     changes.extend(masks::quality(&old.quality, &new.quality, 1, None));
     changes.extend(masks::questions(&old.questions, &new.questions));
     changes
-}
-
-fn disposition(new: &Contract) -> Change {
-    match new.disposition {
-        Disposition::Append => Change::new(ChangeKind::DispositionChanged, 1, "polder.disposition replace is now append")
-            .lets_in("rows of each load beside those of earlier ones, which stay")
-            .migrates(Migration::new(Step::Nothing, "rows that are there stay")),
-        Disposition::Replace => Change::new(ChangeKind::DispositionChanged, 1, "polder.disposition append is now replace")
-            .breaks("rows of earlier loads are gone after the next one")
-            .migrates(Migration::reload()),
-    }
 }
 
 const fn violation(on_violation: OnViolation) -> &'static str {
@@ -383,6 +371,9 @@ fn covers(old: &Contract, new: &Contract) -> bool {
     rest.columns.clone_from(&new.columns);
     rest.on_violation = new.on_violation;
     rest.disposition = new.disposition;
+    rest.deletes.clone_from(&new.deletes);
+    rest.validity.clone_from(&new.validity);
+    rest.freshness.clone_from(&new.freshness);
     rest.reject_limit = new.reject_limit;
     rest.null_tokens.clone_from(&new.null_tokens);
     rest.max_row_bytes = new.max_row_bytes;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use polder_types::TableName;
 
-use crate::column::Column;
+use crate::column::{Column, ColumnType};
 use crate::quality::Measure;
 use crate::question::Question;
 
@@ -30,6 +30,92 @@ pub enum Disposition {
     Append,
     /// Puts the rows in place of all there were.
     Replace,
+    /// Puts each row in place of the one of its primary key, and adds those whose key is new.
+    Merge,
+    /// As [`Disposition::Merge`], and keeps every earlier version of a row, with the time from which and until which it held.
+    Scd2,
+}
+
+impl Disposition {
+    /// As a contract writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Merge => "merge",
+            Self::Scd2 => "scd2",
+        }
+    }
+
+    /// The one with a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Append, Self::Replace, Self::Merge, Self::Scd2].into_iter().find(|disposition| disposition.name() == name)
+    }
+
+    /// Whether rows of a key that is there take the place of what there is: of several in a load the last one wins.
+    pub const fn merges(self) -> bool {
+        matches!(self, Self::Merge | Self::Scd2)
+    }
+
+    /// Whether rows of earlier loads stay.
+    pub const fn keeps_rows(self) -> bool {
+        !matches!(self, Self::Replace)
+    }
+}
+
+/// What tells that a row is gone at the source (`polder.deletes`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletes {
+    /// A column says so of each row. A row of which it does is not loaded: the row of its key is deleted.
+    Flag {
+        /// The column's place in the contract. It has no mask, or is dropped.
+        column: usize,
+        /// What it holds then.
+        gone: Gone,
+    },
+    /// All keys of the source are read on each run: rows whose key is not among them are deleted.
+    KeySnapshot,
+}
+
+/// What a column holds when the row is gone. Null says never so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// Any value: of a date or a timestamp.
+    Any,
+    /// This one, of a boolean.
+    Flag(bool),
+    /// This one, of a string.
+    Text(String),
+    /// This one, of an integer or a decimal, in the column's unit.
+    Whole(i128),
+}
+
+/// The two columns that a table of versions has besides the contract's: timestamps with zone, which may be null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validity {
+    /// From when the row held; null where that is not known, since the table held it before it kept versions.
+    pub from: String,
+    /// Until when it held; null in a row that holds now.
+    pub to: String,
+}
+
+impl Validity {
+    /// The name of the first, unless the contract says another.
+    pub const FROM: &'static str = "valid_from";
+    /// The name of the second, unless the contract says another.
+    pub const TO: &'static str = "valid_to";
+}
+
+/// How old a table may become before that is told (`slaProperties`, `freshness` or `latency`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freshness {
+    /// The age, in seconds, at least one.
+    pub max_age_seconds: u64,
+    /// The place of the column whose newest value has the age: a date, which begins at midnight UTC, or a timestamp with zone, both stored as
+    /// they come. None where it is the newest successful load of the table.
+    pub column: Option<usize>,
+    /// Line of the contract file, from 1.
+    pub line: u64,
 }
 
 /// A key that the contract holds and that promises nothing about rows: read, checked for its form, told, not enforced.
@@ -72,6 +158,12 @@ pub struct Contract {
     pub on_violation: OnViolation,
     /// `polder.disposition`
     pub disposition: Disposition,
+    /// `polder.deletes`; only where loads merge.
+    pub deletes: Option<Deletes>,
+    /// `polder.scd2`, or what it says where it is left out; none unless the table keeps versions.
+    pub validity: Option<Validity>,
+    /// Of `slaProperties` those that are measured.
+    pub freshness: Vec<Freshness>,
     /// `polder.rejectLimit`: share of the rows read, 0 to 1.
     pub reject_limit: f64,
     /// `polder.maxRowBytes`: what the texts of one row may hold together.
@@ -91,9 +183,23 @@ impl Contract {
         self.semantic
     }
 
-    /// The schema of the table and of every admitted batch.
+    /// The schema of every admitted batch, and of the table unless it keeps versions.
     pub fn arrow_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().filter_map(Column::field).collect::<Vec<_>>()))
+    }
+
+    /// The schema of the table: that of the batches, and behind it the columns of its validity.
+    pub fn table_schema(&self) -> SchemaRef {
+        let moment = ColumnType::Timestamp { zone: true }.arrow();
+        let added = self.validity.iter().flat_map(|validity| [&validity.from, &validity.to]);
+        let added = added.map(|name| Field::new(name, moment.clone(), true));
+        Arc::new(Schema::new(self.columns.iter().filter_map(Column::field).chain(added).collect::<Vec<_>>()))
+    }
+
+    /// The schema of the primary key's columns as they are stored, in the key's order.
+    pub fn key_schema(&self) -> SchemaRef {
+        let columns = self.primary_key().into_iter().filter_map(|place| self.columns.get(place)?.field());
+        Arc::new(Schema::new(columns.collect::<Vec<_>>()))
     }
 
     /// The place in the table of a column of the contract; none when nothing of it is stored.

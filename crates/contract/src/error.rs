@@ -40,6 +40,11 @@ pub enum Error {
     /// A pattern or format that the contract's reader had accepted no longer compiles.
     #[error("open gate: column {column:?}: its {what} does not compile; run `polder contract check`")]
     Rule { column: String, what: &'static str },
+    /// Rows of one key cannot be put in order.
+    #[error(
+        "open gate: rows of one key cannot be put in order by column {column:?}: {why}; name an integer, a decimal, a date or a timestamp"
+    )]
+    Order { column: String, why: String },
     /// The program gave no key of a domain.
     #[error("open gate: column {column:?}: there is no key of domain {domain}; report this as a defect")]
     FieldKey { column: String, domain: String },
@@ -64,9 +69,25 @@ pub enum Error {
     MaskedOtherwise { column: String },
     /// The counts of a load do not close.
     #[error(
-        "close the counts: {read} rows read are not {loaded} loaded + {rejected} rejected + {quarantined} quarantined; nothing was committed: run the load again, and report this if it recurs"
+        "close the counts: {read} rows read are not {loaded} loaded + {rejected} rejected + {quarantined} quarantined{}; nothing was committed: run the load again, and report this if it recurs",
+        also_repeated(*repeated)
     )]
-    Counts { read: u64, loaded: u64, rejected: u64, quarantined: u64 },
+    Counts { read: u64, loaded: u64, rejected: u64, quarantined: u64, repeated: u64 },
+    /// Not every row that a merge took became something.
+    #[error(
+        "close the counts: {loaded} rows taken are not {inserted} inserted + {updated} updated + {unchanged} unchanged + {superseded} superseded + {flagged} that say that a row is gone; nothing was committed: run the load again, and report this if it recurs"
+    )]
+    Merge { loaded: u64, inserted: u64, updated: u64, unchanged: u64, superseded: u64, flagged: u64 },
+    /// A load was not what its contract says.
+    #[error(
+        "close the counts: the contract's polder.disposition is {says}, and the load was {was}; nothing was committed: report this as a defect"
+    )]
+    NotMerged { says: &'static str, was: &'static str },
+    /// Rows were deleted though nothing said that they are gone.
+    #[error(
+        "close the counts: {deleted} rows of the table were deleted, and neither the contract's polder.deletes nor a row of the load says that any is gone; nothing was committed: report this as a defect"
+    )]
+    Deleted { deleted: u64 },
     /// Fewer or more rows went through the gate than the source holds, or than were written.
     #[error(
         "close the counts: the gate {what} {gate} rows where {counted} were {by}; nothing was committed: run the load again, and report this if it recurs"
@@ -121,6 +142,11 @@ pub enum Error {
     Closed,
 }
 
+/// Rows that were left out, where there are any.
+fn also_repeated(repeated: u64) -> String {
+    if repeated == 0 { String::new() } else { format!(" + {repeated} repeated") }
+}
+
 impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
@@ -135,9 +161,14 @@ impl Error {
             Self::Mask { source, .. } => source.kind(),
             Self::Spill { .. } => ErrorKind::Unavailable,
             Self::Lookup { kind, .. } => *kind,
-            Self::LookupSchema { .. } | Self::Rule { .. } | Self::NotKept { .. } | Self::MaskedOtherwise { .. } => ErrorKind::Invalid,
+            Self::LookupSchema { .. } | Self::Order { .. } | Self::Rule { .. } | Self::NotKept { .. } | Self::MaskedOtherwise { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Quarantine { .. } => ErrorKind::Corrupt,
             Self::Counts { .. }
+            | Self::Merge { .. }
+            | Self::NotMerged { .. }
+            | Self::Deleted { .. }
             | Self::GateCount { .. }
             | Self::Violation { .. }
             | Self::RejectLimit { .. }
@@ -176,6 +207,11 @@ mod tests {
             Error::Relationship { label: "the relationship of c to t.id".into(), rows: 3.0 },
             Error::Question { label: "quality rule 1 in SQL".into(), wanted: "more than 0".into() },
             Error::Unanswered { asked: 2, answered: 1 },
+            Error::Order { column: "c".into(), why: "a string has no exact order".into() },
+            Error::Counts { read: 9, loaded: 5, rejected: 1, quarantined: 1, repeated: 1 },
+            Error::Merge { loaded: 9, inserted: 1, updated: 2, unchanged: 1, superseded: 3, flagged: 1 },
+            Error::NotMerged { says: "merge", was: "not counted as one" },
+            Error::Deleted { deleted: 3 },
             Error::Closed,
         ];
         let texts: Vec<String> = errors.iter().map(|error| format!("{} | {error}", error.kind().name())).collect();

@@ -2,34 +2,43 @@
 
 pub mod comma;
 pub(crate) mod faults;
+mod flag;
+mod picked;
 pub(crate) mod plan;
+pub mod source_keys;
 pub(crate) mod text;
 mod typed;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::filter;
+use arrow::array::{ArrayRef, BooleanArray, NullArray, RecordBatch, RecordBatchOptions};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::nullif;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use parking_lot::Mutex;
 use polder_types::Secret;
 
-use crate::admitted::{Admitted, Checked, Finding, Rejection, Rule};
+use crate::admitted::{Admitted, Checked, DeletedKeys, Finding, Rejection, Rule};
 use crate::approval::Approved;
+use crate::contract::Contract;
 use crate::error::Error;
 use crate::gate::faults::{Fault, Faults};
+use crate::gate::flag::Flag;
+use crate::gate::picked::Picked;
 use crate::gate::plan::Plan;
 use crate::inspect::{Inspection, Kind, Patterns, Waived, masked as shape_of};
+use crate::mask::Mask;
 use crate::mask::apply::{Failed, MaskedColumn, Masker, Masking};
 use crate::quality::{Measured, Tally};
 use crate::quarantine;
-use crate::raw::{Cells, RawBatch};
+use crate::raw::{CellKind, Cells, RawBatch};
 use crate::spill::{KeyLookup, SpillFiles};
 use crate::unique::duplicates::{Duplicates, Origin};
-use crate::unique::{Unique, UniqueOptions};
+use crate::unique::places::Places;
+use crate::unique::rank::can_order;
+use crate::unique::{Rows, Unique, UniqueOptions};
 
 /// Memory for unique keys unless the caller says otherwise, in bytes.
 pub const UNIQUE_MEMORY_DEFAULT_BYTES: usize = 256 << 20;
@@ -44,8 +53,13 @@ pub struct GateOptions {
     pub key: Secret<Vec<u8>>,
     /// Where keys go that do not fit memory.
     pub spill: Arc<dyn SpillFiles>,
-    /// The keys that the table holds already; none for a load that replaces them.
+    /// The keys that the table holds already; none for a load that replaces them. A load that merges does not ask for them.
     pub existing: Option<Box<dyn KeyLookup>>,
+    /// For a load that merges, the place in the contract of the column that says which of several rows of a key came last: the one with
+    /// the greater value, null before all values; of equal ones the one that was read last. An integer, a decimal, a date or a timestamp, stored
+    /// as it comes or dropped. Without it the row that was read last came last. It costs 16 bytes of `unique_memory_bytes` a row, and rows in
+    /// the order of their keys take as many bytes as others: leave it out where the source is read in that order anyway.
+    pub order_by: Option<usize>,
     /// Memory for unique keys, in bytes.
     pub unique_memory_bytes: usize,
     /// The rules of YARA that texts are held to; those that every gate has, unless the project has more.
@@ -74,6 +88,7 @@ impl GateOptions {
             key,
             spill,
             existing: None,
+            order_by: None,
             unique_memory_bytes: UNIQUE_MEMORY_DEFAULT_BYTES,
             whole_load: true,
             masking: None,
@@ -102,6 +117,9 @@ pub struct Gate {
     /// Beside the plans; none where a column is stored as it came.
     maskers: Vec<Option<Masker>>,
     unique: Unique,
+    /// The column that puts rows of one key in order.
+    order: Option<usize>,
+    flag: Option<Flag>,
     tally: Tally,
     whole_load: bool,
     seen: Mutex<Seen>,
@@ -116,14 +134,25 @@ struct Seen {
     existing: Option<Box<dyn KeyLookup>>,
     rows: u64,
     admitted: u64,
+    /// Places of rows that say that the row of their key is gone.
+    flagged: Places,
     closed: bool,
+}
+
+/// A column of a batch, checked.
+struct CheckedColumn {
+    /// What is stored; none where nothing is.
+    stored: Option<ArrayRef>,
+    /// The values as they came, of a column without a mask and of one that is dropped.
+    plain: Option<ArrayRef>,
+    masked: Option<MaskedColumn>,
 }
 
 impl Gate {
     /// A gate for one load.
     ///
     /// # Errors
-    /// When the key is too short, or a rule does not compile, which the contract's reader rules out.
+    /// When the key is too short, no order can be had from `order_by`, or a rule does not compile, which the contract's reader rules out.
     pub fn new(contract: Arc<Approved>, options: GateOptions) -> Result<Self, Error> {
         let tokens: Vec<String> = options.null_tokens.iter().chain(&contract.null_tokens).cloned().collect();
         let plans =
@@ -135,8 +164,10 @@ impl Gate {
             .enumerate()
             .map(|(place, column)| Masker::new(place, column, masking))
             .collect::<Result<Vec<_>, _>>()?;
+        let order = order(&contract, options.order_by)?;
         let unique =
-            Unique::new(&contract, UniqueOptions { key: &options.key, spill: options.spill, memory_bytes: options.unique_memory_bytes })?;
+            UniqueOptions { key: &options.key, spill: options.spill, memory_bytes: options.unique_memory_bytes, ordered: order.is_some() };
+        let unique = Unique::new(&contract, unique)?;
         // Rows of a model were inspected where they came in.
         let inspection = match (options.uninspected || contract.derived, options.patterns) {
             (true, _) => None,
@@ -152,11 +183,18 @@ impl Gate {
             tally: Tally::of(&contract),
             whole_load: options.whole_load,
             unique,
+            flag: Flag::of(&contract, order),
+            order,
             seen: Mutex::new(Seen { existing: options.existing, ..Seen::default() }),
             contract,
             faults: options.faults,
             checked: AtomicU64::new(0),
         })
+    }
+
+    /// Whether a column can be [`GateOptions::order_by`].
+    pub fn can_order(column: &crate::Column) -> bool {
+        column.mask.is_none() && can_order(column.ty)
     }
 
     /// The contract.
@@ -179,42 +217,67 @@ impl Gate {
         for (row, malformed) in &raw.malformed {
             faults.add(usize::try_from(*row).unwrap_or(usize::MAX), None, Rule::Malformed(*malformed));
         }
+        // Of a row that says that the row of its key is gone, these alone count.
+        let mut standing = if self.flag.is_some() { faults.clone() } else { Faults::new(raw.rows) };
         let mut arrays = Vec::with_capacity(self.plans.len());
         // Beside the plans: what would be stored.
         let mut inspected = Vec::with_capacity(self.plans.len());
         let mut masked: Vec<Option<MaskedColumn>> = Vec::with_capacity(self.plans.len());
+        let (mut flags, mut order) = (None, None);
         for ((plan, masker), cells) in self.plans.iter().zip(&self.maskers).zip(&raw.columns) {
-            // Before any mask, which takes the number and not its text. What is quarantined stays as it was written.
-            let pointed = self.decimal_comma.then(|| comma::pointed(plan, cells)).flatten();
-            let cells = pointed.as_ref().unwrap_or(cells);
-            match masker {
-                None => {
-                    let array = check_cells(plan, cells, &mut faults).map_err(|source| self.build_error(&raw, plan, source))?;
-                    inspected.push(Arc::clone(&array));
-                    arrays.push(array);
-                    masked.push(None);
-                }
-                Some(masker) => {
-                    let column = masker.apply(plan, cells, &mut faults).map_err(|failed| self.mask_error(&raw, plan, failed))?;
-                    inspected.push(column.array.clone().unwrap_or_else(|| Arc::new(NullArray::new(raw.rows))));
-                    arrays.extend(column.array.clone());
-                    masked.push(Some(column));
-                }
+            let column = if self.flag.as_ref().is_some_and(|flag| flag.stands(plan.place)) {
+                let mut own = Faults::new(raw.rows);
+                let column = self.check_column(&raw, plan, masker.as_ref(), cells, &mut own)?;
+                own.copy_to(&mut faults);
+                own.copy_to(&mut standing);
+                column
+            } else {
+                self.check_column(&raw, plan, masker.as_ref(), cells, &mut faults)?
+            };
+            if self.flag.as_ref().is_some_and(|flag| flag.column == plan.place) {
+                flags.clone_from(&column.plain);
             }
+            if self.order == Some(plan.place) {
+                order.clone_from(&column.plain);
+            }
+            inspected.push(column.stored.clone().unwrap_or_else(|| Arc::new(NullArray::new(raw.rows))));
+            arrays.extend(column.stored);
+            masked.push(column.masked);
+        }
+        let flagged = self.flag.as_ref().zip(flags).and_then(|(flag, array)| Some((flag, flag.rows(&array)?)));
+        if let Some((_, flagged)) = &flagged {
+            faults.forgive(|row| flagged.value(row));
+            standing.copy_to(&mut faults);
+            self.hide(&raw, flagged, &mut inspected)?;
         }
         let waived = match &self.inspection {
             Some(inspection) => inspection.check(&inspected, raw.first_ordinal, &mut faults)?,
             None => Vec::new(),
         };
-        let (mut batch, mut ordinals) = self.admit(&raw, arrays, &faults)?;
         let number = self.checked.fetch_add(1, Ordering::Relaxed);
-        if self.faults.as_ref().is_some_and(|faults| faults.lose_batch(number)) {
-            (batch, ordinals) = (batch.slice(0, 0), Vec::new());
-        }
-        self.unique.add(&batch, &ordinals, raw.first_ordinal)?;
+        let lost = self.faults.as_ref().is_some_and(|faults| faults.lose_batch(number));
+        let flagged = flagged.filter(|_| !lost);
+        let pick =
+            |picks: &dyn Fn(usize) -> bool| if lost { Picked::none(&raw) } else { Picked::of(&raw, |row| !faults.has(row) && picks(row)) };
+        let (batch, ordinals, deleted) = match flagged {
+            None => {
+                let picked = if faults.is_empty() && !lost { Picked::all(&raw) } else { pick(&|_| true) };
+                let batch = self.admit(&raw, &arrays, &picked)?;
+                self.add_keys(&raw, batch.columns(), &picked, order.as_ref())?;
+                (batch, picked.ordinals, None)
+            }
+            Some((flag, flagged)) => {
+                let (both, gone) = (pick(&|_| true), pick(&|row| flagged.value(row)));
+                let keys = self.picked(&raw, &arrays, &both, |place| flag.keys.contains(&place))?;
+                self.add_keys(&raw, &keys, &both, order.as_ref())?;
+                let deleted = self.deleted(&raw, &arrays, flag, gone)?;
+                let picked = pick(&|row| !flagged.value(row));
+                (self.admit(&raw, &arrays, &picked)?, picked.ordinals, deleted)
+            }
+        };
         self.tally.add(&self.contract, &batch);
         let admitted = Admitted::new(batch, raw.first_ordinal, ordinals);
-        self.note(&raw, &admitted)?;
+        self.note(&raw, &admitted, deleted.as_ref())?;
         // Of each column and kind one value's shape is shown.
         let mut shown: Vec<(Option<u32>, Rule)> = Vec::new();
         let rejections = faults.sorted().into_iter().map(|fault| {
@@ -228,28 +291,30 @@ impl Gate {
             let column = self.plans.get(place)?.column.name.clone();
             Some(Waived { column, kind, rows })
         });
-        Ok(Checked { admitted, rejections: rejections.collect(), waived: waived.collect() })
+        Ok(Checked { admitted, deleted, rejections: rejections.collect(), waived: waived.collect() })
     }
 
-    /// Ends the load: which admitted rows are duplicates, of each other or of the table's. Afterwards the gate takes nothing.
+    /// Ends the load: which admitted rows are duplicates, of each other or of the table's, or where loads merge, which of them another row of
+    /// their key came after. Afterwards the gate takes nothing.
     ///
     /// # Errors
     /// When sealed temporary space or the table's keys cannot be read, or the gate is closed already.
     pub fn finish(&self) -> Result<Duplicates, Error> {
-        let (mut origins, existing, rows, admitted) = {
+        let (mut origins, existing, flagged, rows, admitted) = {
             let mut seen = self.seen.lock();
             if seen.closed {
                 return Err(Error::Closed);
             }
             seen.closed = true;
-            (std::mem::take(&mut seen.origins), seen.existing.take(), seen.rows, seen.admitted)
+            let (origins, flagged) = (std::mem::take(&mut seen.origins), std::mem::take(&mut seen.flagged));
+            (origins, seen.existing.take(), flagged, seen.rows, seen.admitted)
         };
         origins.sort_unstable_by_key(|origin| origin.first_ordinal);
         let found = self.unique.finish(existing)?;
         let personal = self.inspection.as_ref().map(Inspection::finish).unwrap_or_default();
         let measured = Measured { counts: self.tally.counts(), whole_load: self.whole_load };
         let layout = quarantine::row::staged_as(&self.contract);
-        Ok(Duplicates::new(found, origins, rows, admitted, measured, layout).with_personal(personal))
+        Ok(Duplicates::new(found, &flagged, origins, rows, admitted, measured, layout).with_personal(personal))
     }
 
     fn check_shape(&self, raw: &RawBatch) -> Result<(), Error> {
@@ -279,32 +344,75 @@ impl Gate {
         }
     }
 
-    /// Drops the faulty rows and puts the columns together.
-    fn admit(&self, raw: &RawBatch, arrays: Vec<ArrayRef>, faults: &Faults) -> Result<(RecordBatch, Vec<Range<u64>>), Error> {
-        let error = |source| Error::Build { file: raw.file.to_string(), column: String::new(), source };
-        let first = raw.first_ordinal;
-        let (arrays, rows, ordinals) = if faults.is_empty() {
-            let end = first.saturating_add(u64::try_from(raw.rows).unwrap_or(u64::MAX));
-            (arrays, raw.rows, std::iter::once(first..end).filter(|places| !places.is_empty()).collect())
-        } else {
-            let keep = faults.keep();
-            let arrays = arrays.iter().map(|array| filter(array, &keep)).collect::<Result<Vec<_>, _>>().map_err(error)?;
-            let mut ordinals: Vec<Range<u64>> = Vec::new();
-            for row in (0..raw.rows).filter(|row| !faults.has(*row)) {
-                let ordinal = first.saturating_add(u64::try_from(row).unwrap_or(u64::MAX));
-                match ordinals.last_mut() {
-                    Some(last) if last.end == ordinal => last.end = ordinal.saturating_add(1),
-                    _ => ordinals.push(ordinal..ordinal.saturating_add(1)),
-                }
-            }
-            (arrays, raw.rows - faults.len(), ordinals)
+    /// Checks a column, and masks it where the contract says so.
+    fn check_column(
+        &self,
+        raw: &RawBatch,
+        plan: &Plan,
+        masker: Option<&Masker>,
+        cells: &Cells,
+        faults: &mut Faults,
+    ) -> Result<CheckedColumn, Error> {
+        // Before any mask, which takes the number and not its text. What is quarantined stays as it was written.
+        let pointed = self.decimal_comma.then(|| comma::pointed(plan, cells)).flatten();
+        let cells = pointed.as_ref().unwrap_or(cells);
+        let Some(masker) = masker else {
+            let array = check_cells(plan, cells, faults).map_err(|source| self.build_error(raw, plan, source))?;
+            return Ok(CheckedColumn { stored: Some(Arc::clone(&array)), plain: Some(array), masked: None });
         };
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(error)?;
-        Ok((batch, ordinals))
+        let column = masker.apply(plan, cells, faults).map_err(|failed| self.mask_error(raw, plan, failed))?;
+        let read = self.order == Some(plan.place) || self.flag.as_ref().is_some_and(|flag| flag.column == plan.place);
+        if read && let Cells::Text(cells) = cells {
+            // Of a replay: that the value held its rules is known, and not what it was.
+            let unknown = cells.iter().enumerate().filter(|(_, cell)| cell.kind == CellKind::Masked);
+            unknown.for_each(|(row, _)| faults.add(row, Some(plan.place), Rule::Withheld));
+        }
+        Ok(CheckedColumn { stored: column.array.clone(), plain: column.dropped.clone(), masked: Some(column) })
     }
 
-    fn note(&self, raw: &RawBatch, admitted: &Admitted) -> Result<(), Error> {
+    /// Of rows that say that the row of their key is gone, nothing but the key is inspected: nothing else is looked at any more.
+    fn hide(&self, raw: &RawBatch, flagged: &BooleanBuffer, inspected: &mut [ArrayRef]) -> Result<(), Error> {
+        let flagged = BooleanArray::new(flagged.clone(), None);
+        for ((plan, array), column) in self.plans.iter().zip(inspected).zip(&self.contract.columns) {
+            if column.primary_key.is_none() && column.stored().is_some() {
+                *array = nullif(array, &flagged).map_err(|source| self.build_error(raw, plan, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Picks rows from those columns of which `wanted` says so by their place in the table.
+    fn picked(&self, raw: &RawBatch, arrays: &[ArrayRef], picked: &Picked, wanted: impl Fn(usize) -> bool) -> Result<Vec<ArrayRef>, Error> {
+        let columns =
+            arrays.iter().enumerate().map(|(place, array)| if wanted(place) { picked.from(array) } else { Ok(Arc::clone(array)) });
+        columns.collect::<Result<Vec<_>, _>>().map_err(|source| build_failed(raw, source))
+    }
+
+    /// Puts the columns of picked rows together.
+    fn admit(&self, raw: &RawBatch, arrays: &[ArrayRef], picked: &Picked) -> Result<RecordBatch, Error> {
+        let columns = self.picked(raw, arrays, picked, |_| true)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(picked.rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(|source| build_failed(raw, source))
+    }
+
+    /// The keys of rows that say that the row of their key is gone.
+    fn deleted(&self, raw: &RawBatch, arrays: &[ArrayRef], flag: &Flag, gone: Picked) -> Result<Option<DeletedKeys>, Error> {
+        if gone.rows == 0 {
+            return Ok(None);
+        }
+        let keys = flag.keys.iter().filter_map(|place| arrays.get(*place)).map(|array| gone.from(array));
+        let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|source| build_failed(raw, source))?;
+        let batch = RecordBatch::try_new(Arc::clone(&flag.key_schema), keys).map_err(|source| build_failed(raw, source))?;
+        Ok(Some(DeletedKeys::new(batch, gone.ordinals)))
+    }
+
+    /// Tells uniqueness of picked rows. `columns` are theirs already, `order` is the whole batch's.
+    fn add_keys(&self, raw: &RawBatch, columns: &[ArrayRef], picked: &Picked, order: Option<&ArrayRef>) -> Result<(), Error> {
+        let order = order.map(|order| picked.from(order)).transpose().map_err(|source| build_failed(raw, source))?;
+        self.unique.add(Rows { columns, count: picked.rows, ordinals: &picked.ordinals }, raw.first_ordinal, order.as_ref())
+    }
+
+    fn note(&self, raw: &RawBatch, admitted: &Admitted, deleted: Option<&DeletedKeys>) -> Result<(), Error> {
         let rows = u64::try_from(raw.rows).unwrap_or(u64::MAX);
         let mut seen = self.seen.lock();
         if seen.closed {
@@ -312,6 +420,9 @@ impl Gate {
         }
         seen.rows = seen.rows.saturating_add(rows);
         seen.admitted = seen.admitted.saturating_add(u64::try_from(admitted.rows()).unwrap_or(u64::MAX));
+        for place in deleted.iter().flat_map(|deleted| deleted.ordinals().iter().cloned().flatten()) {
+            seen.flagged.insert(place);
+        }
         seen.origins.push(Origin { first_ordinal: raw.first_ordinal, rows, file: Arc::clone(&raw.file), first_record: raw.first_record });
         Ok(())
     }
@@ -338,6 +449,25 @@ impl Gate {
         let (record, ordinal) = (raw.first_record.saturating_add(row), raw.first_ordinal.saturating_add(row));
         Rejection::new(Arc::clone(&raw.file), record, ordinal, column, fault.rule, cells).with_finding(finding)
     }
+}
+
+/// The column that puts rows of one key in order, where loads merge.
+fn order(contract: &Contract, order_by: Option<usize>) -> Result<Option<usize>, Error> {
+    let Some(place) = order_by.filter(|_| contract.disposition.merges()) else { return Ok(None) };
+    let Some(column) = contract.columns.get(place) else {
+        return Err(Error::Order { column: String::new(), why: "it is no column of the contract".to_owned() });
+    };
+    let why = match &column.mask {
+        Some(mask) if *mask != Mask::Drop => format!("a mask of it is stored ({mask})"),
+        _ if !can_order(column.ty) => format!("a {} has no exact order", column.ty),
+        _ => return Ok(Some(place)),
+    };
+    Err(Error::Order { column: column.name.clone(), why })
+}
+
+#[cold]
+fn build_failed(raw: &RawBatch, source: ArrowError) -> Error {
+    Error::Build { file: raw.file.to_string(), column: String::new(), source }
 }
 
 /// The shape of the value in which a risk was found.

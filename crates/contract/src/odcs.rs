@@ -35,6 +35,7 @@ pub enum Place {
     Quality,
     QualityArguments,
     Relationship,
+    ServiceLevel,
     CustomProperty,
 }
 
@@ -49,6 +50,7 @@ impl Place {
             Self::Quality => "quality[]",
             Self::QualityArguments => "quality[].arguments",
             Self::Relationship => "relationships[]",
+            Self::ServiceLevel => "slaProperties[]",
             Self::CustomProperty => "customProperties[]",
         }
     }
@@ -57,7 +59,7 @@ impl Place {
 /// A key, its place, its use, and why or instead of what.
 pub type KeyRow = (Place, &'static str, Use, &'static str);
 
-use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Relationship, Schema};
+use Place::{Contract, CustomProperty, Options, Property, Quality, QualityArguments, Relationship, Schema, ServiceLevel};
 use Use::{Enforced, Refused, Told, Used};
 
 /// Versions of the standard before 3.1 whose contracts are read as one of 3.1.
@@ -82,8 +84,8 @@ pub const KEYS: &[KeyRow] = &[
     (Contract, "price", Told, ""),
     (Contract, "team", Told, ""),
     (Contract, "roles", Refused, "who may read stands in policies/*.cedar"),
-    (Contract, "slaDefaultElement", Refused, "service levels are not measured"),
-    (Contract, "slaProperties", Refused, "service levels are not measured"),
+    (Contract, "slaDefaultElement", Refused, "name the `element` of each of slaProperties"),
+    (Contract, "slaProperties", Used, "how old the table may become; as below"),
     (Contract, "authoritativeDefinitions", Told, ""),
     (Contract, "customProperties", Enforced, "`polder.*` as below; others are told"),
     (Contract, "contractCreatedTs", Told, ""),
@@ -190,6 +192,21 @@ pub const KEYS: &[KeyRow] = &[
     (Relationship, "from", Enforced, "of the table: its columns, as TABLE.COLUMN"),
     (Relationship, "to", Enforced, "TABLE.COLUMN, or a list of them; a value that is not null stands there"),
     (Relationship, "customProperties", Told, ""),
+    (ServiceLevel, "id", Told, ""),
+    (ServiceLevel, "property", Used, "`freshness` or `latency`, which mean one thing here; any other is refused because not measured"),
+    (ServiceLevel, "value", Used, "the greatest age, in units"),
+    (ServiceLevel, "valueExt", Refused, "an age is one value"),
+    (ServiceLevel, "unit", Used, "s, min, h, d or w, or in words; months and years have no one length"),
+    (
+        ServiceLevel,
+        "element",
+        Used,
+        "a date or a timestamp with zone, whose newest value has the age; without it the newest successful load has it",
+    ),
+    (ServiceLevel, "driver", Told, ""),
+    (ServiceLevel, "description", Told, ""),
+    (ServiceLevel, "scheduler", Refused, "it is measured whenever it is asked"),
+    (ServiceLevel, "schedule", Refused, "it is measured whenever it is asked"),
     (CustomProperty, "id", Told, ""),
     (CustomProperty, "property", Used, ""),
     (CustomProperty, "value", Used, ""),
@@ -199,12 +216,44 @@ pub const KEYS: &[KeyRow] = &[
 /// Polder's own settings of a contract.
 pub const CONTRACT_SETTINGS: &[(&str, &str)] = &[
     ("polder.source", "the source: the name of a file in sources/"),
-    ("polder.disposition", "`append` (default) or `replace`"),
+    ("polder.disposition", "`append` (default), `replace`, `merge` or `scd2`; the last two by the primary key"),
+    (
+        "polder.deletes",
+        "what tells that a row is gone: `{flag: COLUMN}`, `{flag: COLUMN, value: X}` or `key_snapshot`; of `merge` and `scd2`",
+    ),
+    ("polder.scd2", "`{from: NAME, to: NAME}`: the columns that `scd2` adds (default `valid_from` and `valid_to`)"),
     ("polder.onViolation", "`fail` (default), `quarantine` or `drop`"),
     ("polder.rejectLimit", "share of the rows that may be refused, 0 to 1 (default 0.01)"),
     ("polder.nullTokens", "texts that stand for no value, besides those of the dataset"),
     ("polder.maxRowBytes", "bytes that the texts of one row may hold together, 1 to 16777216 (default 16777216)"),
 ];
+
+/// Keys of `polder.deletes` where it is a mapping.
+pub const DELETES_KEYS: [&str; 2] = ["flag", "value"];
+
+/// Properties of `slaProperties` that are measured.
+pub const MEASURED_LEVELS: [&str; 2] = ["freshness", "latency"];
+
+/// Those that the standard names besides, and that are refused.
+pub const UNMEASURED_LEVELS: [&str; 12] = [
+    "availability",
+    "throughput",
+    "errorRate",
+    "generalAvailability",
+    "endOfSupport",
+    "endOfLife",
+    "retention",
+    "frequency",
+    "timeOfAvailability",
+    "timeToDetect",
+    "timeToNotify",
+    "timeToRepair",
+];
+
+/// Units of time of an age.
+pub fn age_units() -> Vec<&'static str> {
+    crate::read::freshness::units().collect()
+}
 
 /// Polder's own settings of a property.
 pub const PROPERTY_SETTINGS: &[(&str, &str)] = &[
@@ -268,6 +317,7 @@ mod tests {
         add(Contract, &schema);
         add(CustomProperty, &defs["CustomProperty"]);
         add(Relationship, &defs["RelationshipBase"]);
+        add(ServiceLevel, &defs["ServiceLevelAgreementProperty"]);
         ["SchemaElement", "SchemaObject"].into_iter().for_each(|name| add(Schema, &defs[name]));
         ["SchemaElement", "SchemaBaseProperty", "SchemaItemProperty"].into_iter().for_each(|name| add(Property, &defs[name]));
         for name in ["DataQuality", "DataQualityLibrary", "DataQualitySql", "DataQualityCustom"] {

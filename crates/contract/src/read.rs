@@ -10,9 +10,12 @@ use crate::odcs::{self, Place, Use};
 use crate::quality::Measure;
 use crate::question::Question;
 use crate::read::column::read_column;
+use crate::read::disposition::Loads;
 use crate::yaml::{Key, Node, Problem, Problems, Value, suggest};
 
 mod column;
+mod disposition;
+pub(crate) mod freshness;
 mod limits;
 mod mask;
 mod quality;
@@ -218,8 +221,9 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
             ("polder.onViolation", Value::Text(text)) if text == "fail" => on_violation = OnViolation::Fail,
             ("polder.onViolation", Value::Text(text)) if text == "quarantine" => on_violation = OnViolation::Quarantine,
             ("polder.onViolation", Value::Text(text)) if text == "drop" => on_violation = OnViolation::Drop,
-            ("polder.disposition", Value::Text(text)) if text == "append" => disposition = Disposition::Append,
-            ("polder.disposition", Value::Text(text)) if text == "replace" => disposition = Disposition::Replace,
+            ("polder.disposition", Value::Text(text)) if Disposition::from_name(text).is_some() => {
+                disposition = Disposition::from_name(text).unwrap_or_default();
+            }
             ("polder.rejectLimit", Value::Float(limit)) if (0.0..=1.0).contains(limit) => reject_limit = *limit,
             ("polder.rejectLimit", Value::Int(limit @ (0 | 1))) => reject_limit = if *limit == 0 { 0.0 } else { 1.0 },
             ("polder.maxRowBytes", Value::Int(bytes))
@@ -228,6 +232,8 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
                 max_row_bytes = usize::try_from(*bytes).unwrap_or(RECORD_MAX_BYTES);
             }
             ("polder.nullTokens", _) => null_tokens = reader.texts(node, "polder.nullTokens"),
+            // They are about columns, which are not read yet.
+            ("polder.deletes" | "polder.scd2", _) => {}
             (setting, _) => {
                 let allowed = odcs::CONTRACT_SETTINGS.iter().find(|(name, _)| *name == setting).map_or("", |(_, note)| *note);
                 reader.wrong(node.line, format!("`{setting}` has a value that it cannot have"), format!("it is {allowed}"));
@@ -237,7 +243,9 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
     if source.is_none() && !settings.iter().any(|(name, _)| *name == "polder.source") {
         reader.wrong(fields.line, "`polder.source` is missing", "add {property: polder.source, value: NAME} to customProperties");
     }
-    let TableRead { table, dataset, columns, quality, questions } = read_schema(reader, &fields)?;
+    let TableRead { table, line, dataset, columns, quality, questions } = read_schema(reader, &fields)?;
+    let Loads { deletes, validity } = disposition::read(reader, line, disposition, &settings, &columns);
+    let freshness = freshness::read(reader, &fields, table.as_str(), &columns);
     Some(Contract {
         id: id?,
         name: name.unwrap_or_else(|| table.as_str().to_owned()),
@@ -252,6 +260,9 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
         questions,
         on_violation,
         disposition,
+        deletes,
+        validity,
+        freshness,
         reject_limit,
         max_row_bytes,
         null_tokens,
@@ -263,6 +274,8 @@ fn read_contract(reader: &mut Reader, document: &Node, file: &str) -> Option<Con
 
 struct TableRead {
     table: TableName,
+    /// Where its columns begin.
+    line: u64,
     dataset: String,
     columns: Vec<Column>,
     quality: Vec<Measure>,
@@ -330,7 +343,7 @@ fn read_schema(reader: &mut Reader, fields: &Fields<'_>) -> Option<TableRead> {
     let name = name?;
     question::of_table(reader, table_node, &name, &columns, &mut questions);
     let dataset = dataset.unwrap_or_else(|| name.as_str().to_owned());
-    Some(TableRead { table: name, dataset, columns, quality, questions })
+    Some(TableRead { table: name, line: properties.line, dataset, columns, quality, questions })
 }
 
 fn check_primary_key(reader: &mut Reader, line: u64, columns: &[Column]) {
@@ -387,6 +400,7 @@ fn canonical(node: &Node, place: Option<Place>, out: &mut String) {
 fn inner(place: Option<Place>, key: &str) -> Option<Place> {
     match (place?, key) {
         (Place::Contract, "schema") => Some(Place::Schema),
+        (Place::Contract, "slaProperties") => Some(Place::ServiceLevel),
         (Place::Schema, "properties") => Some(Place::Property),
         (Place::Schema, "quality") => Some(Place::Quality),
         (Place::Property, "logicalTypeOptions") => Some(Place::Options),

@@ -12,7 +12,7 @@ use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
-/// Rows of a row group at most.
+/// Rows of a row group at most, but in tests.
 pub const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 /// Encoded bytes of a row group at most: what a writer holds in memory.
 pub const ROW_GROUP_BYTES_MAX: usize = 96 << 20;
@@ -20,13 +20,13 @@ pub const ROW_GROUP_BYTES_MAX: usize = 96 << 20;
 const SAMPLE_ROWS: usize = 4096;
 
 /// The writer's properties for data that looks like `sample`.
-pub(crate) fn properties(sample: &RecordBatch, level: ZstdLevel) -> WriterProperties {
+pub(crate) fn properties(sample: &RecordBatch, level: ZstdLevel, row_group_rows: usize) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_created_by("polder".to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+        .set_max_row_group_row_count(Some(row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
     for (field, column) in sample.schema_ref().fields().iter().zip(sample.columns()) {
         let path = ColumnPath::from(field.name().as_str());

@@ -55,6 +55,14 @@ pub enum Error {
         /// The table.
         dataset: DatasetId,
     },
+    /// A file of an old version was deleted by a vacuum.
+    #[error("restore version {version} of table {dataset}: files of it were deleted by a vacuum; choose a newer version")]
+    Vacuumed {
+        /// The table.
+        dataset: DatasetId,
+        /// The version.
+        version: u64,
+    },
     /// The writer was used out of order.
     #[error("write to table {dataset}: {reason}")]
     Misuse {
@@ -74,6 +82,21 @@ pub enum Error {
         staged: u64,
         /// Rows handed over less those removed.
         expected: u64,
+    },
+    /// The keys that are to be deleted could not be read.
+    #[error("read the keys that are to be deleted from table {dataset}")]
+    Keys {
+        /// The table.
+        dataset: DatasetId,
+        /// Why.
+        #[source]
+        source: Box<polder_contract::Error>,
+    },
+    /// The table changed between the matching of a batch's keys and its commit.
+    #[error("merge into table {dataset}: another commit came between the matching of the batch's keys and its own; run the load again")]
+    Moved {
+        /// The table.
+        dataset: DatasetId,
     },
     /// Another commit took the version.
     #[error("commit version {version} of table {dataset}: another commit came first; run the load again")]
@@ -178,12 +201,13 @@ impl Error {
     /// What the caller does about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoTable { .. } | Self::NoVersion { .. } => ErrorKind::NotFound,
-            Self::TableExists { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::NoTable { .. } | Self::NoVersion { .. } | Self::Vacuumed { .. } => ErrorKind::NotFound,
+            Self::TableExists { .. } | Self::Conflict { .. } | Self::Moved { .. } => ErrorKind::Conflict,
             Self::WrongPermit { .. } => ErrorKind::Denied,
             Self::UnsupportedType { .. } | Self::SchemaMismatch { .. } => ErrorKind::Invalid,
             // For good: trying again does not help.
             Self::RowsLost { .. } | Self::Destroyed { .. } => ErrorKind::Rejected,
+            Self::Keys { source, .. } => source.kind(),
             Self::Fenced { source, .. } => source.kind,
             Self::Record { source, .. } => source.kind,
             Self::Integrity { .. } => ErrorKind::Corrupt,

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use arrow::array::RecordBatch;
-use futures::TryStreamExt as _;
 use polder_contract::{KeyAccess, KeyLookup};
 use polder_policy::{Action, Permit};
 use polder_types::DatasetId;
 
 use crate::error::Error;
-use crate::file_reader::FileReader;
 use crate::lake::Lake;
 use crate::migrate::fitted;
 use crate::snapshot::TableSnapshot;
@@ -61,8 +59,8 @@ impl Lake {
             columns.iter().map(|column| snapshot.stored.index_of(column)).collect::<Result<_, _>>().map_err(internal)?;
         let stored = Arc::new(snapshot.stored.project(&order).map_err(internal)?);
         for file in &snapshot.files {
-            let mut batches = FileReader::new(&self.inner.store, &file.path, file.size).batches(Some(columns)).await?;
-            while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
+            let mut rows = self.live_rows(snapshot.dataset, file, Some(columns)).await?;
+            while let Some(batch) = rows.next().await? {
                 // A file that was written before a column came holds NULL in it.
                 let batch = fitted(batch, &stored, snapshot.dataset)?;
                 if sender.send(Ok(Some(batch))).is_err() {

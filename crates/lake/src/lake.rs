@@ -14,12 +14,13 @@ use polder_types::event::TableOperation;
 use polder_types::{Clock, DatasetId, Event, EventKind, PrincipalId, Recorder, Rng};
 
 use crate::commit::Commit;
+use crate::encode::ROW_GROUP_ROWS_MAX;
 use crate::error::Error;
 use crate::log::{VerifiedLog, commit_path, listed_versions, read_commit, sha256};
 use crate::log_store::table_url;
 use crate::ports::{Failpoints, Faults, Fence, Heads, KnownVersion, Undisturbed};
 use crate::schema::{stored_schema, table_actions};
-use crate::snapshot::TableSnapshot;
+use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::Claims;
 
 /// How many versions of a table stay in memory.
@@ -32,6 +33,10 @@ pub struct LakeOptions {
     pub encode_threads: usize,
     /// zstd level of data files, 1 to 3.
     pub zstd_level: i32,
+    /// Rows of a row group of a data file at most.
+    pub row_group_rows: usize,
+    /// Bytes that the keys of a merge take in memory; what is more is matched with the table in several passes.
+    pub merge_memory_bytes: usize,
     /// Where a test ends the process.
     pub failpoints: Arc<dyn Failpoints>,
     /// What a test makes the writer lose.
@@ -41,7 +46,14 @@ pub struct LakeOptions {
 impl Default for LakeOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { encode_threads: cores.clamp(1, 4), zstd_level: 1, failpoints: Arc::new(Undisturbed), faults: Arc::new(Undisturbed) }
+        Self {
+            encode_threads: cores.clamp(1, 4),
+            zstd_level: 1,
+            row_group_rows: ROW_GROUP_ROWS_MAX,
+            merge_memory_bytes: 128 << 20,
+            failpoints: Arc::new(Undisturbed),
+            faults: Arc::new(Undisturbed),
+        }
     }
 }
 
@@ -56,6 +68,8 @@ pub(crate) struct Inner {
     pub faults: Arc<dyn Faults>,
     pub encode_threads: usize,
     pub zstd_level: ZstdLevel,
+    pub row_group_rows: usize,
+    pub merge_memory_bytes: usize,
     /// Who acts where nobody asked: recovery, closing a table.
     pub service: PrincipalId,
     pub claims: Claims,
@@ -132,7 +146,7 @@ impl Lake {
 
     pub(crate) fn over(store: Arc<dyn ObjectStore>, ports: LakePorts, options: LakeOptions) -> Self {
         let LakePorts { recorder, heads, fence, clock, rng, service } = ports;
-        let LakeOptions { encode_threads, zstd_level, failpoints, faults } = options;
+        let LakeOptions { encode_threads, zstd_level, row_group_rows, merge_memory_bytes, failpoints, faults } = options;
         let inner = Inner {
             store,
             recorder,
@@ -144,6 +158,8 @@ impl Lake {
             faults,
             encode_threads: encode_threads.max(1),
             zstd_level: ZstdLevel::try_new(zstd_level.clamp(1, 3)).unwrap_or_default(),
+            row_group_rows: row_group_rows.max(1),
+            merge_memory_bytes,
             service,
             claims: Claims::default(),
             tables: Mutex::new(HashMap::new()),
@@ -166,7 +182,7 @@ impl Lake {
         if self.exists(dataset) {
             return Err(Error::TableExists { dataset });
         }
-        let (protocol, metadata) = table_actions(&stored, dataset, self.inner.clock.now_ms())?;
+        let (protocol, metadata) = table_actions(&stored, dataset, self.inner.clock.now_ms(), false)?;
         let commit = Commit {
             dataset,
             actor,
@@ -239,7 +255,10 @@ impl Lake {
         };
         let mut gone = None;
         for file in &snapshot.files {
-            let checked = self.verify_file(file).await;
+            let checked = match self.verify_file(file).await {
+                Ok(()) => self.deleted(dataset, file).await.map(drop),
+                broken => broken,
+            };
             match self.close_on_integrity(dataset, checked).await {
                 Err(error @ Error::Destroyed { .. }) => gone = Some(error),
                 checked => checked?,
@@ -263,7 +282,7 @@ impl Lake {
         self.close_on_integrity(dataset, checked).await
     }
 
-    async fn verify_file(&self, file: &crate::snapshot::DataFile) -> Result<(), Error> {
+    async fn verify_file(&self, file: &DataFile) -> Result<(), Error> {
         use futures::TryStreamExt as _;
         let object = || file.path.to_string();
         let found = match object_store::ObjectStoreExt::get(self.inner.store.as_ref(), &file.path).await {
@@ -375,8 +394,11 @@ impl Lake {
     pub(crate) async fn snapshot(&self, dataset: DatasetId, version: Option<u64>) -> Result<Arc<TableSnapshot>, Error> {
         let snapshot = self.load_snapshot(dataset, version).await?;
         let gone = self.inner.heads.destroyed(dataset);
-        let hit = if gone.is_empty() { None } else { snapshot.files.iter().find_map(|file| gone.get(file.path.as_ref())) };
-        hit.map_or(Ok(snapshot), |key| Err(Error::destroyed(dataset, *key)))
+        let hit = match gone.is_empty() {
+            true => None,
+            false => snapshot.files.iter().flat_map(DataFile::objects).find_map(|object| gone.get(object.as_ref()).copied()),
+        };
+        hit.map_or(Ok(snapshot), |key| Err(Error::destroyed(dataset, key)))
     }
 
     async fn load_snapshot(&self, dataset: DatasetId, version: Option<u64>) -> Result<Arc<TableSnapshot>, Error> {

@@ -14,16 +14,18 @@ use polder_types::{DatasetId, Event, EventKind, PrincipalId};
 
 use crate::commit::Commit;
 use crate::error::Error;
-use crate::file_reader::FileReader;
 use crate::lake::Lake;
 use crate::log::table_path;
 use crate::migrate::fitted;
 use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::Stage;
+use crate::vector::holds_vectors;
 use crate::writer::{add, remove};
 
 /// Files smaller than this are put together.
 pub const SMALL_FILE_BYTES: u64 = 64 << 20;
+/// A file of which more than so many in a hundred rows are deleted is written anew.
+const DELETED_PERCENT_MAX: u64 = 30;
 /// About the size of the files that they become.
 const TARGET_FILE_BYTES: i64 = 512 << 20;
 
@@ -32,7 +34,7 @@ const TARGET_FILE_BYTES: i64 = 512 << 20;
 pub struct Optimized {
     /// The new version, when there was something to do.
     pub version: Option<u64>,
-    /// Files that were put together.
+    /// Files that were put together, or written anew without their deleted rows.
     pub files_before: usize,
     /// Files that they became.
     pub files_after: usize,
@@ -48,15 +50,16 @@ pub struct Vacuumed {
 }
 
 impl Lake {
-    /// Puts the small files of the visible version together. Its rows stay the same.
+    /// Puts the small files of the visible version together, and writes those anew of which many rows are deleted. Its rows stay the
+    /// same.
     ///
     /// # Errors
     /// When reading, staging or committing fails; the table is then as it was.
     pub async fn optimize(&self, dataset: DatasetId, actor: &PrincipalId) -> Result<Optimized, Error> {
         let permit = self.ready(dataset).await?;
         let head = self.snapshot(dataset, None).await?;
-        let small: Vec<&DataFile> = head.files.iter().filter(|file| file.size < SMALL_FILE_BYTES).collect();
-        if small.len() < 2 {
+        let small: Vec<&DataFile> = head.files.iter().filter(|file| file.size < SMALL_FILE_BYTES || thin(file)).collect();
+        if small.len() < 2 && !small.iter().any(|file| thin(file)) {
             return Ok(Optimized::default());
         }
         let claimed: Arc<Mutex<Vec<Path>>> = Arc::default();
@@ -85,16 +88,14 @@ impl Lake {
         context.threads = 1;
         let mut stage = Stage::new(context);
         for file in small {
-            let mut batches = FileReader::new(&self.inner.store, &file.path, file.size).batches(None).await?;
-            while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
+            let mut rows = self.live_rows(dataset, file, None).await?;
+            while let Some(batch) = rows.next().await? {
                 let batch = fitted(batch, &head.stored, dataset)?;
-                let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-                let first = stage.rows();
-                stage.write(batch, std::slice::from_ref(&(first..first.saturating_add(rows)))).await?;
+                stage.append(batch).await?;
             }
         }
         let files = stage.finish().await?;
-        let expected: u64 = small.iter().map(|file| file.rows).sum();
+        let expected: u64 = small.iter().map(|file| file.live()).sum();
         let staged: u64 = files.iter().map(|file| file.rows).sum();
         if staged != expected {
             return Err(Error::RowsLost { dataset, staged, expected });
@@ -119,7 +120,7 @@ impl Lake {
         Ok(Optimized { version: Some(version), files_before: small.len(), files_after: files.len() })
     }
 
-    /// Deletes the files that no retained version names. The visible version is always retained, and so is every version
+    /// Deletes the files and deletion vectors that no retained version names. The visible version is always retained, and so is every version
     /// that was visible within the last `retention_ms` milliseconds.
     ///
     /// # Errors
@@ -140,7 +141,8 @@ impl Lake {
             .map_err(|error| Error::store("list", &prefix, error))?;
         let gone: Vec<Path> = listed
             .into_iter()
-            .filter(|path| path.extension() == Some("parquet") && path.parts().count() == 3)
+            .filter(|path| path.parts().count() == 3)
+            .filter(|path| path.extension() == Some("parquet") || path.filename().is_some_and(holds_vectors))
             .filter(|path| !kept.contains(path) && !self.inner.claims.holds(path))
             .collect();
         let files = u64::try_from(gone.len()).unwrap_or(u64::MAX);
@@ -167,7 +169,7 @@ impl Lake {
         let versions = self.history(dataset)?;
         let head = self.snapshot(dataset, None).await?;
         let since_ms = self.inner.clock.now_ms().saturating_sub(i64::try_from(retention_ms).unwrap_or(i64::MAX));
-        let mut kept: HashSet<Path> = head.files.iter().map(|file| file.path.clone()).collect();
+        let mut kept: HashSet<Path> = head.files.iter().flat_map(DataFile::objects).cloned().collect();
         let mut oldest = head.version;
         // A version stopped being visible when the next one came.
         for (version, next) in versions.iter().zip(versions.iter().skip(1)).rev() {
@@ -175,7 +177,7 @@ impl Lake {
                 break;
             }
             match self.snapshot(dataset, Some(version.version)).await {
-                Ok(snapshot) => kept.extend(snapshot.files.iter().map(|file| file.path.clone())),
+                Ok(snapshot) => kept.extend(snapshot.files.iter().flat_map(DataFile::objects).cloned()),
                 Err(Error::NoVersion { .. } | Error::Destroyed { .. }) => break,
                 Err(error) => return Err(error),
             }
@@ -183,4 +185,9 @@ impl Lake {
         }
         Ok((kept, oldest))
     }
+}
+
+/// Whether so many rows of a file are deleted that it is written anew.
+fn thin(file: &DataFile) -> bool {
+    file.rows.saturating_sub(file.live()).saturating_mul(100) > file.rows.saturating_mul(DELETED_PERCENT_MAX)
 }

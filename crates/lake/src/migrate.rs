@@ -10,7 +10,6 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use deltalake_core::kernel::Action as DeltaAction;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use futures::TryStreamExt as _;
 use object_store::path::Path;
 use parking_lot::Mutex;
 use polder_contract::change::widens;
@@ -20,7 +19,6 @@ use polder_types::{DatasetId, PrincipalId};
 
 use crate::commit::Commit;
 use crate::error::Error;
-use crate::file_reader::FileReader;
 use crate::lake::{CommitPermit, Lake};
 use crate::schema::{difference, stored_schema, table_actions, to_stored};
 use crate::snapshot::TableSnapshot;
@@ -157,7 +155,7 @@ impl Lake {
         };
         self.inner.failpoints.hit("lake.migration_staged");
         let now_ms = self.inner.clock.now_ms();
-        let (protocol, metadata) = table_actions(wanted, dataset, now_ms)?;
+        let (protocol, metadata) = table_actions(wanted, dataset, now_ms, head.vectors)?;
         let mut actions = vec![DeltaAction::Protocol(protocol), DeltaAction::Metadata(metadata)];
         let mut mode = SaveMode::Append;
         if let Some(files) = &files {
@@ -198,12 +196,10 @@ impl Lake {
         context.threads = 1;
         let mut stage = Stage::new(context);
         for file in &head.files {
-            let mut batches = FileReader::new(&self.inner.store, &file.path, file.size).batches(None).await?;
-            while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
+            let mut rows = self.live_rows(dataset, file, None).await?;
+            while let Some(batch) = rows.next().await? {
                 let batch = fitted(batch, wanted, dataset)?;
-                let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-                let first = stage.rows();
-                stage.write(batch, std::slice::from_ref(&(first..first.saturating_add(rows)))).await?;
+                stage.append(batch).await?;
             }
         }
         let files = stage.finish().await?;

@@ -93,8 +93,10 @@ pub trait Failpoints: Debug + Send + Sync {
 }
 
 /// Every point, in the order in which a load passes them; then those of maintenance.
-pub const POINTS: [&str; 11] = [
+pub const POINTS: [&str; 13] = [
     "lake.staged",
+    "lake.matched",
+    "lake.vectors_stored",
     "lake.before_intent",
     "lake.after_intent",
     "lake.after_commit",

@@ -137,7 +137,7 @@ fn announces(intent: &OpenIntent, version: u64, bytes: &bytes::Bytes) -> bool {
     let sequences: Vec<i64> =
         actions.iter().filter_map(|action| if let Action::Txn(txn) = action { Some(txn.version) } else { None }).collect();
     match intent.operation {
-        TableOperation::Append | TableOperation::Replace | TableOperation::Model => {
+        operation if operation.loads() || operation == TableOperation::Model => {
             sequences.len() == 1 && sequences.iter().all(|sequence| u64::try_from(*sequence).ok() == Some(intent.sequence))
         }
         _ => sequences.is_empty(),

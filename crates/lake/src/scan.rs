@@ -10,18 +10,21 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Statistics;
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetAccessPlan, RowGroupAccess};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::error::Result as PlanResult;
+use datafusion::error::{DataFusionError, Result as PlanResult};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use futures::TryStreamExt as _;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use parquet::arrow::arrow_reader::RowSelection;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use polder_policy::{Action, Permit};
 use polder_types::DatasetId;
 
@@ -30,7 +33,8 @@ use crate::lake::Lake;
 use crate::log::table_path;
 use crate::schema::scan_schema;
 use crate::snapshot::{DataFile, TableSnapshot};
-use crate::stage::StagedFile;
+use crate::stats::thinned;
+use crate::vector::{Positions, VACUUMED, kept};
 use crate::watched::Watched;
 
 /// The only address that scans use. A session must register [`Closed`] (or nothing else) for it.
@@ -39,13 +43,100 @@ pub(crate) const SESSION_URL: &str = "sealed://lake/";
 /// A footer and its page index usually fit: one request instead of two.
 const FOOTER_GUESS_BYTES: usize = 512 << 10;
 
+/// How many small objects of a table are read at once.
+const READS_AT_ONCE: usize = 8;
+/// A data file with the positions of its rows that are not in the table.
+#[derive(Clone)]
+pub(crate) struct ScanFile {
+    pub file: DataFile,
+    pub deleted: Option<Arc<Positions>>,
+}
+
+impl ScanFile {
+    fn statistics(&self) -> Arc<Statistics> {
+        match &self.deleted {
+            Some(deleted) => Arc::new(thinned(&self.file.statistics, deleted.len())),
+            None => Arc::clone(&self.file.statistics),
+        }
+    }
+
+    fn whole(&self) -> PartitionedFile {
+        let meta = ObjectMeta {
+            location: self.file.path.clone(),
+            // A data file's path is never written twice, so its path and size name its content in the cache of footers.
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: self.file.size,
+            e_tag: None,
+            version: None,
+        };
+        PartitionedFile::new_from_meta(meta).with_statistics(self.statistics())
+    }
+
+    /// The file whole, or in parts where rows of it are deleted.
+    async fn planned(&self, readers: &dyn ParquetFileReaderFactory, part_rows: usize) -> PlanResult<Vec<PartitionedFile>> {
+        let Some(deleted) = &self.deleted else { return Ok(vec![self.whole()]) };
+        let metrics = ExecutionPlanMetricsSet::new();
+        let mut reader = readers.create_reader(0, self.whole(), Some(FOOTER_GUESS_BYTES), &metrics)?;
+        self.parts(reader.get_metadata(None).await?.as_ref(), deleted, part_rows)
+    }
+
+    /// The file, in parts of about so many rows, which are read by what is left of each row group. While a part is read each stretch of
+    /// rows that are left costs some bytes, so parts bound the memory.
+    fn parts(&self, footer: &ParquetMetaData, deleted: &Positions, part_rows: usize) -> PlanResult<Vec<PartitionedFile>> {
+        if crate::stats::rows(footer) != self.file.rows {
+            let finding = "the file does not hold the rows that the table log gives";
+            let error = crate::Error::Integrity { object: self.file.path.to_string(), finding };
+            return Err(DataFusionError::External(Box::new(error)));
+        }
+        let access = ParquetAccessPlan::new(left(footer, deleted));
+        let end = i64::try_from(self.file.size).unwrap_or(i64::MAX);
+        let mut starts = vec![0];
+        let mut rows = 0usize;
+        for group in footer.row_groups() {
+            let more = usize::try_from(group.num_rows()).unwrap_or_default();
+            if rows > 0 && rows.saturating_add(more) > part_rows {
+                starts.extend(start(group));
+                rows = 0;
+            }
+            rows = rows.saturating_add(more);
+        }
+        let ends = starts.iter().skip(1).copied().chain(std::iter::once(end));
+        let part = |(start, end)| self.whole().with_range(start, end).with_extension(access.clone());
+        Ok(starts.iter().copied().zip(ends).map(part).collect())
+    }
+}
+
+/// Where a row group begins, as DataFusion sees it when it reads a range of a file.
+fn start(group: &RowGroupMetaData) -> Option<i64> {
+    let first = group.columns().first()?;
+    Some(first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset()))
+}
+
+/// What is left of each row group.
+fn left(footer: &ParquetMetaData, deleted: &Positions) -> Vec<RowGroupAccess> {
+    let mut first = 0u64;
+    let mut groups = Vec::with_capacity(footer.num_row_groups());
+    for group in footer.row_groups() {
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        groups.push(match kept(deleted, first, rows) {
+            None => RowGroupAccess::Scan,
+            Some(kept) if kept.count_set_bits() == 0 => RowGroupAccess::Skip,
+            Some(kept) => RowGroupAccess::Selection(RowSelection::from_boolean_buffer(kept)),
+        });
+        first = first.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+    }
+    groups
+}
+
 /// One version of one table, for a session to scan.
 pub(crate) struct LakeTable {
     dataset: DatasetId,
     schema: SchemaRef,
-    files: Vec<DataFile>,
+    files: Vec<ScanFile>,
     store: Arc<dyn ObjectStore>,
     url: ObjectStoreUrl,
+    /// Rows of a part of a file with deleted rows, about.
+    part_rows: usize,
 }
 
 impl std::fmt::Debug for LakeTable {
@@ -55,21 +146,11 @@ impl std::fmt::Debug for LakeTable {
 }
 
 impl LakeTable {
-    fn files(&self) -> Vec<PartitionedFile> {
-        self.files
-            .iter()
-            .map(|file| {
-                let meta = ObjectMeta {
-                    location: file.path.clone(),
-                    // A data file's path is never written twice, so its path and size name its content in the cache of footers.
-                    last_modified: chrono::DateTime::UNIX_EPOCH,
-                    size: file.size,
-                    e_tag: None,
-                    version: None,
-                };
-                PartitionedFile::new_from_meta(meta).with_statistics(Arc::clone(&file.statistics))
-            })
-            .collect()
+    /// The files, those with deleted rows in parts.
+    async fn files(&self, readers: &dyn ParquetFileReaderFactory) -> PlanResult<Vec<PartitionedFile>> {
+        let each: Vec<_> = self.files.iter().map(|file| file.planned(readers, self.part_rows)).collect();
+        let parts: Vec<Vec<PartitionedFile>> = futures::stream::iter(each).buffered(READS_AT_ONCE).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
     }
 }
 
@@ -89,8 +170,8 @@ impl TableProvider for LakeTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let each = self.files.iter().map(|file| file.statistics.as_ref());
-        Statistics::try_merge_iter(each, &self.schema).ok()
+        let each: Vec<Arc<Statistics>> = self.files.iter().map(ScanFile::statistics).collect();
+        Statistics::try_merge_iter(each.iter().map(AsRef::as_ref), &self.schema).ok()
     }
 
     async fn scan(
@@ -109,13 +190,14 @@ impl TableProvider for LakeTable {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
         let target = state.config().target_partitions().max(1);
-        let groups: Vec<FileGroup> = FileGroup::new(self.files()).split_files(target);
         let options = state.table_options().parquet.clone();
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let readers = Arc::new(CachedParquetFileReaderFactory::new(Arc::clone(&self.store), cache));
+        let groups: Vec<FileGroup> = FileGroup::new(self.files(readers.as_ref()).await?).split_files(target);
         let source = ParquetSource::new(Arc::clone(schema))
             .with_table_parquet_options(options)
             .with_metadata_size_hint(FOOTER_GUESS_BYTES)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(Arc::clone(&self.store), cache)));
+            .with_parquet_file_reader_factory(readers);
         let statistics = self.statistics().unwrap_or_else(|| Statistics::new_unknown(schema));
         let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
             .with_file_groups(groups)
@@ -216,31 +298,49 @@ impl Lake {
             self.check_files(&snapshot).await?;
         }
         let newest = head == Some(snapshot.version);
-        let (schema, files) = (Arc::clone(&snapshot.scanned), snapshot.files.clone());
-        Ok(Arc::new(LakeTable { dataset, schema, files, store: Arc::new(Watched::new(self, dataset, newest)), url }))
+        let files = self.scan_files(&snapshot, newest).await?;
+        Ok(self.table_of(dataset, Arc::clone(&snapshot.scanned), files, url, newest))
     }
 
-    /// A table as a writer that was finished would leave it: for rules over the whole table, which are asked before the commit.
-    pub(crate) async fn staged(
+    /// The files of a version, which is the visible one or not, with what is deleted in them.
+    pub(crate) async fn scan_files(&self, snapshot: &TableSnapshot, newest: bool) -> Result<Vec<ScanFile>, Error> {
+        let (dataset, version) = (snapshot.dataset, snapshot.version);
+        // Owned, or the compiler does not see that the future can be sent to another thread.
+        futures::stream::iter(snapshot.files.clone())
+            .map(|file| async move {
+                let deleted = match newest {
+                    true => self.deleted(dataset, &file).await?,
+                    false => self.deleted_then(dataset, version, &file).await?,
+                };
+                Ok(ScanFile { file, deleted })
+            })
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    fn table_of(
         &self,
         dataset: DatasetId,
-        stored: &SchemaRef,
-        staged: &[StagedFile],
-        keeps_rows: bool,
-    ) -> Result<Arc<dyn TableProvider>, Error> {
+        schema: SchemaRef,
+        files: Vec<ScanFile>,
+        url: ObjectStoreUrl,
+        newest: bool,
+    ) -> Arc<dyn TableProvider> {
+        Arc::new(LakeTable {
+            dataset,
+            schema,
+            files,
+            store: Arc::new(Watched::new(self, dataset, newest)),
+            url,
+            part_rows: self.inner.row_group_rows,
+        })
+    }
+
+    /// Files that no version names yet as a table, for rules that are asked before the commit.
+    pub(crate) fn staged(&self, dataset: DatasetId, stored: &SchemaRef, files: Vec<ScanFile>) -> Result<Arc<dyn TableProvider>, Error> {
         let url = ObjectStoreUrl::parse(SESSION_URL).map_err(|_| Error::Internal { step: "name the location", dataset })?;
-        let schema = scan_schema(stored);
-        let mut files = Vec::new();
-        if keeps_rows && self.exists(dataset) {
-            files.clone_from(&self.snapshot(dataset, None).await?.files);
-        }
-        files.extend(staged.iter().map(|file| DataFile {
-            path: file.path.clone(),
-            size: file.size,
-            rows: file.rows,
-            statistics: Arc::new(file.stats.to_planner(&schema, file.size)),
-        }));
-        Ok(Arc::new(LakeTable { dataset, schema, files, store: Arc::new(Watched::new(self, dataset, true)), url }))
+        Ok(self.table_of(dataset, scan_schema(stored), files, url, true))
     }
 
     /// Whether vacuum left the files of an older version: better said now than in the middle of a scan.
@@ -254,9 +354,9 @@ impl Lake {
             .try_collect()
             .await
             .map_err(|error| Error::store("list", &prefix, error))?;
-        if snapshot.files.iter().all(|file| listed.contains(&file.path)) {
+        if snapshot.files.iter().flat_map(DataFile::objects).all(|object| listed.contains(object)) {
             return Ok(());
         }
-        Err(Error::NoVersion { dataset: snapshot.dataset, version: snapshot.version, reason: "vacuum has deleted its files" })
+        Err(Error::NoVersion { dataset: snapshot.dataset, version: snapshot.version, reason: VACUUMED })
     }
 }

@@ -105,19 +105,36 @@ pub(crate) fn to_stored(batch: RecordBatch, stored: &SchemaRef, dataset: Dataset
     RecordBatch::try_new(Arc::clone(stored), columns).map_err(|_| mismatch())
 }
 
-/// The Delta protocol and metadata of a table with this stored schema.
-pub(crate) fn table_actions(stored: &SchemaRef, dataset: DatasetId, now_ms: i64) -> Result<(Protocol, Metadata), Error> {
+/// Delta's name of deletion vectors, as a feature that readers and writers must have.
+const VECTORS: &str = "deletionVectors";
+
+/// Whether a table may hold deletion vectors.
+pub(crate) fn has_vectors(protocol: &Protocol) -> bool {
+    let features = serde_json::to_value(protocol).ok().and_then(|protocol| protocol.get("writerFeatures").cloned());
+    features.as_ref().and_then(serde_json::Value::as_array).is_some_and(|features| features.iter().any(|feature| feature == VECTORS))
+}
+
+/// The Delta protocol and metadata of a table with this stored schema. Once a table has deletion vectors (`vectors`) it keeps them, since
+/// a feature is not taken back.
+pub(crate) fn table_actions(stored: &SchemaRef, dataset: DatasetId, now_ms: i64, vectors: bool) -> Result<(Protocol, Metadata), Error> {
     let internal = || Error::Internal { step: "describe the schema", dataset };
     let schema: StructType = stored.as_ref().try_into_kernel().map_err(|_| internal())?;
     let zoneless = stored.fields().iter().any(|field| matches!(field.data_type(), DataType::Timestamp(_, None)));
-    let protocol = if zoneless {
-        serde_json::json!({
-            "minReaderVersion": 3, "minWriterVersion": 7,
-            "readerFeatures": ["timestampNtz"], "writerFeatures": ["timestampNtz"],
-        })
-    } else {
+    let mut features: Vec<&str> = Vec::new();
+    features.extend(zoneless.then_some("timestampNtz"));
+    features.extend(vectors.then_some(VECTORS));
+    let protocol = if features.is_empty() {
         serde_json::json!({"minReaderVersion": 1, "minWriterVersion": 2})
+    } else {
+        // What writer version 2 stands for has to be named once features are.
+        let legacy: &[&str] = if vectors { &["appendOnly", "invariants"] } else { &[] };
+        let all = [legacy, features.as_slice()].concat();
+        serde_json::json!({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": all})
     };
+    let mut configuration = serde_json::Map::new();
+    if vectors {
+        configuration.insert("delta.enableDeletionVectors".to_owned(), "true".into());
+    }
     let protocol: Protocol = serde_json::from_value(protocol).map_err(|_| internal())?;
     // The table's id is the dataset's, so that it stays the same when a replacement changes the schema.
     let metadata = serde_json::json!({
@@ -127,7 +144,7 @@ pub(crate) fn table_actions(stored: &SchemaRef, dataset: DatasetId, now_ms: i64)
         "format": {"provider": "parquet", "options": {}},
         "schemaString": serde_json::to_string(&schema).map_err(|_| internal())?,
         "partitionColumns": Vec::<String>::new(),
-        "configuration": serde_json::Map::new(),
+        "configuration": configuration,
         "createdTime": now_ms,
     });
     let metadata: Metadata = serde_json::from_value(metadata).map_err(|_| internal())?;

@@ -12,8 +12,9 @@ use polder_types::DatasetId;
 use crate::error::Error;
 use crate::log::{VerifiedLog, data_path};
 use crate::log_store::SealedLogStore;
-use crate::schema::{scan_schema, stored_schema};
+use crate::schema::{has_vectors, scan_schema, stored_schema};
 use crate::stats::FileStats;
+use crate::vector::Vector;
 
 /// A data file of a version.
 #[derive(Clone)]
@@ -21,9 +22,24 @@ pub(crate) struct DataFile {
     pub path: Path,
     /// Size of the plain file, in bytes.
     pub size: u64,
+    /// Rows in the file's footer: also those that are not in the table any more.
     pub rows: u64,
-    /// For the planner, in the scan's schema.
+    /// Of the file as it lies, for the planner, in the scan's schema.
     pub statistics: Arc<Statistics>,
+    /// Which of its rows are not in the table.
+    pub vector: Option<Vector>,
+}
+
+impl DataFile {
+    /// Rows that are in the table.
+    pub(crate) fn live(&self) -> u64 {
+        self.rows.saturating_sub(self.vector.as_ref().map_or(0, |vector| vector.rows))
+    }
+
+    /// The objects that reading it takes.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.path).chain(self.vector.as_ref().and_then(|vector| vector.object.as_ref()))
+    }
 }
 
 impl std::fmt::Debug for TableSnapshot {
@@ -41,6 +57,8 @@ pub(crate) struct TableSnapshot {
     /// Types as a scan gives them.
     pub scanned: SchemaRef,
     pub files: Vec<DataFile>,
+    /// Whether its protocol has deletion vectors.
+    pub vectors: bool,
     pub delta: EagerSnapshot,
 }
 
@@ -61,20 +79,32 @@ impl TableSnapshot {
         }
         // The order of files is the order of rows in a scan without ORDER BY: keep it the same from run to run.
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { dataset, version, stored, scanned, files, delta })
+        let vectors = has_vectors(delta.protocol());
+        Ok(Self { dataset, version, stored, scanned, files, vectors, delta })
     }
 
     /// Rows of the version.
     pub(crate) fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
+        self.files.iter().map(DataFile::live).sum()
     }
 }
 
 fn data_file(dataset: DatasetId, view: &LogicalFileView, scanned: &SchemaRef) -> Result<DataFile, Error> {
     let foreign = |finding| Error::Integrity { object: data_path(dataset, &view.path()).to_string(), finding };
-    let stats = view.stats().ok_or_else(|| foreign("the table log holds no statistics of this file"))?;
-    let stats: FileStats = serde_json::from_str(&stats).map_err(|_| foreign("the table log's statistics of this file cannot be read"))?;
+    let stats = file_stats(dataset, view)?;
     let size = u64::try_from(view.size()).map_err(|_| foreign("the table log gives this file a negative size"))?;
     let statistics = Arc::new(stats.to_planner(scanned, size));
-    Ok(DataFile { path: data_path(dataset, &view.path()), size, rows: stats.num_records, statistics })
+    let path = data_path(dataset, &view.path());
+    let vector = view.deletion_vector_descriptor().map(|descriptor| Vector::new(dataset, &path, descriptor)).transpose()?;
+    if vector.as_ref().is_some_and(|vector| vector.rows > stats.num_records) {
+        return Err(foreign("the table log takes more rows out of this file than it has"));
+    }
+    Ok(DataFile { path, size, rows: stats.num_records, statistics, vector })
+}
+
+/// The statistics of a file as the log holds them.
+pub(crate) fn file_stats(dataset: DatasetId, view: &LogicalFileView) -> Result<FileStats, Error> {
+    let foreign = |finding| Error::Integrity { object: data_path(dataset, &view.path()).to_string(), finding };
+    let stats = view.stats().ok_or_else(|| foreign("the table log holds no statistics of this file"))?;
+    serde_json::from_str(&stats).map_err(|_| foreign("the table log's statistics of this file cannot be read"))
 }

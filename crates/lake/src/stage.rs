@@ -27,7 +27,7 @@ use crate::stats::{FileStats, rows};
 mod duplicates;
 mod upload;
 
-pub(crate) use duplicates::{Removed, remove_rows};
+pub(crate) use duplicates::{Removed, remove_positions, remove_rows};
 use upload::{Parts, upload};
 
 /// A file is closed when it has this many bytes.
@@ -56,6 +56,8 @@ pub(crate) struct StageContext {
     pub faults: Arc<dyn Faults>,
     pub threads: usize,
     pub level: ZstdLevel,
+    /// Rows of a row group at most.
+    pub row_group_rows: usize,
     /// Called with the path of every file before it is begun, so that vacuum leaves it alone.
     pub claim: Arc<dyn Fn(&Path) + Send + Sync>,
 }
@@ -116,7 +118,8 @@ impl Stage {
         if ordinals.iter().map(|run| run.end.saturating_sub(run.start)).sum::<u64>() != rows {
             return Err(Error::Misuse { dataset, reason: "a batch must have one ordinal for each row" });
         }
-        let properties = Arc::clone(self.properties.get_or_insert_with(|| Arc::new(encode::properties(&batch, self.context.level))));
+        let (level, group_rows) = (self.context.level, self.context.row_group_rows);
+        let properties = Arc::clone(self.properties.get_or_insert_with(|| Arc::new(encode::properties(&batch, level, group_rows))));
         // A thread more only when those that run have work: a small load stays one file.
         let running = u64::try_from(self.workers.len()).unwrap_or(u64::MAX);
         if self.workers.len() < self.context.threads && self.busy.load(Ordering::Acquire) >= running {
@@ -130,6 +133,13 @@ impl Stage {
             return Err(self.failure().await);
         }
         Ok(())
+    }
+
+    /// As [`Self::write`], for rows whose places in the run are not asked for.
+    pub(crate) async fn append(&mut self, batch: RecordBatch) -> Result<(), Error> {
+        let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        let first = self.rows;
+        self.write(batch, std::slice::from_ref(&(first..first.saturating_add(rows)))).await
     }
 
     fn spawn(&mut self, properties: Arc<WriterProperties>) {

@@ -93,6 +93,39 @@ impl FileStats {
     }
 }
 
+/// What the planner is told about a file of which `deleted` rows are not in the table: bounds stay bounds, and need not be values any
+/// more. How many of the rows that are left hold NULL is known where none did, or all.
+pub(crate) fn thinned(whole: &Statistics, deleted: u64) -> Statistics {
+    let (Some(rows), Ok(deleted)) = (whole.num_rows.get_value().copied(), usize::try_from(deleted)) else {
+        return whole.clone().to_inexact();
+    };
+    let left = rows.saturating_sub(deleted);
+    let column = |column: &ColumnStatistics| {
+        let mut known = ColumnStatistics::new_unknown();
+        known.min_value = column.min_value.clone().to_inexact();
+        known.max_value = column.max_value.clone().to_inexact();
+        known.null_count = match column.null_count {
+            Precision::Exact(0) => Precision::Exact(0),
+            Precision::Exact(nulls) if nulls == rows => Precision::Exact(left),
+            _ => Precision::Absent,
+        };
+        known.byte_size = match column.byte_size {
+            // Of columns of fixed width.
+            Precision::Exact(bytes) => {
+                bytes.checked_div(rows).map_or(Precision::Absent, |width| Precision::Exact(width.saturating_mul(left)))
+            }
+            _ => Precision::Absent,
+        };
+        known
+    };
+    let bytes = whole.total_byte_size.get_value().copied().unwrap_or_default();
+    Statistics {
+        num_rows: Precision::Exact(left),
+        total_byte_size: Precision::Inexact((bytes / rows.max(1)).saturating_mul(left)),
+        column_statistics: whole.column_statistics.iter().map(column).collect(),
+    }
+}
+
 /// A guess at the memory that a text takes in a batch.
 const TEXT_WIDTH_BYTES: usize = 32;
 

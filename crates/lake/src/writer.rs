@@ -21,8 +21,10 @@ use crate::commit::Commit;
 use crate::error::Error;
 use crate::lake::Lake;
 use crate::log_store::{SealedLogStore, relative};
-use crate::schema::{stored_schema, table_actions, to_stored};
-use crate::snapshot::TableSnapshot;
+use crate::merge::{History, Merged};
+use crate::scan::ScanFile;
+use crate::schema::{scan_schema, stored_schema, table_actions, to_stored};
+use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::{Removed, Stage, StageContext, StagedFile, remove_rows};
 
 /// What a commit does with the rows that are there.
@@ -32,6 +34,10 @@ pub enum WriteMode {
     Append,
     /// The new rows take their place; the columns may change.
     Replace,
+    /// Those whose key a new row has go, and those that are to be deleted; see [`TableWriter::match_rows`].
+    Merge,
+    /// As merge, and those that go stay as rows that were valid until then; see [`History`].
+    Scd2,
     /// As replace, for what a model computed.
     Model,
 }
@@ -41,8 +47,20 @@ impl WriteMode {
         match self {
             Self::Append => TableOperation::Append,
             Self::Replace => TableOperation::Replace,
+            Self::Merge => TableOperation::Merge,
+            Self::Scd2 => TableOperation::Scd2,
             Self::Model => TableOperation::Model,
         }
+    }
+
+    /// Whether keys are matched.
+    pub(crate) fn merges(self) -> bool {
+        matches!(self, Self::Merge | Self::Scd2)
+    }
+
+    /// Whether rows that are there stay, or some of them.
+    fn keeps_rows(self) -> bool {
+        matches!(self, Self::Append | Self::Merge | Self::Scd2)
     }
 }
 
@@ -57,6 +75,10 @@ pub struct WriteRequest {
     pub schema: SchemaRef,
     /// What becomes of the rows that are there.
     pub mode: WriteMode,
+    /// The columns by which a merge tells rows apart, in any order. None of a row's may be NULL. Not used by other modes.
+    pub keys: Vec<String>,
+    /// The columns that a table with history has beside those of the batches. For `Scd2`, and for nothing else.
+    pub history: Option<History>,
     /// Who asks.
     pub actor: PrincipalId,
 }
@@ -91,11 +113,14 @@ pub enum Committed {
 
 /// See the module. Dropping it leaves files that no version names, for vacuum.
 pub struct TableWriter {
-    lake: Lake,
-    request: WriteRequest,
-    stored: SchemaRef,
+    pub(crate) lake: Lake,
+    pub(crate) request: WriteRequest,
+    pub(crate) stored: SchemaRef,
     stage: Option<Stage>,
-    staged: Option<Vec<StagedFile>>,
+    pub(crate) staged: Option<Vec<StagedFile>>,
+    pub(crate) merged: Option<Merged>,
+    /// When the batch's rows begin to be valid, in microseconds since the epoch.
+    begins_us: Option<i64>,
     claimed: Arc<Mutex<Vec<Path>>>,
 }
 
@@ -115,17 +140,32 @@ impl Lake {
     /// Opens a writer. A table that does not exist is created by the first commit, so that a batch that fails leaves none.
     ///
     /// # Errors
-    /// When the table does not verify, or has rows under other columns and the mode is append.
-    pub async fn writer(&self, request: WriteRequest) -> Result<TableWriter, Error> {
+    /// When the table does not verify, or has rows under other columns and the mode keeps them, or what the mode needs is not given.
+    pub async fn writer(&self, mut request: WriteRequest) -> Result<TableWriter, Error> {
+        let dataset = request.dataset;
+        let misuse = |reason| Err(Error::Misuse { dataset, reason });
+        if (request.mode == WriteMode::Scd2) != request.history.is_some() {
+            return misuse("the mode scd2 needs the names of the columns that tell from when until when a row is valid, and no other does");
+        }
+        if request.mode.merges() && (request.keys.is_empty() || request.keys.iter().any(|key| request.schema.index_of(key).is_err())) {
+            return misuse("a merge needs a key, of columns that the batches have");
+        }
+        if let Some(history) = &request.history {
+            if history.from == history.to || [&history.from, &history.to].iter().any(|name| request.schema.index_of(name).is_ok()) {
+                return misuse("the columns that tell from when until when a row is valid have names that are taken");
+            }
+            request.schema = history.table_schema(&request.schema);
+        }
         let stored = stored_schema(&request.schema)?;
-        drop(self.ready(request.dataset).await?);
-        if self.exists(request.dataset) {
-            let head = self.snapshot(request.dataset, None).await?;
-            if request.mode == WriteMode::Append && !appends_to(&head, &stored) {
-                return Err(Error::SchemaMismatch { dataset: request.dataset });
+        drop(self.ready(dataset).await?);
+        if self.exists(dataset) {
+            let head = self.snapshot(dataset, None).await?;
+            if request.mode.keeps_rows() && !appends_to(&head, &stored) {
+                return Err(Error::SchemaMismatch { dataset });
             }
         }
-        Ok(TableWriter { lake: self.clone(), request, stored, stage: None, staged: None, claimed: Arc::default() })
+        let (lake, claimed) = (self.clone(), Arc::default());
+        Ok(TableWriter { lake, request, stored, stage: None, staged: None, merged: None, begins_us: None, claimed })
     }
 
     pub(crate) async fn sequence_in(&self, snapshot: &TableSnapshot, source: &str) -> Result<Option<u64>, Error> {
@@ -157,10 +197,15 @@ impl TableWriter {
     }
 
     pub(crate) async fn write_batch(&mut self, batch: RecordBatch, ordinals: &[Range<u64>]) -> Result<(), Error> {
-        let batch = to_stored(batch, &self.stored, self.request.dataset)?;
+        let dataset = self.request.dataset;
         if self.staged.is_some() {
-            return Err(Error::Misuse { dataset: self.request.dataset, reason: "commit or abort what was finished before writing more" });
+            return Err(Error::Misuse { dataset, reason: "commit or abort what was finished before writing more" });
         }
+        let batch = match self.request.history.clone() {
+            Some(history) => history.begin(&batch, self.begins_us(), dataset)?,
+            None => batch,
+        };
+        let batch = to_stored(batch, &self.stored, dataset)?;
         let context = self.context();
         self.stage.get_or_insert_with(|| Stage::new(context)).write(batch, ordinals).await
     }
@@ -216,10 +261,31 @@ impl TableWriter {
         if permit.action() != PermitAction::Run || permit.table_id() != dataset {
             return Err(Error::WrongPermit { step: "check", dataset, wanted: "loading" });
         }
-        let Some(files) = &self.staged else {
+        let Some(staged) = &self.staged else {
             return Err(Error::Misuse { dataset, reason: "finish before checking" });
         };
-        self.lake.staged(dataset, &self.stored, files, self.request.mode == WriteMode::Append).await
+        let mode = self.request.mode;
+        let head = if mode.keeps_rows() && self.lake.exists(dataset) { Some(self.lake.snapshot(dataset, None).await?) } else { None };
+        let mut files = match &head {
+            head if mode.merges() => self.merged_files(head.as_deref()).await?,
+            Some(head) => self.lake.scan_files(head, true).await?,
+            None => Vec::new(),
+        };
+        let schema = scan_schema(&self.stored);
+        files.extend(staged.iter().map(|file| {
+            let (path, statistics) = (file.path.clone(), Arc::new(file.stats.to_planner(&schema, file.size)));
+            ScanFile { file: DataFile { path, size: file.size, rows: file.rows, statistics, vector: None }, deleted: None }
+        }));
+        self.lake.staged(dataset, &self.stored, files)
+    }
+
+    /// When the batch's rows begin to be valid: when its first was written, and after the version before.
+    pub(crate) fn begins_us(&mut self) -> i64 {
+        let (inner, dataset) = (&self.lake.inner, self.request.dataset);
+        *self.begins_us.get_or_insert_with(|| {
+            let last_ms = inner.heads.versions(dataset).last().map_or(i64::MIN, |last| last.time_ms);
+            inner.clock.now_ms().max(last_ms.saturating_add(1)).saturating_mul(1000)
+        })
     }
 
     /// Makes the finished rows visible as run `sequence` of the source. The counts in `reconciled` have closed.
@@ -236,9 +302,12 @@ impl TableWriter {
         let Some(files) = self.staged.take() else {
             return Err(Error::Misuse { dataset, reason: "finish before committing" });
         };
-        let rows: u64 = files.iter().map(|file| file.rows).sum();
-        if counts.loaded != rows || !counts.close() {
-            return Err(Error::RowsLost { dataset, staged: rows, expected: counts.loaded });
+        let merged = self.merged.take();
+        self.begins_us = None;
+        let closed = self.counted(&counts, &files, merged.as_ref());
+        if let Err(error) = closed {
+            self.release();
+            return Err(error);
         }
         if !self.lake.exists(dataset)
             && let Err(error) = self.lake.create(dataset, &self.request.schema, &self.request.actor).await
@@ -254,11 +323,26 @@ impl TableWriter {
             && last >= sequence
         {
             self.delete(&files).await?;
-            self.release(&files);
+            self.release();
             return Ok(Committed::Already { sequence: last });
         }
-        let actions = self.actions(&head, &files, sequence)?;
+        if let Some(merged) = &merged
+            && let Err(error) = self.meets(merged, Some(&head))
+        {
+            // What stays of the batch was decided by what is not there any more.
+            self.staged = Some(files);
+            let _ = self.abort().await;
+            return Err(error);
+        }
+        let mut actions = self.actions(&head, &files, sequence)?;
+        if let Some(merged) = &merged {
+            actions.extend(self.merge_actions(&head, merged, self.lake.inner.clock.now_ms()).await?);
+        }
         let save_mode = if self.request.mode == WriteMode::Append { SaveMode::Append } else { SaveMode::Overwrite };
+        let delta = match &merged {
+            Some(_) => Self::merge_operation(),
+            None => DeltaOperation::Write { mode: save_mode, partition_by: None, predicate: None },
+        };
         let commit = Commit {
             dataset,
             actor: &self.request.actor,
@@ -267,11 +351,28 @@ impl TableWriter {
             counts: Some(counts),
             base: Some(head.as_ref()),
             actions,
-            delta: DeltaOperation::Write { mode: save_mode, partition_by: None, predicate: None },
+            delta,
         };
         let version = self.lake.commit(commit, &permit).await?;
-        self.release(&files);
+        self.release();
         Ok(Committed::Now { version })
+    }
+
+    /// Law 5: what was counted on the way is what lies in the store. In a merge, rows of the batch that another one supersedes, and keys
+    /// to be deleted, are loaded and not staged.
+    fn counted(&self, counts: &Counts, files: &[StagedFile], merged: Option<&Merged>) -> Result<(), Error> {
+        let dataset = self.request.dataset;
+        let staged = match merged {
+            Some(merged) => merged.matched.rows,
+            None if self.request.mode.merges() => {
+                return Err(Error::Misuse { dataset, reason: "match the batch's keys before committing" });
+            }
+            None => files.iter().map(|file| file.rows).sum(),
+        };
+        // In a merge, rows that another one of the batch came after were taken out here or as keys, and keys that were given to be deleted
+        // are not staged.
+        let whole = counts.staged() == staged && (merged.is_some() || counts.loaded == staged);
+        if whole && counts.close() { Ok(()) } else { Err(Error::RowsLost { dataset, staged, expected: counts.loaded }) }
     }
 
     /// Drops what was written since the last commit and deletes its files.
@@ -280,12 +381,13 @@ impl TableWriter {
     /// When a file cannot be deleted; vacuum will.
     pub async fn abort(&mut self) -> Result<(), Error> {
         let mut files = self.staged.take().unwrap_or_default();
+        (self.merged, self.begins_us) = (None, None);
         if let Some(stage) = self.stage.take() {
             // What the encoders failed at does not matter any more: the files go.
             files.extend(stage.finish().await.unwrap_or_default());
         }
         self.delete(&files).await?;
-        self.release(&files);
+        self.release();
         Ok(())
     }
 
@@ -296,17 +398,17 @@ impl TableWriter {
         let mut actions = Vec::new();
         let version = i64::try_from(sequence).map_err(|_| internal("number the run"))?;
         actions.push(Action::Txn(Transaction::new_with_last_update(app_id(dataset, &self.request.source), version, Some(now_ms))));
-        let append = self.request.mode == WriteMode::Append;
-        if append && !appends_to(head, &self.stored) {
+        let keeps = self.request.mode.keeps_rows();
+        if keeps && !appends_to(head, &self.stored) {
             return Err(Error::SchemaMismatch { dataset });
         }
         let columns_change = head.stored.fields() != self.stored.fields();
         if columns_change {
-            let (protocol, metadata) = table_actions(&self.stored, dataset, now_ms)?;
+            let (protocol, metadata) = table_actions(&self.stored, dataset, now_ms, head.vectors)?;
             actions.push(Action::Protocol(protocol));
             actions.push(Action::Metadata(metadata));
         }
-        if !append || columns_change {
+        if !keeps || columns_change {
             actions.extend(head.files.iter().map(|file| Action::Remove(remove(dataset, file, now_ms, true))));
         }
         for file in files {
@@ -315,14 +417,17 @@ impl TableWriter {
         Ok(actions)
     }
 
-    fn context(&self) -> StageContext {
-        let claims = self.lake.inner.claims.clone();
-        let claimed = Arc::clone(&self.claimed);
-        let claim = move |path: &Path| {
+    pub(crate) fn context(&self) -> StageContext {
+        self.lake.stage_context(self.request.dataset, Arc::clone(&self.stored), self.claim())
+    }
+
+    /// Keeps a file from a vacuum in this process until a commit names it.
+    pub(crate) fn claim(&self) -> Arc<dyn Fn(&Path) + Send + Sync> {
+        let (claims, claimed) = (self.lake.inner.claims.clone(), Arc::clone(&self.claimed));
+        Arc::new(move |path: &Path| {
             claims.claim(path);
             claimed.lock().push(path.clone());
-        };
-        self.lake.stage_context(self.request.dataset, Arc::clone(&self.stored), Arc::new(claim))
+        })
     }
 
     async fn delete(&self, files: &[StagedFile]) -> Result<(), Error> {
@@ -332,8 +437,10 @@ impl TableWriter {
         Ok(())
     }
 
-    fn release(&self, files: &[StagedFile]) {
-        self.lake.inner.claims.release(files.iter().map(|file| &file.path));
+    /// Leaves the files of a batch that is done with to vacuum: those that a version names, and those that none does.
+    fn release(&self) {
+        let claimed = std::mem::take(&mut *self.claimed.lock());
+        self.lake.inner.claims.release(claimed.iter());
     }
 }
 
@@ -348,6 +455,7 @@ impl Lake {
             faults: Arc::clone(&inner.faults),
             threads: inner.encode_threads,
             level: inner.zstd_level,
+            row_group_rows: inner.row_group_rows,
             claim,
         }
     }
@@ -375,6 +483,7 @@ pub(crate) fn remove(dataset: DatasetId, file: &crate::snapshot::DataFile, now_m
         extended_file_metadata: Some(true),
         partition_values: Some(std::collections::HashMap::new()),
         size: i64::try_from(file.size).ok(),
+        deletion_vector: file.vector.as_ref().map(|vector| vector.descriptor.clone()),
         ..Remove::default()
     }
 }

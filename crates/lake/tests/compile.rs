@@ -51,6 +51,7 @@ fn nothing_else_compiles() {
         ("write_inside.rs", "method `write_batch` is private"),
         ("admit.rs", "of struct `Admitted` are private"),
         ("commit_counts.rs", "method `commit_counts` is private"),
+        ("match_by_id.rs", "expected `&Permit`, found `&DatasetId`"),
         ("keys_by_id.rs", "expected `&Permit`, found `&DatasetId`"),
         ("keys_outside_the_gate.rs", "this method takes 1 argument but 0 arguments were supplied"),
         ("keys_with_own_access.rs", "cannot initialize a tuple struct which contains private fields"),

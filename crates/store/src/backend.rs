@@ -1,66 +1,66 @@
-//! The directory of ciphertext: the only place that touches the file system for data.
+//! Where ciphertext lies: a directory, or a prefix of a bucket on S3-compatible storage.
 
+mod bucket;
 mod directory;
-mod new_file;
-mod read_file;
-mod reserve;
-mod survey;
+mod draft;
+mod object;
+mod stat;
 mod vault;
 
-use std::collections::HashSet;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use polder_types::limit::AUDIT_RESERVE_BYTES;
 use polder_types::{Rng, SystemRng};
-use rustix::fs::{AtFlags, Mode};
 
 use crate::counters::{Counters, Live};
 use crate::error::Error;
 use crate::fault::{Faults, NoFaults, Operation};
-use crate::layout::{KEYRING, LEASE, TMP};
 
-pub(crate) use new_file::NewFile;
-pub(crate) use read_file::{Identity, ReadFile, Stat, read_at};
-pub(crate) use survey::Entry;
-pub use survey::PhysicalFile;
+pub(crate) use bucket::{Bucket, Put};
+pub use bucket::{Credentials, Patience, S3Address, S3Credentials, S3Place, Trouble, WrongAddress};
+pub(crate) use directory::{Directory, NewFile, read_at};
+pub(crate) use draft::Draft;
+pub(crate) use object::ReadObject;
+pub use stat::PhysicalFile;
+pub(crate) use stat::{Entry, Identity, Stat, quoted};
 
 /// What differs from the program's usual backend: tests and small stores.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Faults to inject.
     pub faults: Arc<dyn Faults>,
-    /// Size of the reserve that [`Backend::create`] makes and [`Backend::restore_reserve`] restores.
+    /// Size of the reserve that [`Backend::create`] makes and [`Backend::restore_reserve`] restores. A bucket has none.
     pub reserve_bytes: u64,
     /// Where the names of files under `tmp/` come from.
     pub rng: Arc<dyn Rng>,
+    /// How long a bucket is waited for.
+    pub patience: Patience,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { faults: Arc::new(NoFaults), reserve_bytes: AUDIT_RESERVE_BYTES, rng: Arc::new(SystemRng) }
+        let patience = Patience::default();
+        Self { faults: Arc::new(NoFaults), reserve_bytes: AUDIT_RESERVE_BYTES, rng: Arc::new(SystemRng), patience }
     }
 }
 
-/// A store's directory. Cheap to clone. All that it is given is ciphertext already, but for the lease's process number.
+/// Where a store lies. Cheap to clone. All that it is given is ciphertext already, but for the lease's process number.
 ///
 /// Its functions block; [`crate::SealedStore`] calls them from blocking tasks.
 #[derive(Debug, Clone)]
-pub struct Backend(Arc<Inner>);
+pub struct Backend(Kind);
 
-#[derive(Debug)]
-struct Inner {
-    dir: PathBuf,
-    root: OwnedFd,
-    tmp: OwnedFd,
-    options: Options,
-    counters: Live,
-    /// Directories whose name was made durable by this process.
-    durable: Mutex<HashSet<String>>,
-    reserve: Mutex<()>,
+#[derive(Debug, Clone)]
+enum Kind {
+    Directory(Directory),
+    Bucket(Bucket),
+}
+
+/// The two kinds, for what they do in different ways.
+pub(crate) enum Which<'a> {
+    Directory(&'a Directory),
+    Bucket(&'a Bucket),
 }
 
 impl Backend {
@@ -77,34 +77,7 @@ impl Backend {
     /// # Errors
     /// As [`Backend::create`].
     pub fn create_with(dir: &Path, options: Options) -> Result<Self, Error> {
-        let failed = |source| Error::Directory { step: "create", dir: dir.to_owned(), source };
-        match std::fs::read_dir(dir) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(Error::NotEmpty { dir: dir.to_owned() });
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                if let Some(parent) = dir.parent() {
-                    std::fs::create_dir_all(parent).map_err(failed)?;
-                }
-                rustix::fs::mkdir(dir, Mode::RWXU).map_err(|errno| failed(errno.into()))?;
-            }
-            Err(error) => return Err(failed(error)),
-        }
-        rustix::fs::chmod(dir, Mode::RWXU).map_err(|errno| failed(errno.into()))?;
-        let root = directory::open_root(dir).map_err(failed)?;
-        for name in [KEYRING, LEASE, TMP] {
-            directory::make(root.as_fd(), name).map_err(|errno| failed(errno.into()))?;
-        }
-        rustix::fs::fsync(&root).map_err(|errno| failed(errno.into()))?;
-        if let Some(parent) = dir.canonicalize().map_err(failed)?.parent() {
-            let parent = directory::open_root(parent).map_err(failed)?;
-            rustix::fs::fsync(&parent).map_err(|errno| failed(errno.into()))?;
-        }
-        let backend = Self::open_with(dir, options)?;
-        backend.restore_reserve()?;
-        Ok(backend)
+        Directory::create(dir, options).map(Kind::Directory).map(Self)
     }
 
     /// Opens a store.
@@ -128,80 +101,180 @@ impl Backend {
     /// # Errors
     /// As [`Backend::open`].
     pub fn open_with(dir: &Path, options: Options) -> Result<Self, Error> {
-        let none = || Error::NoStore { dir: dir.to_owned() };
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => none(),
-            _ => Error::Directory { step: "open", dir: dir.to_owned(), source },
-        };
-        let dir = dir.canonicalize().map_err(failed)?;
-        let mode = std::fs::metadata(&dir).map_err(failed)?.mode() & 0o7777;
-        let root = directory::open_root(&dir).map_err(failed)?;
-        for name in [KEYRING, LEASE] {
-            directory::open(root.as_fd(), name).map_err(|errno| match errno {
-                rustix::io::Errno::NOENT => none(),
-                errno => Error::errno("open", name, errno),
-            })?;
-        }
-        if mode & 0o077 != 0 {
-            return Err(Error::Mode { dir, mode });
-        }
-        let tmp = directory::make(root.as_fd(), TMP).map_err(|errno| Error::errno("open", TMP, errno))?;
-        let durable = Mutex::new(HashSet::new());
-        Ok(Self(Arc::new(Inner { dir, root, tmp, options, counters: Live::default(), durable, reserve: Mutex::new(()) })))
+        Directory::open(dir, options).map(Kind::Directory).map(Self)
     }
 
-    /// The store's directory.
-    pub fn dir(&self) -> &Path {
-        &self.0.dir
+    /// Begins a store under a prefix of a bucket that holds nothing yet. Nothing is written.
+    ///
+    /// # Errors
+    /// When an object lies there already, or the bucket cannot be reached.
+    pub fn create_s3(place: S3Place, options: Options) -> Result<Self, Error> {
+        let bucket = Bucket::new(place, options)?;
+        if bucket.is_empty("")? { Ok(Self(Kind::Bucket(bucket))) } else { Err(Error::PrefixNotEmpty { place: bucket.name() }) }
     }
 
-    /// What was asked of the disk since this backend was opened.
+    /// Opens a store under a prefix of a bucket.
+    ///
+    /// # Errors
+    /// When there is none, or the bucket cannot be reached.
+    pub fn open_s3(place: S3Place, options: Options) -> Result<Self, Error> {
+        let bucket = Bucket::new(place, options)?;
+        if bucket.is_empty(crate::layout::KEYRING)? {
+            return Err(Error::NoStore { dir: bucket.name().into() });
+        }
+        Ok(Self(Kind::Bucket(bucket)))
+    }
+
+    pub(crate) fn which(&self) -> Which<'_> {
+        match &self.0 {
+            Kind::Directory(directory) => Which::Directory(directory),
+            Kind::Bucket(bucket) => Which::Bucket(bucket),
+        }
+    }
+
+    /// The store's directory, or `s3://bucket/prefix`.
+    pub fn name(&self) -> String {
+        match &self.0 {
+            Kind::Directory(directory) => directory.dir().display().to_string(),
+            Kind::Bucket(bucket) => bucket.name(),
+        }
+    }
+
+    /// The store's directory; none for a bucket.
+    pub fn dir(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Directory(directory) => Some(directory.dir()),
+            Kind::Bucket(_) => None,
+        }
+    }
+
+    /// Whether what is replaced or deleted stays in older versions that the storage keeps, as far as its answers told until now. Then a key
+    /// that was destroyed is still in an older keyring.
+    pub fn keeps_versions(&self) -> bool {
+        match &self.0 {
+            Kind::Directory(_) => false,
+            Kind::Bucket(bucket) => bucket.keeps_versions(),
+        }
+    }
+
+    /// Where sealed temporary files go: always a disk of this machine.
+    pub(crate) fn scratch(&self) -> Result<Directory, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => Ok(directory.clone()),
+            Kind::Bucket(bucket) => bucket.scratch(),
+        }
+    }
+
+    /// What was asked of the storage since this backend was opened.
     pub fn counters(&self) -> Counters {
-        self.0.counters.snapshot()
+        self.live().snapshot()
     }
 
     pub(crate) fn live(&self) -> &Live {
-        &self.0.counters
+        match &self.0 {
+            Kind::Directory(directory) => directory.live(),
+            Kind::Bucket(bucket) => bucket.live(),
+        }
     }
 
-    fn root(&self) -> BorrowedFd<'_> {
-        self.0.root.as_fd()
+    /// Every physical file or object, sorted by path. Links, pipes and sockets are [`crate::FileKind::Unknown`] wherever they lie.
+    ///
+    /// # Errors
+    /// When a directory or the bucket cannot be listed.
+    pub fn every_file(&self) -> Result<Vec<PhysicalFile>, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.every_file(),
+            Kind::Bucket(bucket) => bucket.every_file(),
+        }
     }
 
-    fn tmp(&self) -> BorrowedFd<'_> {
-        self.0.tmp.as_fd()
+    /// Removes what dead processes left: files under `tmp/`, and uploads to a bucket that were never completed. Files whose writer
+    /// lives are locked and stay; uploads all go, so that only who holds the lease may call this. Returns how many went.
+    ///
+    /// # Errors
+    /// When what is there cannot be listed, or a file or upload cannot be removed.
+    pub fn sweep_temporaries(&self) -> Result<u64, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.sweep_temporaries(),
+            Kind::Bucket(bucket) => bucket.sweep(),
+        }
     }
 
-    fn rng(&self) -> &dyn Rng {
-        self.0.options.rng.as_ref()
+    /// Bytes that are in reserve now. A bucket has no reserve: it is not this machine's disk that fills.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn reserve_bytes(&self) -> Result<u64, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.reserve_bytes(),
+            Kind::Bucket(_) => Ok(0),
+        }
     }
 
-    /// The step's text, and the fault that a test planted there.
-    fn step(&self, operation: Operation, path: &str) -> Result<(), Error> {
-        self.0.options.faults.before(operation, path).map_err(|source| Error::io(step_text(operation), path, source))
+    /// Gives `bytes` of the reserve back to the disk; returns how many it really were (fewer when fewer are left).
+    ///
+    /// # Errors
+    /// When the file cannot be shrunk.
+    pub fn release_reserve(&self, bytes: u64) -> Result<u64, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.release_reserve(bytes),
+            Kind::Bucket(_) => Ok(0),
+        }
     }
 
-    /// Removes an object. The name is gone for good once [`Backend::sync_parent`] returned.
+    /// Makes the reserve, or makes it whole again.
+    ///
+    /// # Errors
+    /// When there is no room for it; what could be had is kept.
+    pub fn restore_reserve(&self) -> Result<(), Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.restore_reserve(),
+            Kind::Bucket(_) => Ok(()),
+        }
+    }
+
+    /// Removes objects, for good when this returns.
+    pub(crate) fn delete_all(&self, paths: &[String]) -> Vec<Result<(), Error>> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.delete_all(paths),
+            Kind::Bucket(bucket) => bucket.delete_all(paths),
+        }
+    }
+
+    /// Removes one object, for good when this returns. A bucket does not tell whether it was there.
     pub(crate) fn delete(&self, path: &str) -> Result<(), Error> {
-        Live::add(&self.0.counters.deletes, 1);
-        self.step(Operation::Delete, path)?;
-        let (parent, leaf) = self.parent(path, false)?;
-        let parent = parent.as_ref().map_or(self.root(), AsFd::as_fd);
-        rustix::fs::unlinkat(parent, leaf, AtFlags::empty()).map_err(|errno| Error::errno("delete", path, errno))
+        self.delete_all(&[path.to_owned()]).into_iter().collect()
     }
 
-    /// Makes the entries of an object's directory durable.
-    pub(crate) fn sync_parent(&self, path: &str) -> Result<(), Error> {
-        let (parent, _) = self.parent(path, false)?;
-        self.sync_directory(parent.as_ref().map_or(self.root(), AsFd::as_fd), path)
+    /// All below `prefix` that is not a directory, sorted by path. Nothing when there is no such directory.
+    pub(crate) fn list_below(&self, prefix: &str, found: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.list_below(prefix, found),
+            Kind::Bucket(bucket) => bucket.list_below(prefix)?.into_iter().try_for_each(found),
+        }
     }
 
-    fn sync_directory(&self, directory: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
-        self.step(Operation::SyncDirectory, path)?;
-        rustix::fs::fsync(directory).map_err(|errno| Error::errno("make durable the directory of", path, errno))
+    /// The entries of one directory, sorted by path; directories have a `/` at their end.
+    pub(crate) fn list_one(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+        match &self.0 {
+            Kind::Directory(directory) => directory.list_one(prefix),
+            Kind::Bucket(bucket) => bucket.list_one(prefix),
+        }
+    }
+
+    /// The names in a directory, sorted.
+    pub(crate) fn names(&self, directory: &str) -> Result<Vec<String>, Error> {
+        match &self.0 {
+            Kind::Directory(on_disk) => on_disk.names(directory),
+            Kind::Bucket(bucket) => {
+                let entries = bucket.list_one(directory)?;
+                Ok(entries.into_iter().filter_map(|entry| entry.path.rsplit('/').next().map(str::to_owned)).collect())
+            }
+        }
     }
 }
 
+/// The text of a step that a fault was planted at.
 fn step_text(operation: Operation) -> &'static str {
     match operation {
         Operation::NewFile => "create",

@@ -32,6 +32,8 @@ counters! {
     lists,
     /// Objects deleted.
     deletes,
+    /// Requests sent to a bucket, those included that were sent again.
+    requests,
     /// Sealed bytes written, temporaries included.
     bytes_written,
     /// Sealed bytes read, temporaries included.

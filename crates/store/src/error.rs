@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use polder_types::ErrorKind;
 
+use crate::backend::Trouble;
+
 /// What can go wrong in the store. Paths hold ids only; nothing here holds a value or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,8 +57,51 @@ pub enum Error {
         /// Its permission bits.
         mode: u32,
     },
+    /// The directory beside a bucket is another's, or open to others.
+    #[error(
+        "keep temporary files in {}: it is another account's, or others may read or change it (mode {mode:04o}); run `chmod 700` on it, or name another directory in `temporary`",
+        dir.display()
+    )]
+    Scratch {
+        /// The directory.
+        dir: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The storage of a bucket did not do it.
+    #[error("{step} {path}: {}", source.advice())]
+    Bucket {
+        /// What was being done.
+        step: &'static str,
+        /// To which object of the store.
+        path: String,
+        /// Why.
+        source: Trouble,
+    },
+    /// The storage of a bucket does what it was told not to do.
+    #[error(
+        "take the writer's lease in {place}: the storage wrote an object although its condition ({condition}) did not hold, so that two writers would not see each other; take storage that keeps conditional writes"
+    )]
+    Unconditional {
+        /// The store.
+        place: String,
+        /// The header that it passed over.
+        condition: &'static str,
+    },
+    /// An object changed while it was read.
+    #[error("read {path}: it was replaced or removed while it was read; try again")]
+    Moved {
+        /// The object.
+        path: String,
+    },
+    /// Something lies where the store is to be made.
+    #[error("create store {place}: objects lie there already; name a prefix under which there is none")]
+    PrefixNotEmpty {
+        /// The bucket and prefix.
+        place: String,
+    },
     /// Not a store.
-    #[error("open store {}: there is none; run `polder init`, or name the right directory", dir.display())]
+    #[error("open store {}: there is none; run `polder init`, or name the right place", dir.display())]
     NoStore {
         /// The directory.
         dir: PathBuf,
@@ -242,6 +287,16 @@ impl Error {
         Self::io(step, path, source.into())
     }
 
+    /// Sorts what went wrong with a bucket.
+    pub(crate) fn bucket(step: &'static str, path: &str, source: Trouble) -> Self {
+        let path = path.to_owned();
+        if source.is_no_space() {
+            Self::NoSpace { step, path, source: io::Error::other(source) }
+        } else {
+            Self::Bucket { step, path, source }
+        }
+    }
+
     pub(crate) fn open(path: &str, source: polder_crypto::Error) -> Self {
         Self::Sealed { path: path.to_owned(), source }
     }
@@ -261,18 +316,22 @@ impl Error {
             | Self::NoSpace { .. }
             | Self::Quota { .. }
             | Self::Upload { .. }
+            | Self::Bucket { .. }
+            | Self::Unconditional { .. }
             | Self::Cancelled { .. }
             | Self::Random(_) => ErrorKind::Unavailable,
             Self::NotFound { .. } | Self::NoStore { .. } => ErrorKind::NotFound,
-            Self::Exists { .. } | Self::Changed { .. } => ErrorKind::Conflict,
+            Self::Exists { .. } | Self::Changed { .. } | Self::Moved { .. } => ErrorKind::Conflict,
             Self::NotPlain { .. }
             | Self::Foreign { .. }
             | Self::RolledBack { .. }
             | Self::OlderKey { .. }
             | Self::NoKey { .. }
             | Self::Destroyed { .. } => ErrorKind::Corrupt,
-            Self::Mode { .. } => ErrorKind::Denied,
-            Self::NotEmpty { .. } | Self::Name { .. } | Self::Unsupported { .. } | Self::Range { .. } => ErrorKind::Invalid,
+            Self::Mode { .. } | Self::Scratch { .. } => ErrorKind::Denied,
+            Self::NotEmpty { .. } | Self::PrefixNotEmpty { .. } | Self::Name { .. } | Self::Unsupported { .. } | Self::Range { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Sealed { source, .. } | Self::Seal { source, .. } => source.kind(),
             Self::Key { source, .. } => source.kind(),
             Self::Writer { .. } => ErrorKind::Internal,
@@ -294,7 +353,7 @@ impl From<Error> for object_store::Error {
         match &error {
             Error::NotFound { path } => Self::NotFound { path: path.clone(), source: Box::new(error) },
             Error::Exists { path } => Self::AlreadyExists { path: path.clone(), source: Box::new(error) },
-            Error::Changed { path } => Self::Precondition { path: path.clone(), source: Box::new(error) },
+            Error::Changed { path } | Error::Moved { path } => Self::Precondition { path: path.clone(), source: Box::new(error) },
             Error::Unsupported { .. } => Self::NotSupported { source: Box::new(error) },
             _ => Self::Generic { store: STORE, source: Box::new(error) },
         }
@@ -355,7 +414,10 @@ fn kind_by_variant(error: &object_store::Error) -> ErrorKind {
 }
 
 /// `source()` skips the error inside an `io::Error` and an `Arc`; this does not.
-fn find<'e, T>(error: &'e (dyn StdError + 'static), wanted: &mut impl FnMut(&'e (dyn StdError + 'static)) -> Option<T>) -> Option<T> {
+pub(crate) fn find<'e, T>(
+    error: &'e (dyn StdError + 'static),
+    wanted: &mut impl FnMut(&'e (dyn StdError + 'static)) -> Option<T>,
+) -> Option<T> {
     let mut next = Some(error);
     while let Some(at) = next {
         if let Some(found) = wanted(at) {

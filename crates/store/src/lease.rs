@@ -1,21 +1,24 @@
-//! One writer. An epoch is a file `lease/<epoch>`, created create-only and locked as long as its holder lives; the next
-//! writer makes the next one. Who holds an older epoch than the newest may write nothing more.
+//! One writer. An epoch is a file or object `lease/<epoch>`, created create-only; the next writer makes the next one. Who holds an older
+//! epoch than the newest may write nothing more. In a directory the holder has it locked as long as it lives ([`locked`]); in a bucket it
+//! writes a sign of life into it, under the condition that nobody else has written there since ([`conditional`]).
 
-use std::fs::File;
+mod conditional;
+mod locked;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use polder_types::Clock;
 use rustix::fs::{FlockOperation, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Backend, Stat, read_at};
+use crate::backend::{Backend, Directory, Which};
 use crate::error::Error;
-use crate::layout::{LEASE, number, numbered};
+use crate::layout::{LEASE, number};
 use crate::sealed::blocking;
+use conditional::Conditional;
+use locked::Locked;
 
 /// How often a holder shows that it lives, to hosts that do not see its lock.
 pub const HEARTBEAT_MS: i64 = 30_000;
@@ -37,6 +40,12 @@ pub struct Holder {
     pub boot: String,
     /// Since when, in milliseconds since the epoch.
     pub since_ms: i64,
+    /// In a bucket: the holder's last sign of life, in milliseconds since the epoch; 0 when it has gone of its own will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beat_ms: Option<i64>,
+    /// In a bucket: the name of the file that the holder has locked on its machine, 32 hexadecimal digits; no two are alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
 }
 
 impl Holder {
@@ -48,6 +57,8 @@ impl Holder {
             host: short_hash(b"polder.host.1:", host.nodename().to_bytes()),
             boot: if boot.is_empty() { String::new() } else { short_hash(b"polder.boot.1:", boot.trim().as_bytes()) },
             since_ms,
+            beat_ms: None,
+            lock: None,
         }
     }
 
@@ -55,6 +66,11 @@ impl Holder {
     fn shares_locks(&self) -> bool {
         let here = Self::here(0);
         self.host == here.host || (!here.boot.is_empty() && self.boot == here.boot)
+    }
+
+    /// Whether the process's number is one of here: of this host, not of another container of the same machine.
+    pub fn is_here(&self) -> bool {
+        self.host == Self::here(0).host
     }
 
     fn describe(&self) -> String {
@@ -76,54 +92,68 @@ pub struct Lease {
     heartbeat: Option<tokio::task::AbortHandle>,
 }
 
+/// An epoch that is held, in one of the two ways.
 #[derive(Debug)]
-struct Held {
-    backend: Backend,
-    clock: Arc<dyn Clock>,
-    epoch: u64,
-    /// Locked as long as it is open.
-    file: File,
-    last_beat_ms: AtomicI64,
-    ended: AtomicBool,
+enum Held {
+    Locked(Locked),
+    Conditional(Conditional),
 }
 
 enum Attempt {
     Held(Held),
-    /// `path` is locked, when the holder is one whose lock can be waited for.
     Busy {
         holder: String,
-        path: Option<String>,
+        /// What the holder has locked, when that is seen from here and can be waited for.
+        lock: Option<Lock>,
     },
+}
+
+/// A file that a holder has locked.
+struct Lock {
+    directory: Directory,
+    path: String,
 }
 
 impl Lease {
     /// Takes the next epoch. While another holds the newest: fails at once, or waits as long as `wait` says.
     ///
-    /// A holder on this host is dead when its lock is gone; one elsewhere when it gave no sign for 90 seconds.
+    /// A holder whose lock is seen from here is dead when its lock is gone; another one when it gave no sign for 90 seconds.
     ///
     /// # Errors
     /// [`Error::Busy`], which names the holder; or when the store fails.
     pub async fn acquire(backend: &Backend, clock: Arc<dyn Clock>, wait: Option<Duration>) -> Result<Self, Error> {
-        let (mut busy, mut path) = match attempt_blocking(backend, &clock).await? {
+        let (mut busy, mut lock) = match attempt(backend, &clock).await? {
             Attempt::Held(held) => return Ok(Self::new(held)),
-            Attempt::Busy { holder, path } => (holder, path),
+            Attempt::Busy { holder, lock } => (holder, lock),
         };
         let Some(wait) = wait else { return Err(Error::Busy { holder: busy }) };
         let waiting = async {
             loop {
-                match path.take() {
-                    Some(path) => unlocked(backend.clone(), path).await,
+                match lock.take() {
+                    Some(lock) => unlocked(lock).await,
                     None => tokio::time::sleep(Duration::from_millis(REMOTE_LOOK_MS)).await,
                 }
-                match attempt_blocking(backend, &clock).await? {
+                match attempt(backend, &clock).await? {
                     Attempt::Held(held) => return Ok(held),
-                    Attempt::Busy { holder, path: locked } => (busy, path) = (holder, locked),
+                    Attempt::Busy { holder, lock: locked } => (busy, lock) = (holder, locked),
                 }
             }
         };
         match tokio::time::timeout(wait, waiting).await {
             Ok(held) => held.map(Self::new),
             Err(_) => Err(Error::Busy { holder: busy }),
+        }
+    }
+
+    /// Who holds it now: a process that lives, or one elsewhere that is not taken for dead by the age of its last sign of life alone. None
+    /// when nobody does. Takes nothing from anyone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn holder(backend: &Backend) -> Result<Option<Holder>, Error> {
+        match backend.which() {
+            Which::Directory(directory) => locked::holder(directory),
+            Which::Bucket(bucket) => conditional::holder(bucket),
         }
     }
 
@@ -146,7 +176,10 @@ impl Lease {
 
     /// The fencing epoch: what is written under a smaller one than the newest is refused.
     pub fn epoch(&self) -> u64 {
-        self.held.epoch
+        match self.held.as_ref() {
+            Held::Locked(held) => held.epoch(),
+            Held::Conditional(held) => held.epoch(),
+        }
     }
 
     /// Whether this is still the newest epoch. To be asked before each commit: a process that was paused may have been taken
@@ -156,15 +189,9 @@ impl Lease {
     /// [`Error::LeaseLost`] when another took over; or when the store cannot be reached.
     pub async fn check(&self) -> Result<(), Error> {
         let held = Arc::clone(&self.held);
-        let checked = blocking("check", LEASE, move || {
-            let newest = epochs(&held.backend)?.pop().unwrap_or_default();
-            if newest != held.epoch {
-                return Err(Error::LeaseLost { epoch: held.epoch, newest });
-            }
-            if held.clock.now_ms().saturating_sub(held.last_beat_ms.load(Ordering::Acquire)) >= HEARTBEAT_MS {
-                held.beat()?;
-            }
-            Ok(())
+        let checked = blocking("check", LEASE, move || match held.as_ref() {
+            Held::Locked(held) => held.check(),
+            Held::Conditional(held) => held.check(),
         });
         checked.await
     }
@@ -172,7 +199,7 @@ impl Lease {
     /// Shows life now. Every 30 seconds a task of the lease does it by itself.
     ///
     /// # Errors
-    /// When the store cannot be reached.
+    /// When the store cannot be reached; of a bucket also when another took over.
     pub async fn heartbeat(&self) -> Result<(), Error> {
         let held = Arc::clone(&self.held);
         blocking("show life in", LEASE, move || held.beat()).await
@@ -185,9 +212,9 @@ impl Lease {
     /// When the store fails.
     pub async fn withdraw(self) -> Result<(), Error> {
         let held = Arc::clone(&self.held);
-        let withdrawn = blocking("withdraw", LEASE, move || {
-            held.backend.delete(&held.path())?;
-            held.backend.sync_parent(&held.path())
+        let withdrawn = blocking("withdraw", LEASE, move || match held.as_ref() {
+            Held::Locked(held) => held.withdraw(),
+            Held::Conditional(held) => held.withdraw(),
         });
         withdrawn.await
     }
@@ -220,100 +247,34 @@ impl Drop for Held {
 
 impl Held {
     fn beat(&self) -> Result<(), Error> {
-        if self.ended.load(Ordering::Acquire) {
-            return Ok(());
+        match self {
+            Self::Locked(held) => held.beat(),
+            Self::Conditional(held) => held.beat(),
         }
-        let now = self.clock.now_ms();
-        self.touch(now)?;
-        self.last_beat_ms.store(now, Ordering::Release);
-        Ok(())
     }
 
-    /// The time 0 says that the holder has gone of its own will.
     fn end(&self) -> Result<(), Error> {
-        self.ended.store(true, Ordering::Release);
-        self.touch(0)?;
-        rustix::fs::flock(&self.file, FlockOperation::Unlock).map_err(|errno| Error::errno("release", &self.path(), errno))
-    }
-
-    fn touch(&self, at_ms: i64) -> Result<(), Error> {
-        let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap_or_default());
-        self.file.set_modified(at).map_err(|source| Error::io("show life in", &self.path(), source))
-    }
-
-    fn path(&self) -> String {
-        numbered(LEASE, self.epoch)
+        match self {
+            Self::Locked(held) => held.end(),
+            Self::Conditional(held) => held.end(),
+        }
     }
 }
 
 /// Sorted. Other names are none of ours: `every_file` tells of them.
-fn epochs(backend: &Backend) -> Result<Vec<u64>, Error> {
-    Ok(backend.names(LEASE)?.iter().filter_map(|name| number(name)).collect())
+fn epochs(names: &[String]) -> Vec<u64> {
+    let mut epochs: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
+    epochs.sort_unstable();
+    epochs
 }
 
-async fn attempt_blocking(backend: &Backend, clock: &Arc<dyn Clock>) -> Result<Attempt, Error> {
+async fn attempt(backend: &Backend, clock: &Arc<dyn Clock>) -> Result<Attempt, Error> {
     let (backend, clock) = (backend.clone(), Arc::clone(clock));
-    blocking("take", LEASE, move || attempt(&backend, &clock)).await
-}
-
-fn attempt(backend: &Backend, clock: &Arc<dyn Clock>) -> Result<Attempt, Error> {
-    loop {
-        let known = epochs(backend)?;
-        // Locked while the next epoch is made, so that of two who find a dead holder one waits for the other.
-        let mut _dead = None;
-        if let Some(newest) = known.last() {
-            let path = numbered(LEASE, *newest);
-            let file = match backend.open_plain(&path, OFlags::RDWR) {
-                Err(Error::NotFound { .. }) => continue, // a later epoch has come and swept it
-                opened => opened?.0,
-            };
-            let holder = read_holder(backend, &file, &path)?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => {
-                    return Ok(Attempt::Busy { holder: describe(holder.as_ref(), *newest), path: Some(path) });
-                }
-                locked => locked.map_err(|errno| Error::errno("lock", &path, errno))?,
-            }
-            let beat_ms = Stat::of(&file.metadata().map_err(|source| Error::io("read", &path, source))?).modified_ms;
-            let sees_lock = holder.as_ref().is_some_and(Holder::shares_locks);
-            if !sees_lock && clock.now_ms() < beat_ms.saturating_add(STALE_AFTER_MS) {
-                return Ok(Attempt::Busy { holder: describe(holder.as_ref(), *newest), path: None });
-            }
-            _dead = Some(file);
-        }
-        let epoch = known.last().copied().unwrap_or_default().saturating_add(1);
-        if let Some(held) = take(backend, clock, epoch)? {
-            for older in known {
-                // Only the newest counts; one that stays is harmless.
-                let _ = backend.delete(&numbered(LEASE, older));
-            }
-            return Ok(Attempt::Held(held));
-        }
-    }
-}
-
-/// `None` when another was faster.
-fn take(backend: &Backend, clock: &Arc<dyn Clock>, epoch: u64) -> Result<Option<Held>, Error> {
-    let now = clock.now_ms();
-    let path = numbered(LEASE, epoch);
-    let holder = serde_json::to_vec(&Holder::here(now)).map_err(|error| Error::io("write", &path, error.into()))?;
-    let mut new = backend.new_file()?;
-    new.write_all(&holder)?;
-    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(now).unwrap_or_default());
-    new.file()?.set_modified(at).map_err(|source| Error::io("write", &path, source))?;
-    match new.create_locked(&path) {
-        Ok(file) => {
-            let (backend, clock) = (backend.clone(), Arc::clone(clock));
-            Ok(Some(Held { backend, clock, epoch, file, last_beat_ms: AtomicI64::new(now), ended: AtomicBool::new(false) }))
-        }
-        Err(Error::Exists { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// `None` when it is not one that a lease wrote: then its age alone counts.
-fn read_holder(backend: &Backend, file: &File, path: &str) -> Result<Option<Holder>, Error> {
-    Ok(serde_json::from_slice(&read_at(backend, file, path, 0, HOLDER_MAX_BYTES)?).ok())
+    let attempted = blocking("take", LEASE, move || match backend.which() {
+        Which::Directory(directory) => locked::attempt(directory, &clock),
+        Which::Bucket(bucket) => conditional::attempt(bucket, &clock),
+    });
+    attempted.await
 }
 
 fn describe(holder: Option<&Holder>, epoch: u64) -> String {
@@ -322,10 +283,10 @@ fn describe(holder: Option<&Holder>, epoch: u64) -> String {
 
 /// Returns when the lock is free. A thread of its own waits for it: a blocking task would keep the runtime from ending when
 /// the caller's patience has ended.
-async fn unlocked(backend: Backend, path: String) {
+async fn unlocked(lock: Lock) {
     let (tell, told) = tokio::sync::oneshot::channel();
     let waiter = std::thread::Builder::new().name("lease".to_owned()).spawn(move || {
-        if let Ok((file, _)) = backend.open_plain(&path, OFlags::RDWR) {
+        if let Ok((file, _)) = lock.directory.open_plain(&lock.path, OFlags::RDWR) {
             let _ = rustix::fs::flock(&file, FlockOperation::LockExclusive);
         }
         let _ = tell.send(()); // who waited may have given up

@@ -1,4 +1,4 @@
-//! The sealed object store: plaintext on this side, ciphertext on the disk's.
+//! The sealed object store: plaintext on this side, ciphertext on the storage's.
 
 mod multipart;
 mod object_store_impl;
@@ -65,12 +65,12 @@ pub struct Reencrypted {
 }
 
 impl SealedStore {
-    /// A store over a directory, under a keyring.
+    /// A store over a directory or a bucket, under a keyring.
     pub fn new(backend: Backend, keys: Keys, rng: Arc<dyn Rng>) -> Self {
         Self(Arc::new(Inner { backend, keys, rng, proofs: Mutex::default(), generations: Mutex::default(), oldest: RwLock::default() }))
     }
 
-    /// The directory of ciphertext.
+    /// Where the ciphertext lies.
     pub fn backend(&self) -> &Backend {
         &self.0.backend
     }
@@ -88,10 +88,10 @@ impl SealedStore {
         *version = oldest.max(*version);
     }
 
-    /// The newest version of the keyring in the directory, 0 when there is none: what the store holds, whatever was opened.
+    /// The newest version of the keyring in the store, 0 when there is none: what the store holds, whatever was opened.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// When the store cannot be listed.
     pub async fn newest_keyring(&self) -> Result<u64, polder_keys::Error> {
         Ok(self.0.backend.versions().await?.into_iter().max().unwrap_or(0))
     }
@@ -171,10 +171,10 @@ impl Inner {
         let mut sealing = self.begin(path, generation)?;
         object.read_all(|plaintext| sealing.write(plaintext))?;
         let key_version = sealing.key_version();
-        let new = sealing.finish()?;
+        let draft = sealing.finish()?;
         // What was read must still be what is replaced: an object deleted meanwhile must not come back.
         match self.backend.stat(path) {
-            Ok(stat) if stat.identity == object.identity() => new.replace(path)?,
+            Ok(stat) if stat.identity == object.stat().identity => drop(draft.replace(path, object.stat())?),
             Ok(_) | Err(Error::NotFound { .. }) => return Err(Error::Changed { path: path.to_owned() }),
             Err(error) => return Err(error),
         }
@@ -227,13 +227,13 @@ impl Inner {
 
 impl fmt::Debug for SealedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedStore").field("dir", &self.0.backend.dir()).finish_non_exhaustive()
+        f.debug_struct("SealedStore").field("name", &self.0.backend.name()).finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for SealedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealedStore({})", self.0.backend.dir().display())
+        write!(f, "SealedStore({})", self.0.backend.name())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 pub use file::{TempFile, TempWriter};
 pub use reader::TempReader;
 
-/// A quota of sealed temporary files under `tmp/`. Cheap to clone.
+/// A quota of sealed temporary files under `tmp/`, or in a directory of this machine beside a bucket. Cheap to clone.
 #[derive(Clone)]
 pub struct TempSpace(Arc<Space>);
 
@@ -56,7 +56,7 @@ impl TempSpace {
     /// When the file cannot be made.
     pub fn create_file(&self) -> Result<TempFile, Error> {
         let dataset = DatasetId::random(self.0.rng.as_ref())?;
-        TempFile::new(Arc::clone(&self.0), self.0.backend.new_file()?, dataset)
+        TempFile::new(Arc::clone(&self.0), self.0.backend.scratch()?, dataset)
     }
 
     /// Sealed bytes that the files of this space take on the disk.

@@ -1,5 +1,6 @@
 //! The crate's tests, a file per promise.
 
+mod bucket;
 mod crash;
 mod fixture;
 mod full_disk;

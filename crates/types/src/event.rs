@@ -10,28 +10,81 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
-use crate::id::{DatasetId, LineageId, PrincipalId, RequestId, RunId};
+use crate::id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId};
 
 /// The counts of one batch of one source into one table. They close before a commit, or nothing is committed.
+///
+/// The first five are in every entry of the log. The others are left out where they are zero, so that entries of loads that know none of
+/// them keep their bytes, and entries that were written before there were any are read as they were meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows that the source holds, by a means that is not the decoder where there is one.
     pub read: u64,
     /// Whether `read` comes from such independent means.
     pub independent: bool,
-    /// Rows in the staged files' footers.
+    /// Rows that were taken. Of a load that appends or replaces, those in the staged files' footers. Of one that merges, every row that
+    /// was neither refused nor left out, whatever became of it: see [`Counts::close`].
     pub loaded: u64,
     /// Rows refused and dropped, as the contract said.
     pub rejected: u64,
     /// Rows refused and kept, sealed, with the reason.
     pub quarantined: u64,
+    /// Rows that an increment read again at its boundary, and left out since they were loaded before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeated: u64,
+    /// Of the loaded rows, those whose key the table did not hold.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub inserted: u64,
+    /// Of the loaded rows, those that took the place of the row of their key, or became its newest version.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub updated: u64,
+    /// Of the loaded rows, those that the table holds as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unchanged: u64,
+    /// Of the loaded rows, those after which the same batch brought another of their key. They are not stored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub superseded: u64,
+    /// Of the loaded rows, those that said that the row of their key is gone, and after which the batch brought no other of their key. They
+    /// are not stored, whether the table held their key or not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flagged: u64,
+    /// Rows of the table that the load deleted, or closed without a newer version: of the keys of flagged rows, or of keys that are not at
+    /// the source any more. Not rows of the batch, so that no sum holds it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Counts {
-    /// Law 5: rows read = loaded + rejected + quarantined.
+    /// Law 5: rows read = loaded + rejected + quarantined + repeated. For merges also loaded = inserted + updated + unchanged + superseded
+    /// + flagged: each row that was taken became one of these.
+    ///
+    /// Counts are a merge's when any of these five or `deleted` is there. Those of a merge that took no row have none but perhaps `deleted`.
+    /// Whether a load had to be a merge the contract says, and `polder_contract::Reconciliation` checks.
     pub fn close(&self) -> bool {
-        self.loaded.checked_add(self.rejected).and_then(|sum| sum.checked_add(self.quarantined)) == Some(self.read)
+        sum(&[self.loaded, self.rejected, self.quarantined, self.repeated]) == Some(self.read)
+            && (self.partition() == Some(self.loaded) || (self.partition() == Some(0) && self.deleted == 0))
     }
+
+    /// What became of the rows that a merge took, together.
+    fn partition(&self) -> Option<u64> {
+        sum(&[self.inserted, self.updated, self.unchanged, self.superseded, self.flagged])
+    }
+
+    /// Of the loaded rows, those that are for the table: what the staged files' footers hold once superseded rows are taken out. All of a
+    /// load that appends or replaces; the inserted, updated and unchanged ones of a merge.
+    pub fn staged(&self) -> u64 {
+        self.loaded.saturating_sub(self.superseded).saturating_sub(self.flagged)
+    }
+}
+
+/// None when it is more than can be counted.
+fn sum(counts: &[u64]) -> Option<u64> {
+    counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count))
 }
 
 /// What a change to a table is.
@@ -41,15 +94,35 @@ pub enum TableOperation {
     Create,
     Append,
     Replace,
+    /// Rows take the place of those that have their keys.
+    Merge,
+    /// As merge, and the rows that were there stay as what was valid before.
+    Scd2,
     Model,
     /// Rows stay and columns change.
     Migrate,
+    /// Rows stay; how far the source was read is remembered otherwise.
+    State,
+    /// The table is what it was in an older version, with what was remembered then.
+    Restore,
     Optimize,
     Vacuum,
     /// An empty version, which stops a writer that lost its lease from committing what it had begun.
     Fence,
     /// The table and all that belongs to it is removed.
     Drop,
+}
+
+impl TableOperation {
+    /// Whether it brings a source's rows in: then its sequence is one of that source, and has offsets.
+    pub fn loads(self) -> bool {
+        matches!(self, Self::Append | Self::Replace | Self::Merge | Self::Scd2)
+    }
+
+    /// Whether its sequence has offsets: what is remembered of how far the source was read.
+    pub fn remembers(self) -> bool {
+        self.loads() || matches!(self, Self::State | Self::Restore)
+    }
 }
 
 /// How an intent ended.
@@ -91,6 +164,85 @@ pub enum KeyChange {
     ObjectKeyRevealed,
     /// Encrypted values of a domain were shown in the clear.
     ValuesRevealed,
+}
+
+/// Why a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// It was due.
+    Schedule,
+    /// Someone, or another scheduler, asked for it.
+    Hand,
+    /// The one before it failed or was broken off.
+    Retry,
+}
+
+impl Trigger {
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Hand => "hand",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// How a run of a pipeline ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunResult {
+    Succeeded,
+    Failed,
+    /// It took longer than its pipeline lets it.
+    TimedOut,
+    /// Someone ended it, or a newer one took its place.
+    Cancelled,
+    /// The scheduler or the host was shut down.
+    Interrupted,
+    /// Its process ended without a word.
+    Killed,
+}
+
+impl RunResult {
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Killed => "killed",
+        }
+    }
+}
+
+/// Why a pipeline was due and did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The run before it was going on.
+    Overlap,
+    /// As many due times as may wait were waiting.
+    QueueFull,
+    /// It waited, and a newer due time took its place.
+    Replaced,
+    /// No scheduler ran.
+    Missed,
+}
+
+impl SkipReason {
+    /// Its word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overlap => "overlap",
+            Self::QueueFull => "queue_full",
+            Self::Replaced => "replaced",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// What happened, in ids, counts and hashes. `log_hash` and `contract_hash` are SHA-256 in hexadecimal.
@@ -175,6 +327,72 @@ pub enum EventKind {
     RunFinished {
         run: RunId,
         committed: u32,
+        failed: u32,
+    },
+    /// Whoever asks for a run that has a pipeline, or repeats another run: recorded before anything of it begins. `attempt` counts from 1;
+    /// `due_ms` is when it was to begin, in milliseconds since the epoch.
+    RunTriggered {
+        run: RunId,
+        trigger: Trigger,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pipeline: Option<NameId>,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<RunId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_ms: Option<i64>,
+    },
+    /// What became of one table or model of a run; `status` and `error` are fixed words. It began at `started_ms`, in milliseconds since
+    /// the epoch, and the entry's own time is its end.
+    StepFinished {
+        run: RunId,
+        step: NameId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dataset: Option<DatasetId>,
+        status: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counts: Option<Counts>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        started_ms: i64,
+    },
+    /// How a run that was triggered ended, and whether another attempt follows it. `error` is the word of the gravest failure's kind.
+    RunConcluded {
+        run: RunId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pipeline: Option<NameId>,
+        result: RunResult,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        again: bool,
+    },
+    /// Due times from the first to the last of these at which a pipeline did not run, in milliseconds since the epoch.
+    DueSkipped {
+        pipeline: NameId,
+        reason: SkipReason,
+        first_ms: i64,
+        last_ms: i64,
+        times: u64,
+    },
+    /// Whether a table of a pipeline is older than its contract lets it be: recorded when that changes. `newest_ms` is when it was last
+    /// loaded.
+    FreshnessJudged {
+        pipeline: NameId,
+        table: NameId,
+        missed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newest_ms: Option<i64>,
+        max_age_seconds: u64,
+    },
+    /// A pipeline tells so many receivers something, and so many of them could not be told: `aborted` where any did. `notice` is a fixed
+    /// word.
+    NoticeSent {
+        pipeline: NameId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        notice: String,
+        phase: Phase,
+        receivers: u32,
         failed: u32,
     },
     ReadDecided {
@@ -303,11 +521,83 @@ mod tests {
 
     #[test]
     fn counts_close_only_when_nothing_is_missing_or_doubled() {
-        let counts = Counts { read: 10, independent: true, loaded: 7, rejected: 2, quarantined: 1 };
+        let counts = Counts { read: 10, independent: true, loaded: 7, rejected: 2, quarantined: 1, ..Counts::default() };
         assert!(counts.close());
         assert!(!Counts { loaded: 6, ..counts }.close());
         assert!(!Counts { loaded: 8, ..counts }.close());
         assert!(!Counts { loaded: u64::MAX, rejected: 1, ..counts }.close());
+        assert!(Counts { read: 12, repeated: 2, ..counts }.close());
+        assert!(!Counts { repeated: 2, ..counts }.close());
+        assert!(!Counts { repeated: u64::MAX, ..counts }.close());
+    }
+
+    #[test]
+    fn counts_of_a_merge_close_only_when_each_row_became_something() {
+        let counts = Counts {
+            read: 20,
+            loaded: 17,
+            rejected: 3,
+            inserted: 1,
+            updated: 2,
+            unchanged: 3,
+            superseded: 5,
+            flagged: 6,
+            ..Counts::default()
+        };
+        assert!(counts.close());
+        assert_eq!(counts.staged(), 6);
+        // What was deleted is no part of the sum: a key that the table did not hold, or one that the source holds no longer.
+        assert!(Counts { deleted: 6, ..counts }.close() && Counts { deleted: 99, ..counts }.close());
+        for wrong in [
+            Counts { inserted: 0, ..counts },
+            Counts { updated: 3, ..counts },
+            Counts { unchanged: 2, ..counts },
+            Counts { superseded: 6, ..counts },
+            Counts { flagged: 5, ..counts },
+            Counts { inserted: u64::MAX, ..counts },
+            Counts { read: 21, loaded: 18, ..counts },
+        ] {
+            assert!(!wrong.close(), "{wrong:?}");
+        }
+        // All rows of a table may be gone while the source has none.
+        assert!(Counts { deleted: 4, ..Counts::default() }.close());
+        assert!(!Counts { read: 1, loaded: 1, deleted: 4, ..Counts::default() }.close());
+    }
+
+    #[test]
+    fn counts_that_were_written_before_there_were_merges_keep_their_bytes() {
+        let old = r#"{"read":10,"independent":true,"loaded":8,"rejected":1,"quarantined":1}"#;
+        let counts: Counts = serde_json::from_str(old).unwrap();
+        assert_eq!(counts, Counts { read: 10, independent: true, loaded: 8, rejected: 1, quarantined: 1, ..Counts::default() });
+        assert_eq!(serde_json::to_string(&counts).unwrap(), old);
+        let outcome = r#"{"type":"commit_outcome","dataset":"01010101010101010101010101010101","operation":"append","sequence":1,"version":1,"log_hash":"ab","result":"committed","counts":{"read":10,"independent":true,"loaded":8,"rejected":1,"quarantined":1}}"#;
+        let event: EventKind = serde_json::from_str(outcome).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), outcome);
+    }
+
+    #[test]
+    fn counts_of_a_merge_come_back_as_written() {
+        let all = Counts {
+            read: 1,
+            independent: false,
+            loaded: 2,
+            rejected: 3,
+            quarantined: 4,
+            repeated: 5,
+            inserted: 6,
+            updated: 7,
+            unchanged: 8,
+            superseded: 9,
+            flagged: 10,
+            deleted: 11,
+        };
+        let text = r#"{"read":1,"independent":false,"loaded":2,"rejected":3,"quarantined":4,"repeated":5,"inserted":6,"updated":7,"unchanged":8,"superseded":9,"flagged":10,"deleted":11}"#;
+        assert_eq!(serde_json::to_string(&all).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Counts>(text).unwrap(), all);
+        // What is zero is left out, one by one.
+        let some = Counts { updated: 0, deleted: 0, ..all };
+        assert!(!serde_json::to_string(&some).unwrap().contains("updated") && !serde_json::to_string(&some).unwrap().contains("deleted"));
+        assert_eq!(serde_json::from_str::<Counts>(&serde_json::to_string(&some).unwrap()).unwrap(), some);
     }
 
     #[test]
@@ -315,5 +605,20 @@ mod tests {
         let event =
             Event::new(&PrincipalId::new("user", "ann").unwrap(), EventKind::LeaseTaken { epoch: 1 }).with("sql", "select 'secret-value'");
         assert!(!format!("{event:?}").contains("secret-value"));
+    }
+
+    /// What was written before there were pipelines reads and writes as it did, byte for byte.
+    #[test]
+    fn runs_that_nobody_triggered_keep_their_bytes() {
+        for text in [
+            r#"{"type":"run_started","run":"02020202020202020202020202020202","batches":3}"#,
+            r#"{"type":"run_finished","run":"02020202020202020202020202020202","committed":2,"failed":1}"#,
+        ] {
+            let kind: EventKind = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&kind).unwrap(), text);
+        }
+        let triggered = r#"{"type":"run_triggered","run":"02020202020202020202020202020202","trigger":"hand","attempt":1}"#;
+        let kind: EventKind = serde_json::from_str(triggered).unwrap();
+        assert_eq!(serde_json::to_string(&kind).unwrap(), triggered);
     }
 }

@@ -101,6 +101,11 @@ random_id!(
     RunId, "a run id"
 );
 random_id!(
+    /// Stands in the log for a name of the project that is no table's yet, or never: a pipeline, a step of a run. It is a hash under a key
+    /// of the installation, so that equal names have equal ids and nobody without the key learns the name by trying.
+    NameId, "a name's id"
+);
+random_id!(
     /// One request for a decision, which ties a query's decision to its outcome.
     RequestId, "a request id"
 );

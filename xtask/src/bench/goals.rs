@@ -1,12 +1,14 @@
 //! Goals as data: a bound on what was measured, and whether it was kept.
 
-use super::measure::{Measured, MeasuredJob, median};
+use super::measure::{Measured, MeasuredJob, Round, median};
 
 /// A bound on one contender of a job. Names are those of the job's contenders.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
     /// The median of its CPU seconds by that of another. `aim` is where it should come to one day.
     CpuRatio { of: &'static str, to: &'static str, most: f64, aim: Option<f64> },
+    /// The median of its time by the clock by that of another.
+    WallRatio { of: &'static str, to: &'static str, most: f64, aim: Option<f64> },
     /// Its peak memory in any round.
     PeakMegabytes { of: &'static str, most: u64 },
     /// Its highest peak memory by that of another.
@@ -62,11 +64,19 @@ fn one(job: &MeasuredJob, goal: &Goal) -> Judged {
     let (text, found) = match *goal {
         Goal::CpuRatio { of, to, most, aim } => {
             let aim = aim.map_or(String::new(), |aim| format!(" (aim {aim:.2})"));
-            let found = measured(of).zip(measured(to)).and_then(|(of, to)| cpu_ratio(of, to));
+            let found = measured(of).zip(measured(to)).and_then(|(of, to)| ratio(of, to, |round| round.cpu.as_secs_f64()));
             let found = found.map(|Spread { middle, least, most: highest }| {
                 (format!("{middle:.2} (by round {least:.2}..{highest:.2})"), middle <= most)
             });
             (format!("CPU of {of}, by {to}: at most {most:.2}{aim}"), found)
+        }
+        Goal::WallRatio { of, to, most, aim } => {
+            let aim = aim.map_or(String::new(), |aim| format!(" (aim {aim:.2})"));
+            let found = measured(of).zip(measured(to)).and_then(|(of, to)| ratio(of, to, |round| round.wall.as_secs_f64()));
+            let found = found.map(|Spread { middle, least, most: highest }| {
+                (format!("{middle:.2} (by round {least:.2}..{highest:.2})"), middle <= most)
+            });
+            (format!("time of {of}, by {to}: at most {most:.2}{aim}"), found)
         }
         Goal::PeakMegabytes { of, most } => {
             let found = measured(of).and_then(peak).map(|bytes| (format!("{} MB", bytes / 1_000_000), bytes <= most * 1_000_000));
@@ -113,10 +123,11 @@ pub fn spread<T: PartialOrd + Copy>(values: impl Iterator<Item = T> + Clone) -> 
 }
 
 /// The ratio of the medians; its ends are those of the ratios round by round, since rounds take turns.
-fn cpu_ratio(of: &Measured, to: &Measured) -> Option<Spread<f64>> {
-    let seconds = |one: &Measured| median(one.rounds.iter().map(|round| round.cpu.as_secs_f64()));
-    let by_round = of.rounds.iter().zip(&to.rounds).map(|(of, to)| of.cpu.as_secs_f64() / to.cpu.as_secs_f64().max(0.001));
-    Some(Spread { middle: seconds(of)? / seconds(to)?.max(0.001), ..spread(by_round)? })
+fn ratio(of: &Measured, to: &Measured, seconds: impl Fn(&Round) -> f64) -> Option<Spread<f64>> {
+    let middle = |one: &Measured| median(one.rounds.iter().map(&seconds));
+    let by_round = of.rounds.iter().zip(&to.rounds).map(|(of, to)| seconds(of) / seconds(to).max(0.001));
+    let by_round: Vec<f64> = by_round.collect();
+    Some(Spread { middle: middle(of)? / middle(to)?.max(0.001), ..spread(by_round.into_iter())? })
 }
 
 fn peak(one: &Measured) -> Option<u64> {
@@ -132,7 +143,6 @@ fn megabytes(bytes: u64) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::super::measure::Round;
     use super::*;
 
     fn contender(name: &'static str, rounds: &[(u64, u64)]) -> Measured {
@@ -162,6 +172,14 @@ mod tests {
         // Medians 2 and 2; round by round 2, 1 and 0.75.
         assert_eq!(verdict(goal(1.0), contenders()), ("1.00 (by round 0.75..2.00)".to_owned(), Verdict::Met));
         assert_eq!(verdict(goal(0.99), contenders()).1, Verdict::Missed);
+    }
+
+    #[test]
+    fn time_by_the_clock_is_judged_apart_from_the_processors() {
+        let goal = |most| Goal::WallRatio { of: "polder", to: "peer", most, aim: None };
+        let contenders = || vec![contender("peer", &[(1000, 1)]), contender("polder", &[(9000, 1)])];
+        assert_eq!(verdict(goal(1.0), contenders()), ("1.00 (by round 1.00..1.00)".to_owned(), Verdict::Met));
+        assert_eq!(verdict(goal(0.9), contenders()).1, Verdict::Missed);
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub struct Bench {
 }
 
 #[derive(Clone)]
-struct Polder {
-    program: PathBuf,
+pub(super) struct Polder {
+    pub(super) program: PathBuf,
     example: PathBuf,
 }
 
@@ -92,6 +92,11 @@ pub fn all(bench: &Bench) -> Result<Vec<Job>> {
 }
 
 impl Bench {
+    /// TPC-H's data, and Polder's programs where they are measured.
+    pub(super) fn parts(&self) -> (&Tpch, Option<&Polder>) {
+        (&self.tpch, self.polder.as_ref())
+    }
+
     fn goals(&self, goals: &[Goal]) -> Vec<Goal> {
         if self.judged { goals.to_vec() } else { Vec::new() }
     }
@@ -102,7 +107,7 @@ impl Bench {
 }
 
 /// A step that makes the same command each time.
-fn step(program: PathBuf, arguments: Vec<String>) -> Step {
+pub(super) fn step(program: PathBuf, arguments: Vec<String>) -> Step {
     Box::new(move || {
         let mut command: Command = command(&program);
         command.args(&arguments);
@@ -117,7 +122,7 @@ fn script(tpch: &Tpch, name: &str, arguments: &[&Path]) -> Step {
 }
 
 /// A project with TPC-H's contracts, approved and empty: everything before `run`.
-fn project(tpch: &Tpch, polder: &Polder, folder: &Path, tables: &[&str]) -> Vec<Step> {
+pub(super) fn project(tpch: &Tpch, polder: &Polder, folder: &Path, tables: &[&str]) -> Vec<Step> {
     let at = folder.display().to_string();
     // Keys of its own: the loads' are made anew each round.
     let keys = folder.with_extension("keys");

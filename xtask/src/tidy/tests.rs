@@ -124,9 +124,15 @@ fn a_write_outside_the_store_is_found_but_not_in_tests() {
 }
 
 #[test]
-fn a_cloud_store_is_found_while_its_advisories_are_accepted() {
-    assert_eq!(source::check("crates/store/src/a.rs", "use object_store::aws::AmazonS3Builder;\n").len(), 1);
+fn a_cloud_store_is_opened_in_one_place_and_guarded_there() {
+    for line in ["use object_store::aws::AmazonS3Builder;\n", "let store = object_store::parse_url(&url)?;\n"] {
+        assert!(!source::check("crates/store/src/a.rs", line).is_empty());
+    }
     assert!(source::check("crates/store/src/a.rs", "use object_store::ObjectStore;\n").is_empty());
+    let door = "crates/store/src/backend/bucket/door.rs";
+    let guarded = "use object_store::aws::AmazonS3Builder;\nlet s = b.with_http_connector(Guard(wire));\nfn is_let_through() {}\n";
+    assert!(source::check(door, guarded).is_empty());
+    assert_eq!(source::check(door, "use object_store::aws::AmazonS3Builder;\n").len(), 2);
 }
 
 #[test]

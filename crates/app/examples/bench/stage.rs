@@ -66,7 +66,9 @@ impl Stage {
 
     /// Hands a batch to the next free encoder; one more encoder only when those that run have work.
     pub async fn write(&mut self, batch: RecordBatch) {
-        let properties = Arc::clone(self.properties.get_or_insert_with(|| Arc::new(encode::properties(&batch, self.target.level))));
+        let properties = Arc::clone(
+            self.properties.get_or_insert_with(|| Arc::new(encode::properties(&batch, self.target.level, encode::ROW_GROUP_ROWS_MAX))),
+        );
         if self.workers.len() < self.target.threads && self.busy.load(Ordering::Acquire) >= self.workers.len() {
             let (target, receiver) = (self.target.clone(), Arc::clone(&self.receiver));
             let (busy, names) = (Arc::clone(&self.busy), Arc::clone(&self.names));

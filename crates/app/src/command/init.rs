@@ -7,17 +7,19 @@ use polder_audit::{Anchor, Journal};
 use polder_keys::approver::ApproverKey;
 use polder_keys::recovery::{KitTarget, write_kit};
 use polder_keys::{Custody, Keys, LocalCustody};
-use polder_store::{Backend, Lease, SealedStore};
+use polder_store::{Backend, Lease, Options, S3Address, SealedStore};
 use polder_types::event::{KeyChange, Phase};
 use polder_types::{Clock, ErrorKind, Event, EventKind, LineageId, Recorder, Rng, SystemClock, SystemRng};
 
 use crate::account;
-use crate::cli::InitArgs;
+use crate::cli::{BucketArgs, InitArgs};
 use crate::failure::{Failure, Outcome};
 use crate::installation::{JournalSigner, SYSTEM_DATASETS};
 use crate::project::{FILE, anchor_inside};
 use crate::schema;
 use crate::secret_ref;
+use crate::settings::S3Store;
+use crate::storage;
 
 /// Shares of the recovery kit that `init` writes, and how many of them recover.
 const KIT_SHARES: (u8, u8) = (3, 2);
@@ -35,6 +37,8 @@ pub struct Made {
     pub kit: Vec<PathBuf>,
     /// The anchor, if there is one.
     pub anchor: Option<PathBuf>,
+    /// The bucket and prefix of the store, if it is in one.
+    pub bucket: Option<String>,
 }
 
 /// Makes a project.
@@ -51,7 +55,8 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
             format!("make a project in {}: it is one already; choose another directory", dir.display()),
         ));
     }
-    if dir.join("store").exists() {
+    let bucket = bucket(&args.bucket)?;
+    if bucket.is_none() && dir.join("store").exists() {
         return Err(Failure::new(
             ErrorKind::Invalid,
             format!(
@@ -80,6 +85,11 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
             return Err(shared(&dir, what, file));
         }
     }
+    // Before anything is made: whether the bucket can be had is not known yet.
+    let begun = match &bucket {
+        Some(store) => Some(Backend::create_s3(storage::place(store, &dir)?, Options::default())?),
+        None => None,
+    };
     for made in [&dir, &key_dir] {
         std::fs::create_dir_all(made)
             .map_err(|error| Failure::because(ErrorKind::Unavailable, format!("make the directory {}", made.display()), &error))?;
@@ -103,7 +113,10 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
     } else {
         ApproverKey::create(&approver_file, actor.name(), Arc::clone(&rng))?
     };
-    let backend = Backend::create(&dir.join("store"))?;
+    let backend = match begun {
+        Some(backend) => backend,
+        None => Backend::create(&dir.join("store"))?,
+    };
     let lease = Lease::acquire(&backend, Arc::clone(&clock), None).await?;
     let keys = Keys::create(lineage, custody, Arc::new(backend.clone()), Arc::clone(&clock), Arc::clone(&rng)).await?;
     keys.add_datasets(&SYSTEM_DATASETS).await?;
@@ -143,9 +156,51 @@ pub async fn init(args: &InitArgs) -> Outcome<Made> {
         keyring_version,
     })
     .await?;
-    write_files(&dir, args, &key_file, &approver_file, &approver.vkey(), anchor.as_deref(), actor.as_str())?;
+    let store = bucket.as_ref().map_or_else(|| "store".to_owned(), |store| bucket_settings(store, &args.bucket));
+    write_files(&dir, args, &store, &key_file, &approver_file, &approver.vkey(), anchor.as_deref(), actor.as_str())?;
     journal.snapshot().await?;
-    Ok(Made { dir, key_file, approver_key: approver_file, kit: kit.files, anchor })
+    let bucket = bucket.map(|store| store.address.name());
+    Ok(Made { dir, key_file, approver_key: approver_file, kit: kit.files, anchor, bucket })
+}
+
+/// The bucket that the arguments name, if they name one. Files are named from the working directory, and written down by their whole path.
+fn bucket(args: &BucketArgs) -> Outcome<Option<S3Store>> {
+    let (Some(location), Some(id), Some(key)) = (&args.s3, &args.access_key_id, &args.secret_access_key) else { return Ok(None) };
+    let address = S3Address::parse(location, args.endpoint.as_deref(), args.region.as_deref(), args.plain_loopback)
+        .map_err(|wrong| Failure::new(ErrorKind::Invalid, format!("take --{}: {}; {}", wrong.setting, wrong.problem, wrong.advice)))?;
+    let reference = |name: &str, text: &String| {
+        if !secret_ref::is_reference(text) {
+            let text = format!("take --{name}: it is no reference; write env:NAME or file:PATH, never the secret itself");
+            return Err(Failure::new(ErrorKind::Invalid, text));
+        }
+        reference_from_project(text)
+    };
+    let shown = |path: &PathBuf| Ok::<_, Failure>(absolute(path)?.display().to_string());
+    Ok(Some(S3Store {
+        address,
+        access_key_id: reference("access-key-id", id)?,
+        secret_access_key: reference("secret-access-key", key)?,
+        session_token: args.session_token.as_ref().map(|token| reference("session-token", token)).transpose()?,
+        ca: args.ca.as_ref().map(shown).transpose()?,
+        temporary: args.temporary.as_ref().map(shown).transpose()?,
+    }))
+}
+
+/// The value of `store` in polder.yaml.
+fn bucket_settings(store: &S3Store, args: &BucketArgs) -> String {
+    let keys = [
+        ("s3", &args.s3),
+        ("endpoint", &args.endpoint),
+        ("region", &args.region),
+        ("access_key_id", &Some(store.access_key_id.clone())),
+        ("secret_access_key", &Some(store.secret_access_key.clone())),
+        ("session_token", &store.session_token),
+        ("ca", &store.ca),
+        ("temporary", &store.temporary),
+    ];
+    let line = |(key, text): (&str, &Option<String>)| Some(format!("\n      {key}: {}", serde_json::Value::String(text.clone()?)));
+    let plain = if args.plain_loopback { "\n      plain_loopback: true" } else { "" };
+    keys.into_iter().filter_map(line).collect::<String>() + plain
 }
 
 fn custody(args: &InitArgs, key_file: &Path, rng: &Arc<dyn Rng>) -> Outcome<Arc<dyn Custody>> {
@@ -164,9 +219,11 @@ fn custody(args: &InitArgs, key_file: &Path, rng: &Arc<dyn Rng>) -> Outcome<Arc<
 }
 
 /// `polder.yaml`, the policies, the empty directories, and a rule that keeps the store out of git.
+#[allow(clippy::too_many_arguments, reason = "these are what differs in polder.yaml")]
 fn write_files(
     dir: &Path,
     args: &InitArgs,
+    store: &str,
     key_file: &Path,
     approver_key: &Path,
     vkey: &str,
@@ -190,8 +247,9 @@ fn write_files(
     };
     crate::command::schema::write(&dir.join(schema::FOLDER))?;
     let header = schema::header(dir, schema::Kind::Project, "");
+    let store = if store.starts_with('\n') { store.to_owned() } else { format!(" {store}") };
     let settings = format!(
-        "{header}# Environments of this project; choose one with --env. Paths are relative to this file.\nenvironments:\n  default:\n    store: store\n    keys: {custody}\n{anchor}    approver_key: {}\n    approvers:\n      - {}\n    groups:\n      owners: [{}]\n",
+        "{header}# Environments of this project; choose one with --env. Paths are relative to this file.\nenvironments:\n  default:\n    store:{store}\n    keys: {custody}\n{anchor}    approver_key: {}\n    approvers:\n      - {}\n    groups:\n      owners: [{}]\n",
         quoted(approver_key),
         serde_json::Value::String(vkey.to_owned()),
         serde_json::Value::String(actor.to_owned()),
@@ -279,6 +337,9 @@ fn absolute(path: &Path) -> Outcome<PathBuf> {
 pub fn report(made: &Made) -> Outcome {
     use crate::print::text;
     text(&format!("made a project in {}", made.dir.display()))?;
+    if let Some(bucket) = &made.bucket {
+        text(&format!("  store          {bucket}"))?;
+    }
     text(&format!("  root key       {}   (keep it apart from the store; without it nothing can be read)", made.key_file.display()))?;
     text(&format!("  approver key   {}", made.approver_key.display()))?;
     text(&format!("  recovery kit   {} shares, any {} of which recover:", made.kit.len(), KIT_SHARES.1))?;

@@ -214,7 +214,7 @@ async fn test_kit(installation: &Installation, shares: &[PathBuf]) -> Outcome {
 pub async fn recover(project: &Project, shares: &[PathBuf], key_file: &Path, wait: Option<u64>) -> Outcome {
     outside(project, key_file)?;
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng));
-    let backend = crate::installation::backend(project)?;
+    let backend = crate::storage::backend(project)?;
     // No other writer may change keys meanwhile.
     let lease = Lease::acquire(&backend, Arc::clone(&clock), wait.map(Duration::from_secs)).await?;
     let custody = Arc::new(LocalCustody::create_key_file(key_file, Arc::clone(&rng))?);

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::cli::{ModelCommand, Output};
 use crate::command::run::end;
+use crate::course::Course;
 use crate::described::Described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
@@ -62,12 +63,13 @@ async fn run_models(installation: &Installation, name: Option<&str>, memory_mib:
     if names.is_empty() {
         return Err(Failure::new(ErrorKind::Invalid, "build models: models/ holds no such model; `polder model list` shows them"));
     }
-    let run = RunId::random(installation.rng.as_ref())?;
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    installation.record(EventKind::RunStarted { run, batches: count(names.len()) }).await?;
+    let course = Course::new(installation.rng.as_ref())?;
+    let run = course.run();
+    course.start(installation, &names.iter().map(String::as_str).collect::<Vec<_>>(), true).await?;
     let mut reports: Vec<BatchReport> = Vec::new();
     for name in &names {
-        let report = match reports.iter().find_map(|report| Some((&report.table, report.failure.as_ref()?.kind()))) {
+        course.begins(installation, name);
+        let mut report = match reports.iter().find_map(|report| Some((&report.table, report.failure.as_ref()?.kind()))) {
             Some((failed, kind)) => {
                 let text = format!("build model {name}: not begun, since {failed} failed; its table is as it was");
                 BatchReport::refused(name.clone(), Failure::new(kind, text))
@@ -76,6 +78,7 @@ async fn run_models(installation: &Installation, name: Option<&str>, memory_mib:
                 .await
                 .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure)),
         };
+        course.ended(installation, &mut report).await;
         reports.push(report);
     }
     end(installation, run, reports, output).await
@@ -137,8 +140,15 @@ async fn build_into(
     installation.record(EventKind::BatchStarted { run, dataset, sequence, contract_hash }).await?;
     failpoint::hit("model-started");
     let gate = Gate::new(Arc::clone(&approved), GateOptions::new(installation.keys.derive("unique keys")?, installation.spill()))?;
-    let request =
-        WriteRequest { dataset, source: format!("model:{table}"), schema, mode: WriteMode::Model, actor: installation.actor.clone() };
+    let request = WriteRequest {
+        dataset,
+        source: format!("model:{table}"),
+        schema,
+        mode: WriteMode::Model,
+        keys: Vec::new(),
+        history: None,
+        actor: installation.actor.clone(),
+    };
     let mut writer = lake.writer(request).await?;
     let filled = fill(&mut writer, &gate, planned.rows, sequence, report).await;
     if filled.is_err() {
@@ -178,8 +188,8 @@ async fn fill(writer: &mut TableWriter, gate: &Gate, mut batches: Answer, sequen
     }
     let duplicates = gate.finish()?;
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await?;
-    let reconciliation = Reconciliation { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 };
-    report.counts = Some(Counts { read: produced, independent: false, loaded: staged.rows, rejected: 0, quarantined: 0 });
+    let reconciliation = Reconciliation { read: produced, loaded: staged.rows, ..Reconciliation::default() };
+    report.counts = Some(Counts { read: produced, loaded: staged.rows, ..Counts::default() });
     let reconciled = reconciliation.close(gate.contract(), &duplicates, Answers::judge(gate.contract(), &[])?)?;
     if let Committed::Now { version } = writer.commit(sequence, reconciled).await? {
         report.version = Some(version);

@@ -73,8 +73,8 @@ fn wanted(installation: &Installation, name: &str) -> Outcome<Wanted> {
     if let Some(only) = only {
         source.dataset(only)?;
     }
-    let datasets = source.datasets.keys().filter(|dataset| only.is_none_or(|only| only == dataset.as_str()));
-    datasets.map(|dataset| Ok((tables_of(project, &source.name, dataset)?, Some((source.name.clone(), dataset.clone()))))).collect()
+    let datasets = polder_connect::datasets(&source, only, project.read_options())?;
+    datasets.iter().map(|dataset| Ok((tables_of(project, &source.name, dataset)?, Some((source.name.clone(), dataset.clone()))))).collect()
 }
 
 /// A profile is read under the same right as a sample is taken, and recorded as a read of no row.

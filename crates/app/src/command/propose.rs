@@ -166,20 +166,17 @@ fn wanted<'a>(
     select: Option<&str>,
 ) -> Outcome<Vec<Wanted<'a>>> {
     let mut datasets: Vec<(&Connection, String)> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for source in sources {
         if let Some(only) = only {
             source.dataset(only)?;
         }
-        let selected = source.select(select.unwrap_or("*"))?.into_iter();
-        datasets.extend(selected.filter(|dataset| only.is_none_or(|only| only == dataset)).map(|dataset| (source, dataset)));
+        let found = polder_connect::datasets(source, only, project.read_options())?;
+        let shown = |dataset: &String| if sources.len() == 1 { dataset.clone() } else { format!("{}.{dataset}", source.name) };
+        names.extend(found.iter().map(shown));
+        datasets.extend(source.select(found, select.unwrap_or("*"))?.into_iter().map(|dataset| (source, dataset)));
     }
     if datasets.is_empty() {
-        let names: Vec<String> = match sources {
-            [source] => source.datasets.keys().cloned().collect(),
-            sources => {
-                sources.iter().flat_map(|source| source.datasets.keys().map(|dataset| format!("{}.{dataset}", source.name))).collect()
-            }
-        };
         let text = match sources {
             [source] => {
                 format!("propose contracts for source {}: --select matches no dataset; there are: {}", source.name, names.join(", "))

@@ -6,10 +6,11 @@ use polder_contract::quarantine::{Kept, Reader};
 use polder_contract::{CellKind, Patterns, Rule, inspect};
 use polder_policy::Action;
 use polder_types::printable::steers;
-use polder_types::{EventKind, RequestId, RunId};
+use polder_types::{EventKind, RequestId};
 use serde_json::{Value, json};
 
 use crate::cli::{Output, QuarantineCommand};
+use crate::course::Course;
 use crate::failure::Outcome;
 use crate::ingest::{self, Offsets};
 use crate::installation::Installation;
@@ -121,10 +122,13 @@ async fn show(installation: &Installation, table: &str, limit: u64, unmasked: bo
 async fn replay(installation: &Installation, table: &str, output: Output) -> Outcome {
     let (path, contract) = installation.project.contract(table)?;
     let approved = installation.project.approved(&path, contract)?;
-    let run = RunId::random(installation.rng.as_ref())?;
-    installation.record(EventKind::RunStarted { run, batches: 1 }).await?;
+    let course = Course::new(installation.rng.as_ref())?;
+    let run = course.run();
+    course.start(installation, &[table], false).await?;
+    course.begins(installation, table);
     let lake = installation.lake(None)?;
-    let report = ingest::replay(installation, &lake, approved, run).await?;
+    let mut report = ingest::replay(installation, &lake, approved, run).await?;
+    course.ended(installation, &mut report).await;
     let failed = u32::from(report.failure.is_some());
     let shown = crate::command::run::show(std::slice::from_ref(&report), run, output);
     let finished = EventKind::RunFinished { run, committed: u32::from(report.status == "committed"), failed };

@@ -6,10 +6,12 @@ use polder_types::{ErrorKind, EventKind, RunId};
 use serde_json::json;
 
 use crate::cli::{Output, RunArgs};
+use crate::course::Course;
 use crate::failure::{Failure, Outcome};
 use crate::ingest::{self, BatchReport, LoadOptions, Settled};
 use crate::installation::Installation;
 use crate::print;
+use crate::telemetry::{self, RunTold};
 use crate::wiring::Loss;
 
 /// Runs what is selected. Each batch stands for itself: one that fails leaves the others as they are, and the run fails.
@@ -17,8 +19,22 @@ use crate::wiring::Loss;
 /// # Errors
 /// When any batch failed, or nothing could begin.
 pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, loss: Option<Loss>, output: Output) -> Outcome {
-    let (run, reports) = batches(installation, args, memory_mib, loss, None).await?;
-    end(installation, run, reports, output).await
+    let course = Course::new(installation.rng.as_ref())?;
+    let begun_ms = installation.clock.now_ms();
+    let reports = batches(installation, args, memory_mib, loss, None, &course).await?;
+    let ended = end(installation, course.run(), reports, output).await;
+    let told = RunTold {
+        run: course.run(),
+        pipeline: None,
+        result: if ended.is_ok() { "succeeded" } else { "failed" }.to_owned(),
+        failed: ended.is_err(),
+        attempt: 1,
+        begun_ms,
+        ended_ms: installation.clock.now_ms(),
+        batches: course.told(),
+    };
+    telemetry::push(installation, &told).await;
+    ended
 }
 
 /// The batches of a run, which is to be ended then; of files only that stand still, where it is known which these are.
@@ -31,7 +47,8 @@ pub(super) async fn batches(
     memory_mib: u64,
     loss: Option<Loss>,
     settled: Option<&Settled>,
-) -> Outcome<(RunId, Vec<BatchReport>)> {
+    course: &Course,
+) -> Outcome<Vec<BatchReport>> {
     let project = &installation.project;
     let contracts = project.contracts()?;
     // In the order in which they depend on each other.
@@ -59,22 +76,40 @@ pub(super) async fn batches(
             "run: contracts/ holds nothing that lets rows in; declare a source (`polder source propose DIR --write`), then `polder contract propose --write`",
         ));
     }
-    let run = RunId::random(installation.rng.as_ref())?;
-    let batches = u32::try_from(contracts.len() + models.len()).unwrap_or(u32::MAX);
-    installation.record(EventKind::RunStarted { run, batches }).await?;
+    let run = course.run();
+    let tables = contracts.iter().map(|(_, contract)| contract.table.as_str());
+    let steps: Vec<&str> = tables.chain(models.iter().map(String::as_str)).collect();
+    course.start(installation, &steps, true).await?;
     let lake = installation.lake(loss)?;
-    let options = LoadOptions { again: args.again, dry_run: args.dry_run, loss, settled };
+    let options = LoadOptions {
+        again: args.again,
+        full_refresh: args.full_refresh,
+        window: args.from.as_deref().zip(args.to.as_deref()),
+        dry_run: args.dry_run,
+        loss,
+        settled,
+    };
     let mut reports: Vec<BatchReport> = Vec::new();
     for (path, contract) in contracts {
         let table = contract.table.to_string();
+        if !course.begins(installation, &table) {
+            break;
+        }
         let loaded = match project.approved(&path, contract) {
             Ok(approved) => ingest::load(installation, &lake, approved, run, options).await,
             Err(failure) => Err(failure),
         };
-        reports.push(loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure)));
+        let mut report = loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure));
+        if !args.dry_run {
+            course.ended(installation, &mut report).await;
+        }
+        reports.push(report);
     }
     for name in &models {
-        let report = if let Some(before) = needed.get(name).and_then(|needed| failed_one(&reports, needed)) {
+        if !course.begins(installation, name) {
+            break;
+        }
+        let mut report = if let Some(before) = needed.get(name).and_then(|needed| failed_one(&reports, needed)) {
             let (table, kind) = before;
             let failure = Failure::new(kind, format!("build model {name}: not begun, since {table} failed; its table is as it was"));
             BatchReport::refused(name.clone(), failure)
@@ -85,9 +120,12 @@ pub(super) async fn batches(
                 .await
                 .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure))
         };
+        if !args.dry_run {
+            course.ended(installation, &mut report).await;
+        }
         reports.push(report);
     }
-    Ok((run, reports))
+    Ok(reports)
 }
 
 /// Ends a run: its report is printed first, whatever can be recorded then.
@@ -126,8 +164,18 @@ pub(super) fn show(reports: &[BatchReport], run: RunId, output: Output) -> Outco
     reports.iter().flat_map(ingest::lines).try_for_each(|line| print::line(&line))
 }
 
+/// Whether any of the failures may pass without anybody's doing: not only the gravest one says so.
+pub(super) fn any_passes(reports: &[BatchReport]) -> bool {
+    reports.iter().filter_map(|report| report.failure.as_ref()).any(passes)
+}
+
+/// Whether a failure may pass without anybody's doing.
+pub(super) fn passes(failure: &Failure) -> bool {
+    matches!(failure.kind(), ErrorKind::Unavailable | ErrorKind::Conflict | ErrorKind::Busy)
+}
+
 /// Every table and model that a model reads, through other models too.
-fn needs(models: &polder_engine::Models) -> BTreeMap<String, BTreeSet<String>> {
+pub(super) fn needs(models: &polder_engine::Models) -> BTreeMap<String, BTreeSet<String>> {
     let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for model in models.in_order() {
         let direct = model.inputs.iter().map(ToString::to_string);

@@ -18,10 +18,10 @@ pub fn list(project: &Project, output: Output) -> Outcome {
     let contracts = project.contracts()?;
     let mut listing = Listing::new(&["source", "type", "path", "dataset", "contracts"]);
     for source in project.sources()? {
-        for dataset in source.datasets.keys() {
+        for dataset in source.declared() {
             let tables: Vec<_> = contracts
                 .iter()
-                .filter(|(_, contract)| contract.source == source.name && contract.dataset == *dataset)
+                .filter(|(_, contract)| contract.source == source.name && holds(&source, dataset, &contract.dataset))
                 .map(|(_, contract)| json!(contract.table.to_string()))
                 .collect();
             listing.row([
@@ -36,10 +36,15 @@ pub fn list(project: &Project, output: Output) -> Outcome {
     listing.print(output)
 }
 
+/// Whether a dataset is the declared one, or one of those that a pattern of a database's tables stands for.
+fn holds(source: &polder_connect::Connection, declared: &str, dataset: &str) -> bool {
+    declared == dataset || source.database.is_some() && source.tables_match(declared, dataset)
+}
+
 /// Says which keys of the source would fit the dataset's first file better.
 fn suggest(source: &polder_connect::Connection, dataset: &str, project: &Project) {
     // A file that cannot be looked at has said so already.
-    let advice = polder_connect::advice(source, dataset, polder_connect::ReadOptions::new(project.dir())).unwrap_or_default();
+    let advice = polder_connect::advice(source, dataset, project.read_options()).unwrap_or_default();
     if !advice.is_empty() {
         print::note(&format!("note: the first file of dataset {dataset} looks as if its source should say: {}", advice.join(", ")));
     }
@@ -58,7 +63,8 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
     }
     let contracts = project.contracts()?;
     let mut listing = Listing::new(&["dataset", "column", "looks_like", "null_tokens", "authorised_by"]);
-    for dataset in source.datasets.keys().filter(|dataset| only.is_none_or(|only| only == dataset.as_str())) {
+    let datasets = polder_connect::datasets(&source, only, project.read_options())?;
+    for dataset in &datasets {
         let mut tables: Vec<TableName> = contracts
             .iter()
             .filter(|(_, contract)| contract.source == source.name && contract.dataset == *dataset)
@@ -85,8 +91,10 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
             listing.row([json!(dataset), json!(column.name), json!(kind), json!(nulls), json!(by)]);
         }
     }
-    if source.datasets.is_empty() {
-        return Err(Failure::new(ErrorKind::Invalid, format!("look at source {source_name}: it has no dataset")));
+    if datasets.is_empty() {
+        let text =
+            format!("look at source {source_name}: it has no dataset; what `tables` names is not there, or the account may not read it");
+        return Err(Failure::new(ErrorKind::NotFound, text));
     }
     listing.print(output)
 }

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use polder_contract::{Anomaly, drift};
 use polder_types::ErrorKind;
-use polder_types::event::TableOperation;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Output;
-use crate::command::keys::destruction::standing;
+use crate::command::keys::destruction::standing as destructions_standing;
+use crate::command::pipeline::standing;
 use crate::failure::{Failure, Outcome};
+use crate::freshness;
 use crate::ingest::Offsets;
 use crate::installation::Installation;
+use crate::name_id::Named;
 use crate::print::{self, Listing, text, time};
 use crate::project::Project;
 
@@ -23,7 +25,7 @@ use crate::project::Project;
 /// When the keyring cannot be read, or standard output cannot be written.
 pub async fn status(installation: &Installation, output: Output) -> Outcome {
     let state = installation.journal.state();
-    let destructions = standing(installation).await?;
+    let destructions = destructions_standing(installation).await?;
     let names: BTreeMap<_, _> = installation.keys.datasets().into_iter().map(|dataset| (dataset.id, dataset.name)).collect();
     let last = state.runs.values().max_by_key(|run| run.started_ms);
     let tables: Vec<_> = state
@@ -36,6 +38,9 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         })
         .collect();
     let unusual = unusual(installation).await?;
+    // A file that is wrong hides nothing else.
+    let pipelines = pipelines(installation);
+    let of_files = pipelines.as_deref().unwrap_or_default();
     if output == Output::Json {
         let tables: Vec<_> = tables
             .iter()
@@ -49,6 +54,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
                 "state": if one.pending.is_empty() { "destroyed" } else { "pending" }, "pending": one.pending})).collect::<Vec<_>>(),
             "integrity_failures": state.integrity_failures.len(), "unusual": unusual,
+            "pipelines": of_files, "notices": {"begun": state.notices.begun, "delivered": state.notices.delivered, "failed": state.notices.failed},
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
                 "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
         }));
@@ -73,6 +79,15 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             None => text(&format!("last run     {}: did not finish; `polder run` goes on", time(run.started_ms)))?,
         },
     }
+    if let Err(failure) = &pipelines {
+        text(&format!("pipelines    {}", failure.to_string().replace('\n', "; ")))?;
+    }
+    for one in of_files {
+        text(&format!("pipeline     {}: {}", one.pipeline, one.says()))?;
+    }
+    if state.notices.failed > 0 {
+        text(&format!("notices      {} receivers were told, {} could not be", state.notices.delivered, state.notices.failed))?;
+    }
     if !state.open_intents.is_empty() {
         text(&format!("unfinished   {} commits; the next writer settles them", state.open_intents.len()))?;
     }
@@ -92,6 +107,57 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     listing.print(output)
 }
 
+/// How a pipeline stands.
+#[derive(Serialize)]
+struct Standing {
+    pipeline: String,
+    /// Of its newest run.
+    last: Option<&'static str>,
+    last_started: Option<String>,
+    last_success: Option<String>,
+    /// Since when no run of it succeeded.
+    failing_since: Option<String>,
+    /// Tables that are older than their contracts let them be.
+    too_old: Vec<String>,
+}
+
+impl Standing {
+    fn says(&self) -> String {
+        let mut says = match (self.last, &self.last_started) {
+            (Some(last), Some(at)) => format!("{last} on {at}"),
+            _ => "no run yet".to_owned(),
+        };
+        if let Some(since) = &self.failing_since {
+            let before = self.last_success.as_ref().map_or_else(|| "never before".to_owned(), |at| format!("last on {at}"));
+            says += &format!("; failing since {since}, succeeded {before}");
+        }
+        if !self.too_old.is_empty() {
+            says += &format!("; too old: {}", self.too_old.join(", "));
+        }
+        says
+    }
+}
+
+/// The pipelines that have a file, by name.
+fn pipelines(installation: &Installation) -> Outcome<Vec<Standing>> {
+    let (state, now_ms) = (installation.journal.state(), installation.clock.now_ms());
+    let standing = installation.project.pipelines()?.into_iter().map(|pipeline| {
+        let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
+        let info = state.pipelines.get(&id);
+        let last = info.and_then(|info| info.last);
+        let too_old = freshness::judge(installation, &pipeline, now_ms)?.into_iter().filter(|table| table.missed);
+        Ok(Standing {
+            last: last.map(|run| standing(&state, run)),
+            last_started: last.and_then(|run| state.runs.get(&run)).map(|run| time(run.started_ms)),
+            last_success: info.and_then(|info| info.succeeded).map(|(_, at)| time(at)),
+            failing_since: info.and_then(|info| info.failing).map(|(_, at)| time(at)),
+            too_old: too_old.map(|table| table.table).collect(),
+            pipeline: pipeline.name,
+        })
+    });
+    standing.collect()
+}
+
 /// Something unusual about a table: its last load beside those before, or that there was none for long.
 #[derive(Serialize)]
 struct Unusual {
@@ -109,7 +175,7 @@ async fn unusual(installation: &Installation) -> Outcome<Vec<Unusual>> {
     for dataset in installation.keys.datasets() {
         let Some(table) = dataset.name.strip_prefix("table:") else { continue };
         let Some(head) = state.tables.get(&dataset.id) else { continue };
-        let loads = head.versions.iter().filter(|version| matches!(version.operation, TableOperation::Append | TableOperation::Replace));
+        let loads = head.versions.iter().filter(|version| version.operation.loads());
         let loads: Vec<i64> = loads.map(|version| version.time_ms).collect();
         if let Some((since, usual)) = drift::stale(&loads, now_ms) {
             let says = format!("freshness: no load for {}, usually one every {}", span(since), span(usual));
@@ -153,6 +219,7 @@ struct Check {
 pub fn doctor(project: &Project, installation: Option<&Installation>, failure: Option<&Failure>, output: Output) -> Outcome {
     let mut checks =
         vec![Check { what: "core dumps", fine: core_dumps_off(), says: "off for this program".to_owned() }, swap(), key_file(project)];
+    checks.extend(storage(project, installation));
     match (installation, failure) {
         (Some(installation), _) => checks.extend(inside(installation)),
         (None, Some(failure)) => checks.push(Check { what: "installation", fine: false, says: failure.to_string().replace('\n', " ") }),
@@ -161,6 +228,7 @@ pub fn doctor(project: &Project, installation: Option<&Installation>, failure: O
     for (what, found) in [
         ("sources", project.sources().map(|sources| format!("{} in order", sources.len()))),
         ("contracts", project.contracts().map(|contracts| format!("{} in order", contracts.len()))),
+        ("pipelines", project.pipelines().map(|pipelines| format!("{} in order", pipelines.len()))),
         ("policies", project.policies().map(|policies| format!("{} in order", policies.count()))),
     ] {
         checks.push(match found {
@@ -270,6 +338,25 @@ fn plain_swap<'a>(swaps: &'a str, blocks: &Path) -> Vec<&'a str> {
         }
     };
     swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).filter(|device| !sealed(device)).collect()
+}
+
+/// How a store in a bucket is reached.
+fn storage(project: &Project, installation: Option<&Installation>) -> Option<Check> {
+    let crate::settings::Store::S3(store) = &project.environment().store else { return None };
+    let (name, endpoint) = (store.address.name(), store.address.endpoint());
+    let trust = match (store.address.is_plain(), &store.ca) {
+        (true, _) => "in plain HTTP, which does not leave this machine".to_owned(),
+        (false, Some(ca)) => format!("by TLS, trusting {ca} alone"),
+        (false, None) => "by TLS, trusting whom the system trusts".to_owned(),
+    };
+    let versions = installation.is_some_and(|installation| installation.store.backend().keeps_versions());
+    let says = match versions {
+        true => format!(
+            "{name} keeps older versions of objects, and a key that is destroyed would stay in older keyrings; use a bucket that keeps none"
+        ),
+        false => format!("{name} at {endpoint}, {trust}"),
+    };
+    Some(Check { what: "store", fine: !versions, says })
 }
 
 fn key_file(project: &Project) -> Check {

@@ -1,12 +1,16 @@
 //! `polder table`: what there is, its versions, and its care.
 
+use polder_engine::{Model, Models};
+use polder_lake::Lake;
 use polder_policy::Action;
-use polder_types::ErrorKind;
+use polder_types::event::TableOperation;
+use polder_types::{ErrorKind, TableName};
 use serde_json::{Value, json};
 
 use crate::cli::{Output, TableCommand};
 use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::Offsets;
 use crate::installation::Installation;
 use crate::print::{Listing, text, time};
 use crate::removal::drop_table;
@@ -95,6 +99,13 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
             }
             listing.print(output)
         }
+        TableCommand::Restore { name, version, yes } => {
+            let ask = format!("make table {name} what it was in version {version}, and forget what its source brought since? [y/N] ");
+            if !yes && !confirmed(&ask)? {
+                return Err(Failure::new(ErrorKind::Invalid, format!("restore table {name}: not confirmed; give --yes")));
+            }
+            restore(installation, &lake, name, *version).await
+        }
         TableCommand::Drop { name, yes } => {
             if !yes && !confirmed(&format!("remove table {name} with its rows, versions and refused rows, for good? [y/N] "))? {
                 return Err(Failure::new(ErrorKind::Invalid, format!("drop table {name}: not confirmed; give --yes")));
@@ -120,4 +131,43 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
             text(&format!("vacuumed {name}: {} files deleted; the oldest version that can be read is {}", done.files, done.oldest_version))
         }
     }
+}
+
+/// Makes a table what it was. What was remembered of its source then is remembered again, so that the next load brings what came since.
+async fn restore(installation: &Installation, lake: &Lake, name: &str, version: u64) -> Outcome {
+    let permit = installation.permit(Action::Maintain, name).await?;
+    let dataset = permit.table_id();
+    let state = installation.journal.state();
+    let versions = state.tables.get(&dataset).map(|head| head.versions.as_slice()).unwrap_or_default();
+    let Some(wanted) = versions.iter().find(|known| known.version == version) else {
+        let text = format!("restore table {name}: it has no version {version}; `polder table history {name}` shows those that it has");
+        return Err(Failure::new(ErrorKind::NotFound, text));
+    };
+    let head = state.tables.get(&dataset).map_or(0, |head| head.sequence);
+    let built = versions.iter().any(|known| known.operation == TableOperation::Model);
+    let offsets = match Offsets::read(installation, dataset, wanted.sequence).await? {
+        _ if built => {
+            let text = format!("restore table {name}: it is computed by a model; build it again with `polder model run {name}`");
+            return Err(Failure::new(ErrorKind::Invalid, text));
+        }
+        Some(offsets) => offsets,
+        // A version from before the first load.
+        None => Offsets::default(),
+    };
+    let sequence = Offsets::next_sequence(&installation.store, dataset, head).await?;
+    offsets.write(&installation.store, dataset, sequence).await?;
+    let now = lake.restore(dataset, version, sequence, &installation.actor).await?;
+    text(&format!("restored {name} to version {version}, as version {now}: the next load brings what came since"))?;
+    let models = installation.loaded_models()?;
+    let stale: Vec<String> = models.in_order().filter(|model| reads(&models, model, name)).map(|model| model.name.to_string()).collect();
+    match stale.is_empty() {
+        true => Ok(()),
+        false => text(&format!("stale, until the next run builds them: {}", stale.join(", "))),
+    }
+}
+
+/// Whether a model reads a table, through other models too.
+fn reads(models: &Models, model: &Model, table: &str) -> bool {
+    let below = |input: &TableName| models.get(input).is_some_and(|below| reads(models, below, table));
+    model.inputs.iter().any(|input| input.as_str() == table || below(input))
 }

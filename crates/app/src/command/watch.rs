@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use polder_types::ErrorKind;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use crate::cli::{Output, RunArgs};
-use crate::command::run;
-use crate::failure::{Failure, Outcome};
-use crate::ingest::{BatchReport, Look, Settled};
+use crate::command::run::{self, any_passes, passes};
+use crate::course::Course;
+use crate::failure::Outcome;
+use crate::ingest::{Look, Settled};
 use crate::installation::Installation;
 use crate::print;
+use crate::signals::Ends;
 use crate::wiring::Loss;
 
 /// Shortest time for which a file stands still before it is loaded, however often it is looked at.
@@ -43,7 +42,7 @@ pub async fn watch(
     loop {
         tokio::select! {
             () = tokio::time::sleep(between) => {}
-            () = ends.told() => return last,
+            _ = ends.told() => return last,
         }
         tries.look();
         let now = match look(installation, args) {
@@ -133,26 +132,22 @@ async fn run_once(
     output: Output,
     settled: &Settled,
 ) -> (Outcome, bool) {
-    let (run, reports) = match run::batches(installation, args, memory_mib, loss, Some(settled)).await {
-        Ok(batches) => batches,
-        Err(failure) => {
-            let again = passes(&failure);
-            return (Err(failure), again);
-        }
+    let refused = |failure| {
+        let again = passes(&failure);
+        (Err(failure), again)
+    };
+    let course = match Course::new(installation.rng.as_ref()) {
+        Ok(course) => course,
+        Err(failure) => return refused(failure),
+    };
+    let reports = match run::batches(installation, args, memory_mib, loss, Some(settled), &course).await {
+        Ok(reports) => reports,
+        Err(failure) => return refused(failure),
     };
     let again = any_passes(&reports);
-    let ended = run::end(installation, run, reports, output).await;
+    let ended = run::end(installation, course.run(), reports, output).await;
     let again = again || ended.as_ref().is_err_and(passes);
     (ended, again)
-}
-
-fn any_passes(reports: &[BatchReport]) -> bool {
-    reports.iter().filter_map(|report| report.failure.as_ref()).any(passes)
-}
-
-/// Whether a failure may pass without anybody's doing.
-fn passes(failure: &Failure) -> bool {
-    matches!(failure.kind(), ErrorKind::Unavailable | ErrorKind::Conflict | ErrorKind::Busy)
 }
 
 /// Says what this look found wrong and the one before did not.
@@ -173,30 +168,13 @@ fn look(installation: &Installation, args: &RunArgs) -> Outcome<Look> {
     Look::new(&installation.project, datasets, installation.clock.now_ms())
 }
 
-/// The signals that end it.
-struct Ends {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ends {
-    fn new() -> Outcome<Self> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::because(ErrorKind::Internal, "listen for signals", &error));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    /// Waits for one; one that came during a run is not lost.
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use polder_types::ErrorKind;
+
     use super::*;
+    use crate::failure::Failure;
+    use crate::ingest::BatchReport;
 
     #[test]
     fn what_may_pass_is_tried_again_whatever_else_failed() {

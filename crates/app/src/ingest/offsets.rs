@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polder_connect::{FileList, FileSeen};
+use polder_connect::{CursorState, FileList, FileSeen};
 use polder_contract::{Anomaly, History, Statistics};
 use polder_store::{Area, SealedStore};
 use polder_types::{DatasetId, ErrorKind};
@@ -28,6 +28,9 @@ pub struct Offsets {
     /// Quarantine objects that were replayed into it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replayed: Vec<String>,
+    /// How far a database was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorState>,
     /// Columns of the source that stayed outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<Vec<String>>,
@@ -124,13 +127,13 @@ impl Offsets {
         }
     }
 
-    pub(super) async fn write(&self, store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome {
+    pub(crate) async fn write(&self, store: &SealedStore, dataset: DatasetId, sequence: u64) -> Outcome {
         let bytes = serde_json::to_vec(self).map_err(|error| Failure::because(ErrorKind::Internal, "write offsets as JSON", &error))?;
         store.create(&Self::path(dataset, sequence), bytes.into()).await.map_err(|error| store_failure("write offsets", &error))
     }
 
     /// The next sequence: beyond the last commit, and beyond what a killed run had begun.
-    pub(super) async fn next_sequence(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<u64> {
+    pub(crate) async fn next_sequence(store: &SealedStore, dataset: DatasetId, head: u64) -> Outcome<u64> {
         use futures::TryStreamExt;
         use object_store::ObjectStore;
         let prefix = SealedStore::path(Area::Offsets, dataset, "");
@@ -167,8 +170,8 @@ impl Offsets {
     /// Which files of the source are to be appended. A file is read for its hash only where another one of its size was loaded.
     ///
     /// # Errors
-    /// When a file that was loaded has changed, or cannot be read.
-    pub(super) fn sort(&self, list: &mut FileList) -> Outcome<Sorted> {
+    /// When a file that was loaded has changed and rows do not merge, or it cannot be read.
+    pub(super) fn sort(&self, list: &mut FileList, merges: bool) -> Outcome<Sorted> {
         let by_path: BTreeMap<&str, &LoadedFile> = self.files.iter().map(|file| (file.path.as_str(), file)).collect();
         let hashed = self.files.iter().filter_map(|file| Some(((file.size_bytes, file.sha256.as_deref()?), file)));
         // Of several that hold the same, the first one is told.
@@ -188,7 +191,8 @@ impl Offsets {
                 let itself = known.filter(|known| known.sha256.as_ref() == Some(&hash));
                 same = itself.or(by_hash.get(&(file.size_bytes, hash.as_str())).copied()).map(|other| other.path.clone());
             }
-            if same.is_none() && known.is_some() {
+            // Rows of a file that changed take the place of those that it had, where rows have keys.
+            if same.is_none() && known.is_some() && !merges {
                 return Err(changed(&file.path));
             }
             if same.is_none() {
@@ -245,7 +249,7 @@ mod tests {
 
     /// What is new, and what was loaded before.
     fn sort(offsets: &Offsets, dir: &Path) -> Outcome<(Vec<String>, Loaded)> {
-        let sorted = offsets.sort(&mut list(dir))?;
+        let sorted = offsets.sort(&mut list(dir), false)?;
         Ok((sorted.new.into_iter().collect(), sorted.already.into_iter().map(|known| (known.file, known.loaded_as)).collect()))
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use polder_connect::{Committed, Removed, SinkError, Staged, TableSink};
 use polder_contract::{Admitted, Duplicates, Reconciled};
-use polder_lake::TableWriter;
+use polder_lake::{Deletes, Matched, TableWriter};
 use polder_policy::Permit;
 use polder_store::SealedStore;
 use polder_types::{DatasetId, ErrorKind};
@@ -31,6 +31,11 @@ impl<'a> LakeSink<'a> {
     /// The table as the commit would leave it.
     pub async fn finished(&self, permit: &Permit) -> Result<Arc<dyn TableProvider>, SinkError> {
         self.writer.finished(permit).await.map_err(failed)
+    }
+
+    /// Finds what the finished rows meet in the table.
+    pub async fn match_rows(&mut self, permit: &Permit, deletes: Deletes<'_>) -> Result<Matched, polder_lake::Error> {
+        self.writer.match_rows(permit, deletes).await
     }
 
     /// What the next commit writes down.
@@ -98,7 +103,7 @@ impl TableSink for Counter {
     }
 
     async fn finish(&mut self, duplicates: &Duplicates, _: &mut Removed<'_>) -> Result<Staged, SinkError> {
-        let removed = duplicates.len() as u64;
+        let removed = duplicates.ordinals().len() as u64;
         self.rows = self.rows.saturating_sub(removed);
         Ok(Staged { rows: self.rows, removed })
     }

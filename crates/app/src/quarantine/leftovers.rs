@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use object_store::ObjectStoreExt;
-use polder_types::event::TableOperation;
 use polder_types::{EventKind, RunId};
 
 use super::{Object, gone, objects};
@@ -66,8 +65,7 @@ async fn uncommitted(installation: &Installation, table: &str) -> Outcome<BTreeM
     let lost = gone(installation, dataset);
     let versions = state.tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
     for (sequence, runs) in of_sequence {
-        let loads = |operation| matches!(operation, TableOperation::Append | TableOperation::Replace);
-        let Some(version) = versions.iter().find(|version| version.sequence == sequence && loads(version.operation)) else { continue };
+        let Some(version) = versions.iter().find(|version| version.sequence == sequence && version.operation.loads()) else { continue };
         let alone = runs.len() == 1 && version.counts.is_some_and(|counts| counts.quarantined > 0);
         // One run's objects where the log counts refused rows are that batch's; of several, the offsets name the one.
         let offsets = match alone || lost.contains(Offsets::path(dataset, sequence).as_ref()) {

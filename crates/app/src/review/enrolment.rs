@@ -120,9 +120,12 @@ fn surroundings(review: &mut Review, name: &str, before: &Environment, after: &E
         let message = format!("environment {name}: other people belong to its groups, and policies go by them");
         review.found("groups-changed", Level::Warning, subject(name), FILE, line(new, "groups"), message);
     }
-    for (what, differs) in
-        [("store", before.store != after.store), ("keys", before.keys != after.keys), ("anchor", before.anchor != after.anchor)]
-    {
+    for (what, differs) in [
+        ("store", before.store != after.store),
+        ("keys", before.keys != after.keys),
+        ("anchor", before.anchor != after.anchor),
+        ("telemetry", before.telemetry != after.telemetry),
+    ] {
         if differs {
             let message = format!("environment {name}: `{what}` is another one");
             review.found("environment-changed", Level::Warning, subject(name), FILE, line(new, what), message);

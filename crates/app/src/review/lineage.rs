@@ -36,7 +36,7 @@ pub(super) async fn review(review: &mut Review, old: &Snapshot, new: &Snapshot) 
 
 async fn outlines(snapshot: &Snapshot) -> Outcome<Outlines> {
     let tables: BTreeMap<TableName, SchemaRef> =
-        snapshot.contracts.iter().map(|file| (file.contract.table.clone(), file.contract.arrow_schema())).collect();
+        snapshot.contracts.iter().map(|file| (file.contract.table.clone(), file.contract.table_schema())).collect();
     let none = Models::default();
     let models = snapshot.models.as_ref().unwrap_or(&none);
     Ok(outline(models, &tables).await?.into_iter().collect())

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use polder_connect::Connection;
+use polder_contract::yaml::suggest;
 use polder_contract::{Contract, Problem, Problems};
 use polder_engine::Models;
 use polder_policy::Policies;
 
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
+use crate::pipeline::{self, Pipeline};
 use crate::project::{self, CONTRACT_SUFFIX, FILE, Project};
+use crate::secret_text::{self, Written};
 use crate::settings::Settings;
 
 /// Where files are taken from.
@@ -68,6 +71,8 @@ pub struct Snapshot {
     pub contracts: Vec<ContractFile>,
     /// The sources that can be used.
     pub sources: Vec<Connection>,
+    /// The pipelines that can be used.
+    pub pipelines: Vec<Pipeline>,
     /// The models; none when one of them is wrong.
     pub models: Option<Models>,
     /// The policies: paths and texts.
@@ -76,6 +81,8 @@ pub struct Snapshot {
     pub enrolments: Vec<(String, String)>,
     /// All that cannot be used, and why.
     pub problems: Vec<Problem>,
+    /// What looks like a secret in any of the files, each with its path.
+    pub secrets: Vec<(String, Written)>,
 }
 
 impl Snapshot {
@@ -90,6 +97,8 @@ impl Snapshot {
         snapshot.sources(tree)?;
         snapshot.models(tree)?;
         snapshot.policies(tree)?;
+        snapshot.pipelines(tree)?;
+        snapshot.layouts(tree)?;
         snapshot.consistency();
         Ok(snapshot)
     }
@@ -117,6 +126,7 @@ impl Snapshot {
         let mut checked: Vec<String> = self.contracts.iter().map(|file| format!("table {}", file.contract.table)).collect();
         checked.extend(self.sources.iter().map(|source| format!("source {}", source.name)));
         checked.extend(self.models.iter().flat_map(Models::in_order).map(|model| format!("model {}", model.name)));
+        checked.extend(self.pipelines.iter().map(|pipeline| format!("pipeline {}", pipeline.name)));
         checked.extend(self.settings.iter().flat_map(|settings| settings.environments.keys()).map(|name| format!("environment {name}")));
         checked
     }
@@ -137,7 +147,11 @@ impl Snapshot {
     /// A file's text; what stands in the way is a problem.
     fn text(&mut self, tree: &Tree<'_>, file: &str) -> Option<String> {
         match tree.read(file) {
-            Ok(text) => text,
+            Ok(text) => {
+                let written = text.iter().flat_map(|text| secret_text::find(text));
+                self.secrets.extend(written.map(|written| (file.to_owned(), written)));
+                text
+            }
             Err(failure) => {
                 self.failed(file, &failure);
                 None
@@ -197,6 +211,25 @@ impl Snapshot {
         Ok(())
     }
 
+    fn pipelines(&mut self, tree: &Tree<'_>) -> Outcome {
+        for file in tree.list(pipeline::FOLDER, pipeline::SUFFIX)? {
+            let Some(text) = self.text(tree, &file) else { continue };
+            match Pipeline::parse(&text, &file) {
+                Ok(pipeline) => self.pipelines.push(pipeline),
+                Err(Problems(problems)) => self.problems.extend(problems),
+            }
+        }
+        Ok(())
+    }
+
+    /// Read for what must stand in no file; sources say what they are.
+    fn layouts(&mut self, tree: &Tree<'_>) -> Outcome {
+        for file in tree.list("layouts", ".yaml")? {
+            self.text(tree, &file);
+        }
+        Ok(())
+    }
+
     fn models(&mut self, tree: &Tree<'_>) -> Outcome {
         let mut files = Vec::new();
         for file in tree.list("models", ".sql")? {
@@ -235,7 +268,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What single files cannot tell: that sources are there, and that no model has a table's name.
+    /// What single files cannot tell: that sources are there, that no model has a table's name, and that pipelines name what there is.
     fn consistency(&mut self) {
         let mut found = Vec::new();
         for ContractFile { file, contract, .. } in &self.contracts {
@@ -260,9 +293,23 @@ impl Snapshot {
                 found.push((model.file.clone(), problem, "give the model another name".to_owned()));
             }
         }
+        found.extend(self.selected_and_not_there());
         for (file, problem, advice) in found {
             self.wrong(&file, 1, problem, advice);
         }
+    }
+}
+
+impl Snapshot {
+    /// What pipelines name and nobody knows, each with its file and what to do. Where models or contracts are wrong nobody knows all.
+    fn selected_and_not_there(&self) -> Vec<(String, String, String)> {
+        let broken = self.problems.iter().any(|problem| problem.file.starts_with("contracts/"));
+        let Some(models) = self.models.as_ref().filter(|_| !broken) else { return Vec::new() };
+        let tables = self.contracts.iter().map(|file| file.contract.table.as_str());
+        let known: Vec<&str> = tables.chain(models.in_order().map(|model| model.name.as_str())).collect();
+        let selected = self.pipelines.iter().flat_map(|pipeline| pipeline.select.iter().map(|name| (&pipeline.file, name)));
+        let unknown = selected.filter(|(_, name)| !known.contains(&name.as_str()));
+        unknown.map(|(file, name)| (file.clone(), format!("there is no table or model {name}"), suggest(name, &known))).collect()
     }
 }
 

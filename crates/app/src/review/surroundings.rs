@@ -1,4 +1,4 @@
-//! What no approval covers and someone who reviews must look at: sources and policies.
+//! What no approval covers and someone who reviews must look at: sources, policies, and whom pipelines tell.
 
 use polder_connect::Connection;
 
@@ -12,6 +12,7 @@ pub(super) fn review(review: &mut Review, old: &Snapshot, new: &Snapshot) {
         }
     }
     policies(review, old, new);
+    pipelines(review, old, new);
 }
 
 fn changed(review: &mut Review, before: &Connection, after: &Connection, new: &Snapshot) {
@@ -21,6 +22,9 @@ fn changed(review: &mut Review, before: &Connection, after: &Connection, new: &S
     }
     if before.path != after.path {
         differences.push((None, format!("it is read from {}, and was from {}", after.path.display(), before.path.display())));
+    }
+    if before.database != after.database {
+        differences.push((None, "it reads another database, with other queries, or in another way".to_owned()));
     }
     for (name, dataset) in &after.datasets {
         if before.datasets.get(name).is_some_and(|before| before != dataset) {
@@ -55,5 +59,29 @@ fn policies(review: &mut Review, old: &Snapshot, new: &Snapshot) {
         };
         let message = format!("{file} {what}: other people may do other things, which no approval covers");
         review.found("policies-changed", Level::Warning, "policies", file, 1, message);
+    }
+}
+
+/// What a pipeline tells leaves the installation, and a command of it runs with the rights of whoever runs the pipelines.
+fn pipelines(review: &mut Review, old: &Snapshot, new: &Snapshot) {
+    for pipeline in &new.pipelines {
+        let channels =
+            |pipeline: &crate::pipeline::Pipeline| pipeline.notify.as_ref().map(|notify| notify.channels.clone()).unwrap_or_default();
+        let before = old.pipelines.iter().find(|before| before.name == pipeline.name).map(channels).unwrap_or_default();
+        let after = channels(pipeline);
+        let mut differences = Vec::new();
+        if after.webhook.is_some() && after.webhook != before.webhook {
+            differences.push("its notices are posted elsewhere or in another way");
+        }
+        if after.smtp.is_some() && after.smtp != before.smtp {
+            differences.push("its notices are mailed to others or in another way");
+        }
+        if after.command.is_some() && after.command != before.command {
+            differences.push("its notices run another program, with the rights of whoever runs the pipelines");
+        }
+        for what in differences {
+            let message = format!("pipeline {}: {what}, which no approval covers", pipeline.name);
+            review.found("pipeline-changed", Level::Warning, format!("pipeline {}", pipeline.name), &pipeline.file, 1, message);
+        }
     }
 }

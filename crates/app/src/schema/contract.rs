@@ -28,6 +28,7 @@ pub(super) fn schema() -> Value {
         ("rule", at(Place::Quality, &[])),
         ("arguments", at(Place::QualityArguments, &[])),
         ("relationship", at(Place::Relationship, &["to"])),
+        ("serviceLevel", at(Place::ServiceLevel, &["property", "value", "unit"])),
         ("contractSetting", setting(CONTRACT_SETTINGS)),
         ("columnSetting", setting(PROPERTY_SETTINGS)),
         ("ownSetting", setting(&[])),
@@ -64,6 +65,10 @@ fn value(place: Place, key: &str) -> Value {
         }
         (Place::Contract, "kind") => json!({ "const": "DataContract" }),
         (Place::Contract, "status") => json!({ "const": "active" }),
+        (Place::Contract, "slaProperties") => list("serviceLevel"),
+        (Place::ServiceLevel, "property") => json!({ "enum": odcs::MEASURED_LEVELS }),
+        (Place::ServiceLevel, "value") => json!({ "type": "number", "exclusiveMinimum": 0 }),
+        (Place::ServiceLevel, "unit") => json!({ "enum": odcs::age_units() }),
         (Place::Contract, "schema") => json!({ "type": "array", "minItems": 1, "maxItems": 1, "items": { "$ref": "#/$defs/table" } }),
         (Place::Contract, "customProperties") => {
             let source = json!({ "properties": { "property": { "const": "polder.source" } }, "required": ["property"] });
@@ -108,6 +113,7 @@ fn value(place: Place, key: &str) -> Value {
         (Place::Contract, "id" | "version")
         | (Place::Schema, "physicalName")
         | (Place::Property, "physicalName" | "physicalType" | "classification")
+        | (Place::ServiceLevel, "element")
         | (Place::Options, "pattern" | "format" | "defaultTimezone") => json!({ "type": "string" }),
         _ => json!({}),
     }
@@ -152,7 +158,17 @@ fn setting(settings: &[(&str, &str)]) -> Value {
 fn setting_value(name: &str) -> Value {
     match name {
         "polder.source" => text(),
-        "polder.disposition" => json!({ "enum": ["append", "replace"] }),
+        "polder.disposition" => json!({ "enum": ["append", "replace", "merge", "scd2"] }),
+        "polder.deletes" => json!({ "anyOf": [{ "const": "key_snapshot" }, {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["flag"],
+            "properties": { "flag": { "type": "string" }, "value": { "type": ["string", "number", "boolean"] } },
+        }] }),
+        "polder.scd2" => {
+            let name = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+            json!({ "type": "object", "additionalProperties": false, "properties": { "from": name, "to": name } })
+        }
         "polder.onViolation" => json!({ "enum": ["fail", "quarantine", "drop"] }),
         "polder.rejectLimit" => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         "polder.nullTokens" => json!({ "type": "array", "items": { "type": "string" } }),

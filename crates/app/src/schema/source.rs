@@ -6,9 +6,17 @@ use serde_json::{Map, Value, json};
 use crate::schema::{Kind, document, mapping, text};
 
 pub(super) fn schema() -> Value {
-    let mut body = mapping(keys::source_keys().iter().copied(), &["type", "path", "datasets"], |key| match key {
+    let reference = json!({ "type": "string", "pattern": "^(env|file|credential):." });
+    let mut body = mapping(keys::source_keys().iter().copied(), &["type"], |key| match key {
         "type" => json!({ "enum": keys::source_types() }),
         "path" => json!({ "type": "string", "minLength": 1, "not": { "pattern": "://" } }),
+        "url" | "password" => reference.clone(),
+        "ca" | "driver" => text(),
+        "plain_loopback" => json!({ "type": "boolean" }),
+        "tables" => json!({ "type": "array", "items": text() }),
+        "queries" => json!({ "type": "object", "propertyNames": { "minLength": 1 }, "additionalProperties": text() }),
+        "driver_sha256" => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
+        "options" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         "datasets" => json!({ "type": "object", "minProperties": 1, "additionalProperties": dataset() }),
         _ => json!(true),
     });
@@ -17,6 +25,16 @@ pub(super) fn schema() -> Value {
         body.insert("allOf".to_owned(), json!(of_types));
     }
     document(Kind::Source, "a source of Polder: sources/NAME.yaml", body)
+}
+
+/// The keys beside `type` and `datasets` that a type has, and those that it must have.
+fn keys_of(source_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match source_type {
+        "postgres" | "mysql" => (&["url", "password", "ca", "plain_loopback", "tables", "queries"], &["url"]),
+        "sqlite" => (&["path", "tables", "queries"], &["path"]),
+        "adbc" => (&["url", "tables", "queries", "driver", "driver_sha256", "options"], &["driver", "driver_sha256"]),
+        _ => (&["path"], &["path", "datasets"]),
+    }
 }
 
 /// What datasets of a type are besides: the keys that mean nothing there may not stand there, but for words that say what is so anyway.
@@ -37,10 +55,18 @@ fn of_type(source_type: &str) -> Value {
         _ => &[],
     };
     let dataset = json!({ "properties": properties, "required": needed });
-    json!({
-        "if": { "properties": { "type": { "const": source_type } } },
-        "then": { "properties": { "datasets": { "additionalProperties": dataset } } },
-    })
+    let (allowed, required) = keys_of(source_type);
+    let mut all = Map::new();
+    for key in keys::source_keys().iter().filter(|key| !["type", "datasets"].contains(key) && !allowed.contains(key)) {
+        all.insert((*key).to_owned(), json!(false));
+    }
+    all.insert("datasets".to_owned(), json!({ "additionalProperties": dataset }));
+    let mut then = json!({ "properties": all, "required": required });
+    if let Some(then) = then.as_object_mut().filter(|_| allowed.contains(&"tables")) {
+        // One of the two must be there, or nothing may be read.
+        then.insert("anyOf".to_owned(), json!([{ "required": ["tables"] }, { "required": ["queries"] }]));
+    }
+    json!({ "if": { "properties": { "type": { "const": source_type } } }, "then": then })
 }
 
 fn dataset() -> Value {
@@ -58,7 +84,18 @@ fn dataset() -> Value {
         "sheet" => json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string" }] }),
         "range" => json!({ "type": "string", "pattern": RANGE }),
         "parent" => json!({ "type": "object", "propertyNames": { "minLength": 1 }, "additionalProperties": text() }),
-        "records" | "explode" | "record" | "layout" => text(),
+        "records" | "explode" | "record" | "layout" | "split" => text(),
+        "cursor" => json!({ "anyOf": [text(), {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["column"],
+            "properties": {
+                "column": text(),
+                "initial": { "type": "string" },
+                "lag": { "type": "string", "pattern": "^[0-9]+[smhd]$" },
+                "nulls": { "enum": ["refuse", "include", "leave"] },
+            },
+        }] }),
         _ => json!(true),
     });
     if let Some(dataset) = dataset.as_object_mut() {

@@ -7,6 +7,7 @@ use polder_contract::Contract;
 use polder_contract::odcs::{CONTRACT_SETTINGS, KEYS, PROPERTY_SETTINGS, Place, Use};
 
 use super::*;
+use crate::pipeline::{self, Pipeline};
 use crate::settings::Settings;
 
 fn parsed(kind: Kind) -> Value {
@@ -50,6 +51,8 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     let environment = &schema["properties"]["environments"]["additionalProperties"];
     assert_eq!(keys(environment), crate::settings::ENVIRONMENT_KEYS.into());
     assert_eq!(keys(&environment["properties"]["keys"]), crate::settings::CUSTODY_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["store"]["anyOf"][1]), crate::settings::STORE_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["telemetry"]), crate::settings::TELEMETRY_KEYS.into());
     assert_eq!(keys(&environment["properties"]["approvals"]), crate::settings::APPROVALS_KEYS.into());
     // The reader knows each of them, and says of any other that it does not.
     for (key, known) in crate::settings::ENVIRONMENT_KEYS.into_iter().map(|key| (key, true)).chain([("stroe", false)]) {
@@ -62,6 +65,15 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     assert_eq!(keys(dataset), polder_connect::keys::dataset_keys().iter().copied().collect());
     let every = polder_connect::keys::dataset_keys().iter().filter(|key| dataset["properties"][**key] == true);
     assert_eq!(every.count(), 0, "each key says what it takes");
+    let schema = parsed(Kind::Pipeline);
+    assert_eq!(keys(&schema), pipeline::KEYS.into());
+    for (key, known) in [
+        ("schedule", pipeline::SCHEDULE_KEYS.as_slice()),
+        ("retries", pipeline::RETRIES_KEYS.as_slice()),
+        ("notify", pipeline::NOTIFY_KEYS.as_slice()),
+    ] {
+        assert_eq!(keys(&schema["properties"][key]), known.iter().copied().collect(), "{key}");
+    }
     let schema = parsed(Kind::Layout);
     assert_eq!(keys(&schema), polder_connect::keys::layout_keys().iter().copied().collect());
     let column = &schema["properties"]["columns"]["items"];
@@ -80,17 +92,49 @@ fn project_cases(cases: &mut Vec<Case>) {
     case(&format!("{ENVIRONMENT}, approvers: ['ann+1b934331+ATdtmK7b5P+UTadYlrjWkEuZQ5Ocn+tiuxhsy777X5jF']"), true);
     case(&format!("{ENVIRONMENT}, approvals: {{other_than_author: true, git: {{ann: [ann@example.org]}}}}"), true);
     case("store: s, keys: {custody: passphrase, path: k, passphrase: 'env:P'}", true);
+    case("store: s, keys: {custody: passphrase, path: k, passphrase: written-out}", false);
     case("store: s, keys: {custody: passphrase, path: k}", false);
     case("store: s, keys: {custody: key-file, path: k, passphrase: 'env:P'}", false);
     case("store: s, keys: {custody: vault, path: k}", false);
     case("store: s", false);
     case("store: '', keys: {custody: key-file, path: k}", false);
+    let telemetry = "telemetry: {endpoint: 'https://c:4318', headers: {A: 'env:B'}, ca: c.pem, plain_loopback: true}";
+    case(&format!("{ENVIRONMENT}, {telemetry}"), true);
+    for wrong in ["{}", "x", "{endpoint: e, header: {}}", "{endpoint: e, headers: {A: written-out}}", "{endpoint: e, plain_loopback: 1}"] {
+        case(&format!("{ENVIRONMENT}, telemetry: {wrong}"), false);
+    }
     for wrong in ["temporary_mib: 0", "stroe: x", "approvers: ann", "approvers: [ann]", "groups: {owners: [ann]}", "anchor: 5"] {
         case(&format!("{ENVIRONMENT}, {wrong}"), false);
     }
     for wrong in ["{other_than_author: 1}", "{git: {ann: [nowhere]}}", "{git: [ann]}", "{by: two}"] {
         case(&format!("{ENVIRONMENT}, approvals: {wrong}"), false);
     }
+    let mut bucket = |rest: &str, good: bool| {
+        let text = format!("environments: {{default: {{store: {{{rest}}}, keys: {{custody: key-file, path: k}}}}}}\n");
+        cases.push((Kind::Project, text, good));
+    };
+    let keys = "access_key_id: 'env:A', secret_access_key: 'file:b'";
+    bucket(&format!("s3: data/polder, region: eu-west-3, {keys}"), true);
+    bucket(&format!("s3: data, endpoint: 'https://minio.example:9000', {keys}, session_token: 'env:T', ca: ca.pem, temporary: t"), true);
+    bucket(&format!("s3: data/x, endpoint: 'http://127.0.0.1:9000', plain_loopback: true, {keys}"), true);
+    bucket("s3: data/polder, region: eu-west-3", false);
+    bucket("s3: data/polder, region: eu-west-3, access_key_id: AKIA, secret_access_key: 'file:b'", false);
+    for wrong in [
+        "s3: data/polder",
+        "region: eu-west-3",
+        "s3: data/x, region: EU",
+        "s3: 5, region: eu-west-3",
+        "s3: data, region: r, plain_loopback: 1",
+        "s3: data, region: r, bucket: x",
+        "s3: data, endpoint: minio.example",
+    ] {
+        bucket(&format!("{wrong}, {keys}"), false);
+    }
+    cases.push((
+        Kind::Project,
+        "environments: {default: {store: 's3://data/polder', keys: {custody: key-file, path: k}}}\n".to_owned(),
+        false,
+    ));
     cases.push((Kind::Project, "environment: {}\n".to_owned(), false));
 }
 
@@ -173,6 +217,53 @@ fn layout_cases(cases: &mut Vec<Case>) {
     }
 }
 
+fn pipeline_cases(cases: &mut Vec<Case>) {
+    let mut case = |text: &str, good: bool| cases.push((Kind::Pipeline, format!("{text}\n"), good));
+    for good in [
+        "{}",
+        "{select: [stays, patients], schedule: {cron: '30 2 * * mon-fri', timezone: Europe/Paris}, timeout: 2h}",
+        "{schedule: {every: 1h30m}, overlap: queue, catch_up: none, freshness: none}",
+        "{schedule: {cron: '@daily'}, retries: {max: 0, backoff: 1s, factor: 10, max_backoff: 1d}}",
+        "{retries: {}}",
+        "{notify: {command: [/bin/true, -v]}}",
+        "{notify: {on: [failure, recovery, success, retry, freshness_missed], webhook: {url: 'env:U', secret: 'file:s', ca: ca.pem, plain_loopback: true}}}",
+        "{notify: {smtp: {server: s, port: 587, tls: tls, ca: c, user: u, password: 'credential:p', from: a@b.example, to: [c@d.example], plain_loopback: false}}}",
+    ] {
+        case(good, true);
+    }
+    for wrong in [
+        "{selct: [a]}",
+        "{select: []}",
+        "{select: [a, a]}",
+        "{select: [A]}",
+        "{schedule: {}}",
+        "{schedule: {every: 15}}",
+        "{schedule: {every: 15x}}",
+        "{schedule: {every: 1h, timezone: UTC}}",
+        "{schedule: {every: 1h, cron: '0 0 * * *'}}",
+        "{schedule: {cron: '0 0 * *'}}",
+        "{retries: {max: 101}}",
+        "{retries: {factor: 0}}",
+        "{timeout: soon}",
+        "{overlap: queue}",
+        "{schedule: {every: 1h}, overlap: wait}",
+        "{catch_up: all}",
+        "{freshness: always}",
+        "{notify: {}}",
+        "{notify: {on: [failure]}}",
+        "{notify: {on: [], command: [/bin/true]}}",
+        "{notify: {on: [defeat], command: [/bin/true]}}",
+        "{notify: {command: [true]}}",
+        "{notify: {command: []}}",
+        "{notify: {webhook: {url: 'https://example.org', secret: 'env:S'}}}",
+        "{notify: {webhook: {url: 'env:U'}}}",
+        "{notify: {smtp: {server: s, from: a, to: []}}}",
+        "{notify: {smtp: {server: s, from: a, to: [b], tls: none}}}",
+    ] {
+        case(wrong, false);
+    }
+}
+
 fn contract_cases(cases: &mut Vec<Case>) {
     let document = |head: &str, column: &str| {
         format!("{head}\ncustomProperties: [{{property: polder.source, value: s}}]\nschema: [{{name: t, properties: [{column}]}}]\n")
@@ -245,6 +336,39 @@ fn contract_cases(cases: &mut Vec<Case>) {
         case(whole.replace(from, to), false);
     }
     case(whole.replace("name: t,", "name: t, quality: [{metric: rowCount, mustBeGreaterThan: 10}],"), true);
+    let keyed = whole
+        .replace("{name: a, logicalType: string}", "{name: a, logicalType: string, primaryKey: true}, {name: gone, logicalType: boolean}");
+    assert_ne!(keyed, whole);
+    let (merge, deletes) = ("property: polder.disposition, value: merge", "property: polder.deletes, value");
+    let scd2 = "property: polder.disposition, value: scd2";
+    for (settings, good) in [
+        (format!("{{{merge}}}"), true),
+        (format!("{{{scd2}}}"), true),
+        (format!("{{{merge}}}, {{{deletes}: key_snapshot}}"), true),
+        (format!("{{{merge}}}, {{{deletes}: {{flag: gone}}}}"), true),
+        (format!("{{{merge}}}, {{{deletes}: {{flag: gone, value: false}}}}"), true),
+        (format!("{{{scd2}}}, {{property: polder.scd2, value: {{from: since, to: until}}}}"), true),
+        (format!("{{{merge}}}, {{{deletes}: keys}}"), false),
+        (format!("{{{merge}}}, {{{deletes}: {{value: true}}}}"), false),
+        (format!("{{{merge}}}, {{{deletes}: {{flag: gone, val: true}}}}"), false),
+        (format!("{{{scd2}}}, {{property: polder.scd2, value: [since, until]}}"), false),
+        (format!("{{{scd2}}}, {{property: polder.scd2, value: {{since: a}}}}"), false),
+        ("{property: polder.disposition, value: upsert}".to_owned(), false),
+    ] {
+        case(keyed.replace("value: s}]", &format!("value: s}}, {settings}]")), good);
+    }
+    for (level, good) in [
+        ("{property: freshness, value: 26, unit: h}", true),
+        ("{property: latency, value: 1.5, unit: days, description: d, driver: operational}", true),
+        ("{property: freshness, value: 26}", false),
+        ("{property: freshness, unit: h}", false),
+        ("{property: retention, value: 3, unit: d}", false),
+        ("{property: freshness, value: 1, unit: y}", false),
+        ("{property: freshness, value: 0, unit: h}", false),
+        ("{property: freshness, value: 1, unit: h, schedule: daily}", false),
+    ] {
+        case(document(&format!("{head}\nslaProperties: [{level}]"), plain), good);
+    }
     for setting in ["disposition, value: replace", "onViolation, value: drop", "rejectLimit, value: 0.5", "nullTokens, value: [NA]"] {
         case(whole.replace("value: s}]", &format!("value: s}}, {{property: polder.{setting}}}]")), true);
     }
@@ -255,6 +379,7 @@ fn read(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Project => Settings::parse(text, "polder.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Source => Connection::parse(text, "sources/s.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Layout => polder_connect::check_layout(text, "layouts/l.yaml").map_err(|error| error.to_string()),
+        Kind::Pipeline => Pipeline::parse(text, "pipelines/p.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Contract => Contract::parse(text, "contracts/t.odcs.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Policy => unreachable!(),
     }
@@ -280,6 +405,7 @@ fn readers_and_schemas_agree() {
     source_cases(&mut cases);
     layout_cases(&mut cases);
     contract_cases(&mut cases);
+    pipeline_cases(&mut cases);
     assert!(cases.len() >= 80, "{}", cases.len());
     for (kind, text, good) in &cases {
         let read = read(*kind, text);
@@ -295,7 +421,7 @@ fn readers_and_schemas_agree() {
             }
         }
     }
-    let schemas: Map<String, Value> = [Kind::Project, Kind::Source, Kind::Layout, Kind::Contract]
+    let schemas: Map<String, Value> = [Kind::Project, Kind::Source, Kind::Layout, Kind::Contract, Kind::Pipeline]
         .into_iter()
         .map(|kind| (kind.name().to_owned(), parsed(kind)))
         .collect();

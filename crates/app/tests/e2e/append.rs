@@ -29,7 +29,7 @@ fn loading_all_files_again_is_refused_where_rows_stay() {
     project.run(&["run", "--again"]).ok();
     for args in [&["run", "--again"][..], &["run", "--again", "--dry-run"]] {
         let err = project.run(args).fails(2);
-        assert!(err.contains("doubled") && err.contains("polder.disposition") && err.contains("polder table drop"), "{err}");
+        assert!(err.contains("doubled") && err.contains("polder.disposition") && err.contains("--full-refresh"), "{err}");
     }
     assert_eq!(pets(&project), ["cat", "dog"]);
     // Of other tables of the run nothing is refused.

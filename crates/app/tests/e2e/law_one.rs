@@ -499,7 +499,14 @@ fn init_and_demo_write_in_their_own_places() {
     let store = made.join("store");
     let own = paths.iter().filter(|path| path.starts_with(&made) && !path.starts_with(&store) && path.is_file());
     let own: BTreeSet<String> = own.map(|path| path.strip_prefix(&made).unwrap().display().to_string()).collect();
-    let schemas = ["contract.schema.json", "layout.schema.json", "polder.cedarschema", "project.schema.json", "source.schema.json"];
+    let schemas = [
+        "contract.schema.json",
+        "layout.schema.json",
+        "pipeline.schema.json",
+        "polder.cedarschema",
+        "project.schema.json",
+        "source.schema.json",
+    ];
     let schemas = schemas.map(|file| format!(".polder/schemas/{file}"));
     let files = [".gitignore", "policies/models.cedar", "policies/owners.cedar", "polder.yaml"].map(str::to_owned);
     assert_eq!(own, files.into_iter().chain(schemas).collect());

@@ -9,8 +9,10 @@
 )]
 
 mod append;
+mod bucket;
 mod classified;
 mod columns;
+mod databases;
 mod demo;
 mod destroyed;
 mod disk;
@@ -28,6 +30,8 @@ mod load;
 mod masking;
 mod migrations;
 mod models;
+mod notices;
+mod pipelines;
 mod plain;
 mod policies;
 mod proofs;
@@ -38,6 +42,8 @@ mod questions;
 mod readme;
 mod removal;
 mod review;
+mod scheduler;
+mod servers;
 mod story;
 mod tamper;
 mod terminal;

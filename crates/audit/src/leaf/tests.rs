@@ -1,5 +1,5 @@
-use polder_types::event::{Counts, KeyChange};
-use polder_types::{DatasetId, LineageId, RequestId, RunId, SeededRng};
+use polder_types::event::{Counts, KeyChange, SkipReason, Trigger};
+use polder_types::{DatasetId, LineageId, NameId, RequestId, RunId, SeededRng};
 
 use super::*;
 
@@ -8,7 +8,7 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
     let dataset = DatasetId([1; 16]);
     let run = RunId([2; 16]);
     let request = RequestId([3; 16]);
-    let counts = Counts { read: 10, independent: true, loaded: 8, rejected: 1, quarantined: 1 };
+    let counts = Counts { read: 10, independent: true, loaded: 8, rejected: 1, quarantined: 1, ..Counts::default() };
     let log_hash = "ab".repeat(32);
     let all = vec![
         EventKind::InstallationCreated { lineage: LineageId([9; 16]) },
@@ -44,6 +44,46 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
             waived: [("markup".to_owned(), 1)].into_iter().collect(),
         },
         EventKind::RunFinished { run, committed: 1, failed: 0 },
+        EventKind::RunTriggered {
+            run,
+            trigger: Trigger::Schedule,
+            pipeline: Some(NameId([4; 16])),
+            attempt: 2,
+            retry_of: Some(RunId([5; 16])),
+            due_ms: Some(1_700_000_000_000),
+        },
+        EventKind::StepFinished {
+            run,
+            step: NameId([6; 16]),
+            dataset: Some(dataset),
+            status: "committed".to_owned(),
+            counts: Some(counts),
+            error: Some("unavailable".to_owned()),
+            started_ms: 1_700_000_000_000,
+        },
+        EventKind::RunConcluded {
+            run,
+            pipeline: Some(NameId([4; 16])),
+            result: RunResult::Failed,
+            error: Some("unavailable".to_owned()),
+            again: true,
+        },
+        EventKind::DueSkipped { pipeline: NameId([4; 16]), reason: SkipReason::Overlap, first_ms: 1, last_ms: 2, times: 2 },
+        EventKind::FreshnessJudged {
+            pipeline: NameId([4; 16]),
+            table: NameId([6; 16]),
+            missed: true,
+            newest_ms: Some(1_700_000_000_000),
+            max_age_seconds: 3_600,
+        },
+        EventKind::NoticeSent {
+            pipeline: NameId([4; 16]),
+            run: Some(run),
+            notice: "failure".to_owned(),
+            phase: Phase::Aborted,
+            receivers: 3,
+            failed: 1,
+        },
         EventKind::ReadDecided { request, datasets: vec![dataset], allowed: true, policies: vec!["default".to_owned()] },
         EventKind::ReadFinished { request, rows: 10, complete: true },
         EventKind::KeysChanged {

@@ -1,3 +1,5 @@
+use polder_types::event::{RunResult, SkipReason, Trigger};
+
 use super::*;
 
 const DATASET: DatasetId = DatasetId([1; 16]);
@@ -142,6 +144,122 @@ fn old_finished_runs_are_forgotten_and_unfinished_ones_are_not() {
     let state = after(&events);
     assert_eq!(state.runs.len(), 1_001);
     assert_eq!(state.runs.values().filter(|info| info.finished.is_none()).count(), 1);
+}
+
+const PIPELINE: NameId = NameId([3; 16]);
+
+fn triggered(run: RunId, attempt: u32, due_ms: i64) -> EventKind {
+    let trigger = if attempt == 1 { Trigger::Schedule } else { Trigger::Retry };
+    EventKind::RunTriggered { run, trigger, pipeline: Some(PIPELINE), attempt, retry_of: None, due_ms: Some(due_ms) }
+}
+
+fn step(run: RunId, step: u8, error: Option<&str>) -> EventKind {
+    EventKind::StepFinished {
+        run,
+        step: NameId([step; 16]),
+        dataset: None,
+        status: if error.is_some() { "failed" } else { "committed" }.to_owned(),
+        counts: None,
+        error: error.map(str::to_owned),
+        started_ms: 5,
+    }
+}
+
+fn concluded(run: RunId, result: RunResult, again: bool) -> EventKind {
+    EventKind::RunConcluded { run, pipeline: Some(PIPELINE), result, error: None, again }
+}
+
+#[test]
+fn a_triggered_run_keeps_what_it_was_asked_for_by() {
+    let run = RunId([8; 16]);
+    let events = [triggered(run, 1, 500), EventKind::RunStarted { run, batches: 2 }, step(run, 1, None), step(run, 2, Some("unavailable"))];
+    let state = after(&events);
+    let info = &state.runs[&run];
+    assert_eq!((info.index, info.started_ms, info.batches, info.steps_finished, info.steps_failed), (0, 1000, 2, 2, 1));
+    assert_eq!((info.triggered.unwrap().attempt, info.triggered.unwrap().due_ms, info.finished), (1, Some(500), None));
+    let events: Vec<EventKind> = events.into_iter().chain([EventKind::RunFinished { run, committed: 1, failed: 1 }]).collect();
+    let state = after(&events);
+    assert_eq!(state.runs[&run].finished, Some(RunEnd { time_ms: 1004, committed: 1, failed: 1, index: 4 }));
+    let events: Vec<EventKind> = events.into_iter().chain([concluded(run, RunResult::Failed, true)]).collect();
+    let state = after(&events);
+    assert_eq!(state.runs[&run].finished.unwrap().index, 4, "what its batches came to was told");
+    assert!(state.runs[&run].concluded.as_ref().unwrap().again);
+    assert_eq!(state.pipelines[&PIPELINE].failing, None, "another attempt follows");
+}
+
+/// A run that could not begin, or whose process was killed, has no `RunFinished`.
+#[test]
+fn a_run_that_was_broken_off_ends_with_its_conclusion() {
+    let run = RunId([8; 16]);
+    let events = [triggered(run, 1, 500), step(run, 1, None), step(run, 2, Some("unavailable")), concluded(run, RunResult::Killed, false)];
+    let state = after(&events);
+    assert_eq!(state.runs[&run].finished, Some(RunEnd { time_ms: 1003, committed: 1, failed: 1, index: 3 }));
+    assert_eq!(state.pipelines[&PIPELINE].failing, Some((run, 1003)));
+}
+
+#[test]
+fn a_pipeline_is_what_its_runs_left() {
+    let (first, second, third) = (RunId([8; 16]), RunId([9; 16]), RunId([10; 16]));
+    let mut events = vec![
+        triggered(first, 1, 500),
+        concluded(first, RunResult::Failed, false),
+        triggered(second, 1, 600),
+        concluded(second, RunResult::TimedOut, false),
+    ];
+    let state = after(&events);
+    let info = &state.pipelines[&PIPELINE];
+    assert_eq!((info.first_ms, info.due_ms, info.last, info.succeeded), (1000, Some(600), Some(second), None));
+    assert_eq!(info.failing, Some((first, 1001)), "since when, not how often");
+    events.extend([triggered(third, 2, 600), concluded(third, RunResult::Succeeded, false)]);
+    let state = after(&events);
+    let info = &state.pipelines[&PIPELINE];
+    assert_eq!((info.succeeded, info.failing, info.last), (Some((third, 1005)), None, Some(third)));
+    let skipped = |last_ms| EventKind::DueSkipped { pipeline: PIPELINE, reason: SkipReason::Missed, first_ms: 1, last_ms, times: 3 };
+    events.extend([skipped(700), skipped(650)]);
+    assert_eq!(after(&events).pipelines[&PIPELINE].due_ms, Some(700), "what was skipped is behind, and nothing goes back");
+}
+
+#[test]
+fn a_table_is_stale_until_it_is_told_that_it_is_not() {
+    let judged = |missed, newest_ms| EventKind::FreshnessJudged {
+        pipeline: PIPELINE,
+        table: NameId([7; 16]),
+        missed,
+        newest_ms,
+        max_age_seconds: 60,
+    };
+    let state = after(&[judged(true, Some(5))]);
+    assert_eq!(state.pipelines[&PIPELINE].stale, BTreeMap::from([(NameId([7; 16]), Some(5))]));
+    assert!(after(&[judged(true, Some(5)), judged(false, Some(9))]).pipelines[&PIPELINE].stale.is_empty());
+}
+
+#[test]
+fn notices_are_counted_by_channel() {
+    let sent = |phase, receivers, failed| EventKind::NoticeSent {
+        pipeline: PIPELINE,
+        run: None,
+        notice: "failure".to_owned(),
+        phase,
+        receivers,
+        failed,
+    };
+    let state = after(&[sent(Phase::Intent, 3, 0), sent(Phase::Aborted, 3, 1), sent(Phase::Intent, 1, 0), sent(Phase::Outcome, 1, 0)]);
+    assert_eq!(state.notices, NoticeCounters { begun: 2, delivered: 3, failed: 1 });
+}
+
+/// A snapshot that was written before there were pipelines is one still.
+#[test]
+fn a_state_without_pipelines_reads_back() {
+    let run = RunId([8; 16]);
+    let state = after(&[EventKind::RunStarted { run, batches: 1 }, EventKind::RunFinished { run, committed: 1, failed: 0 }]);
+    let mut json = serde_json::to_value(&state).unwrap();
+    assert!(json.get("pipelines").is_none());
+    json.as_object_mut().unwrap().remove("notices");
+    let finished = &mut json["runs"][run.to_string()]["finished"];
+    assert_eq!(finished["index"], 1);
+    finished.as_object_mut().unwrap().remove("index");
+    let read: State = serde_json::from_value(json).unwrap();
+    assert_eq!((read.runs[&run].batches, read.runs[&run].finished.unwrap().index), (1, 0));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use polder_types::event::{KeyChange, Phase};
-use polder_types::{ErrorKind, Recorder, RunId};
+use polder_types::event::{KeyChange, Phase, RunResult};
+use polder_types::{ErrorKind, NameId, Recorder, RunId};
 
 use super::memory::MemoryShelf;
 use super::*;
@@ -61,6 +61,16 @@ async fn a_full_disk_refuses_changes_and_still_records_refusals() {
             keys(KeyChange::RootRotated, Phase::Aborted),
             keys(KeyChange::RootRotated, Phase::Outcome),
             EventKind::BatchFailed { run: RunId([1; 16]), dataset: DATASET, counts: None, error: "x".to_owned() },
+            EventKind::StepFinished {
+                run: RunId([1; 16]),
+                step: NameId([1; 16]),
+                dataset: None,
+                status: "committed".to_owned(),
+                counts: None,
+                error: None,
+                started_ms: 0,
+            },
+            EventKind::RunConcluded { run: RunId([1; 16]), pipeline: None, result: RunResult::Failed, error: None, again: false },
             EventKind::IntegrityFailed { object: "x".to_owned() },
             EventKind::LeaseTaken { epoch: 1 },
             outcome(CommitResult::Aborted),

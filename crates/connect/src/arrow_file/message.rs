@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::input::BOMB_FREE_BYTES;
 
 /// Longest description of a message.
-pub(super) const METADATA_MAX_BYTES: usize = 16 << 20;
+pub(crate) const METADATA_MAX_BYTES: usize = 16 << 20;
 /// Longest body of a message.
 pub(super) const BODY_MAX_BYTES: u64 = 512 << 20;
 /// What a message's buffers may take when they are decompressed.
@@ -22,12 +22,12 @@ pub(super) fn wrong(path: &Path, problem: impl Into<String>) -> Error {
 }
 
 /// Reads a description, which the format's verifier has gone over.
-pub(super) fn described<'a>(path: &Path, metadata: &'a [u8]) -> Result<Message<'a>, Error> {
+pub(crate) fn described<'a>(path: &Path, metadata: &'a [u8]) -> Result<Message<'a>, Error> {
     root_as_message(metadata).map_err(|_| wrong(path, "a message of it is damaged"))
 }
 
 /// How long a message's body is.
-pub(super) fn body_length(path: &Path, message: &Message<'_>) -> Result<usize, Error> {
+pub(crate) fn body_length(path: &Path, message: &Message<'_>) -> Result<usize, Error> {
     let length = u64::try_from(message.bodyLength()).unwrap_or(u64::MAX);
     if length > BODY_MAX_BYTES {
         return Err(wrong(
@@ -39,7 +39,7 @@ pub(super) fn body_length(path: &Path, message: &Message<'_>) -> Result<usize, E
 }
 
 /// The rows or values that a message describes; none where it has no body to decode.
-pub(super) fn batch<'a>(path: &Path, message: &Message<'a>) -> Result<Option<Described<'a>>, Error> {
+pub(crate) fn batch<'a>(path: &Path, message: &Message<'a>) -> Result<Option<Described<'a>>, Error> {
     let header = match message.header_type() {
         MessageHeader::RecordBatch => message.header_as_record_batch(),
         MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data()),
@@ -49,7 +49,7 @@ pub(super) fn batch<'a>(path: &Path, message: &Message<'a>) -> Result<Option<Des
 }
 
 /// Checks that what a message promises lies in its body, and does not grow beyond what may be held. Returns its rows.
-pub(super) fn check(path: &Path, batch: &Described<'_>, body: &[u8]) -> Result<u64, Error> {
+pub(crate) fn check(path: &Path, batch: &Described<'_>, body: &[u8]) -> Result<u64, Error> {
     let (compressed, lz4) = match batch.compression().map(|how| how.codec()) {
         None => (false, false),
         Some(CompressionType::LZ4_FRAME) => (true, true),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::database::Cursor;
 use crate::json::path::JsonPath;
 use crate::xml::path::{ColumnPath, RecordPath};
 
@@ -106,7 +107,7 @@ fn corner(text: &str) -> Option<(Option<u32>, Option<u32>)> {
     Some((column, row))
 }
 
-/// Files of one shape.
+/// Files of one shape, or a table or query of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
     /// Names, globs or directories under the connection's path. Empty: the path itself.
@@ -143,9 +144,40 @@ pub struct Dataset {
     pub(crate) record: RecordPath,
     /// Fixed width: the file that says where the columns are, relative to the project.
     pub(crate) layout: Option<PathBuf>,
+    /// Databases: how it is read in increments; whole without it.
+    pub cursor: Option<Cursor>,
+    /// Databases: the column by whose ranges several connections share the work; the key without it.
+    pub(crate) split: Option<String>,
 }
 
 impl Dataset {
+    /// A table of a database, of which nothing is said.
+    pub(super) fn of_database() -> Self {
+        Self {
+            files: Vec::new(),
+            null_tokens: Vec::new(),
+            decimal_comma: false,
+            delimiter: b',',
+            quote: None,
+            escape: None,
+            comment: None,
+            trailing_delimiter: false,
+            header: false,
+            skip_rows: 0,
+            encoding: Encoding::Utf8,
+            compression: Compression::None,
+            sheet: SheetChoice::Only,
+            range: CellRange::ALL,
+            records: JsonPath::default(),
+            explode: None,
+            parent: Vec::new(),
+            record: RecordPath::default(),
+            layout: None,
+            cursor: None,
+            split: None,
+        }
+    }
+
     /// The path that a wanted column of an XML record is.
     pub(crate) fn xml_column(name: &str) -> Option<ColumnPath> {
         ColumnPath::parse(name)

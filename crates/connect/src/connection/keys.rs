@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::SourceType::{self, Arrow, Avro, Csv, Excel, Fixed, Json, Ndjson, Parquet, Xml};
+use super::SourceType::{self, Adbc, Arrow, Avro, Csv, Excel, Fixed, Json, Mysql, Ndjson, Parquet, Postgres, Sqlite, Xml};
+use super::database::CursorFile;
 use super::dataset::{CellRange, Compression, Dataset, Encoding, SheetChoice};
 use crate::error::suggest;
 use crate::json::path::JsonPath;
 use crate::xml::path::RecordPath;
 
 /// What is wrong with a key, and what to do.
-type Wrong = (String, Cow<'static, str>);
+pub(super) type Wrong = (String, Cow<'static, str>);
 
 /// Encodings that are offered when another word stands there.
 pub(crate) const ENCODINGS: [&str; 7] = ["utf-8", "latin-1", "windows-1252", "iso-8859-15", "utf-16le", "utf-16be", "macintosh"];
@@ -41,6 +42,8 @@ pub(crate) const KEYS: &[(&str, &[SourceType])] = &[
     ("parent", &[Json, Ndjson]),
     ("record", &[Xml]),
     ("layout", &[Fixed]),
+    ("cursor", &[Postgres, Mysql, Sqlite, Adbc]),
+    ("split", &[Postgres, Mysql]),
 ];
 
 pub(crate) const DATASET_KEYS: &[&str] = &[
@@ -63,6 +66,8 @@ pub(crate) const DATASET_KEYS: &[&str] = &[
     "parent",
     "record",
     "layout",
+    "cursor",
+    "split",
 ];
 
 /// A dataset as it is written.
@@ -88,6 +93,8 @@ pub(crate) struct DatasetFile {
     parent: Option<BTreeMap<String, String>>,
     record: Option<String>,
     layout: Option<String>,
+    cursor: Option<CursorFile>,
+    split: Option<String>,
 }
 
 /// A key of a mapping. YAML takes the plain word `null` for no value, where here it is a key.
@@ -147,6 +154,8 @@ impl<'de> Deserialize<'de> for DatasetFile {
                         "parent" => dataset.parent = Some(map.next_value()?),
                         "record" => dataset.record = Some(map.next_value()?),
                         "layout" => dataset.layout = Some(map.next_value()?),
+                        "cursor" => dataset.cursor = Some(map.next_value()?),
+                        "split" => dataset.split = Some(map.next_value()?),
                         other => return Err(de::Error::unknown_field(other, DATASET_KEYS)),
                     }
                     dataset.present.extend(known);
@@ -172,7 +181,7 @@ enum NumberOrName {
     Name(String),
 }
 
-fn wrong<T>(problem: impl Into<String>, advice: &'static str) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(problem: impl Into<String>, advice: &'static str) -> Result<T, Wrong> {
     Err((problem.into(), Cow::Borrowed(advice)))
 }
 
@@ -211,6 +220,8 @@ impl DatasetFile {
             explode: json_path("explode", self.explode.as_deref())?,
             record: record(self.record.as_deref(), source_type)?,
             layout: layout(self.layout.as_deref(), source_type)?,
+            cursor: self.cursor.map(CursorFile::build).transpose()?,
+            split: self.split,
         })
     }
 

@@ -257,6 +257,44 @@ fn two_columns_are_a_key_where_no_single_one_is() {
     assert!(drafted.contract.unwrap().primary_key().is_empty(), "{}", drafted.text);
 }
 
+/// What is proposed of the table `d` of an SQLite database, which has to be read as a contract, and the lines that say what loads do.
+fn settings_of(columns: &str, rows: u32, values: &str, keys: &str) -> (String, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = format!(
+        "create table d ({columns});
+         insert into d with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) select {values} from n;"
+    );
+    rusqlite::Connection::open(dir.path().join("d.db")).unwrap().execute_batch(&sql).unwrap();
+    let yaml = format!("type: sqlite\npath: d.db\ntables: [d]\n{keys}");
+    let text = propose(&Proposals::new(vec![("d".to_owned(), look(dir.path(), &yaml, "d"))]), "d").text();
+    Contract::parse(&without_masks(&text), "t.odcs.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("- {property: polder.d"));
+    let settings = lines.map(|line| line.trim_start_matches("- ").to_owned()).collect();
+    (text, settings)
+}
+
+#[test]
+fn what_is_proposed_of_a_database_can_be_loaded_again_and_again() {
+    const MERGE: [&str; 2] = ["{property: polder.disposition, value: merge}", "{property: polder.deletes, value: key_snapshot}"];
+    const REPLACE: [&str; 1] = ["{property: polder.disposition, value: replace}"];
+    // By the key, beside which nothing may be unique.
+    let keyed = |keys: &str| settings_of("id integer, code text, beds integer", 50, "i, 'x' || i, i % 7", keys);
+    let (text, settings) = keyed("");
+    assert_eq!(settings, MERGE, "{text}");
+    assert!(text.contains("primaryKey: true") && !text.contains("unique:"), "{text}");
+    assert_eq!(keyed("datasets: {d: {cursor: id}}\n").1, MERGE);
+    // Without a key all is read anew, but where a cursor tells what is new.
+    let keyless = |keys: &str| settings_of("beds integer, rooms integer", 50, "i % 7, i % 5", keys);
+    assert_eq!(keyless("").1, REPLACE);
+    assert_eq!(keyless("datasets: {d: {cursor: beds}}\n").1, [""; 0]);
+    // A key that was not seen in all records may be none: of two rows that have it a merge would keep one.
+    let (text, settings) = settings_of("id integer", 10_001, "i", "");
+    assert_eq!(settings, REPLACE, "{text}");
+    assert!(text.contains("# The key was seen in these records only.") && text.contains("primaryKey: true"), "{text}");
+    // Files are added, as ever.
+    assert!(!draft_csv("id,beds\n1,2\n2,2\n", "").text.contains("polder.disposition"));
+}
+
 #[test]
 fn columns_join_where_values_and_names_say_so() {
     let dir = tempfile::tempdir().unwrap();

@@ -114,7 +114,7 @@ async fn micro_batch(sink: &mut dyn TableSink, text: &str, sequence: u64, lose: 
     assert_eq!(staged.removed, removed.len() as u64);
     let read = reader.counted().unwrap();
     let quarantined = refused + staged.removed;
-    let counts = Reconciliation { read, independent: true, loaded: staged.rows, rejected: 0, quarantined };
+    let counts = Reconciliation { read, independent: true, loaded: staged.rows, quarantined, ..Reconciliation::default() };
     let reconciled = counts
         .close(&contract, &duplicates, polder_contract::question::Answers::judge(&contract, &[]).unwrap())
         .map_err(|error| failed(&error.to_string()))?;

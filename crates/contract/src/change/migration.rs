@@ -64,8 +64,8 @@ impl Migration {
 /// What is known of the change as a whole where the step of one column is chosen.
 pub(crate) struct Steps<'a> {
     pub table: &'a str,
-    /// Rows stay, and new ones come beside them.
-    pub appends: bool,
+    /// Rows stay, and new ones come beside them or in their place.
+    pub keeps_rows: bool,
     /// Columns go and others come, which may be one column under two names.
     pub exchanged: bool,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Steps<'a> {
 impl Steps<'_> {
     /// The step for a table whose rows stay.
     fn kept(&self, step: Step, text: String) -> Migration {
-        if self.appends { Migration::new(step, text) } else { Migration::reload() }
+        if self.keeps_rows { Migration::new(step, text) } else { Migration::reload() }
     }
 
     fn ways_out(&self) -> String {
@@ -123,6 +123,19 @@ impl Steps<'_> {
             "`polder run` refuses to rename column {from} to {to}, since it cannot tell that from another column; keep the name, {}",
             self.ways_out()
         );
+        self.kept(Step::Refuse, text)
+    }
+
+    /// A table that is to hold versions; `names` are the columns that it gets.
+    pub(crate) fn versioned(&self, names: &str) -> Migration {
+        let text =
+            format!("`polder run` adds columns {names}; rows that are there hold NULL in both: they hold now, and since when is not known");
+        self.kept(Step::AddColumn, text)
+    }
+
+    /// A table that held versions and is to hold none.
+    pub(crate) fn unversioned(&self) -> Migration {
+        let text = format!("`polder run` refuses it: no rule says what becomes of rows that held once; {}", self.ways_out());
         self.kept(Step::Refuse, text)
     }
 

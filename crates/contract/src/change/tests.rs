@@ -222,6 +222,63 @@ fn settings_of_the_contract() {
     assert_eq!((version.kind, version.widens()), (ChangeKind::IdentityChanged, false));
 }
 
+#[test]
+fn what_a_load_does_to_rows_that_are_there() {
+    let key = "{name: a, logicalType: integer, primaryKey: true}";
+    let columns = [key, "{name: gone, logicalType: boolean}", "{name: at, logicalType: timestamp}"];
+    let by = |word: &str| format!("  - {{property: polder.disposition, value: {word}}}\n");
+    let deletes = |word: &str, value: &str| format!("{}  - {{property: polder.deletes, value: {value}}}\n", by(word));
+    let named = format!("{}  - {{property: polder.scd2, value: {{to: until}}}}\n", by("scd2"));
+    let mut texts = String::new();
+    let mut told = |changes: Vec<Change>| {
+        let change = one(changes);
+        assert_ne!(change.kind, ChangeKind::Unexplained);
+        let Change { what, lets_in, keeps_out, breaks, migration, .. } = &change;
+        let shown = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
+        let lines = [shown(lets_in), shown(keeps_out), shown(breaks), format!("{}: {}", migration.step.name(), migration.text)];
+        texts.push_str(&format!(
+            "{} {what}\n  in: {}\n  out: {}\n  breaks: {}\n  {}\n",
+            change.kind.name(),
+            lines[0],
+            lines[1],
+            lines[2],
+            lines[3]
+        ));
+        (change.widens(), change.migration.step)
+    };
+    for (old, new, widens, step) in [
+        (by("append"), by("merge"), true, Step::Nothing),
+        (by("replace"), by("merge"), true, Step::Nothing),
+        (by("merge"), by("append"), true, Step::Nothing),
+        (by("merge"), by("replace"), false, Step::Reload),
+        (by("append"), by("scd2"), true, Step::AddColumn),
+        (by("replace"), by("scd2"), true, Step::AddColumn),
+        (by("scd2"), by("append"), true, Step::Refuse),
+        (by("scd2"), by("merge"), true, Step::Refuse),
+        (by("scd2"), by("replace"), false, Step::Reload),
+        (by("scd2"), named, false, Step::Refuse),
+        (by("merge"), deletes("merge", "key_snapshot"), false, Step::Nothing),
+        (by("merge"), deletes("merge", "{flag: gone}"), false, Step::Nothing),
+        (deletes("merge", "{flag: gone}"), deletes("merge", "{flag: at}"), true, Step::Nothing),
+        (deletes("merge", "{flag: gone}"), deletes("merge", "{flag: gone, value: false}"), true, Step::Nothing),
+        (deletes("scd2", "key_snapshot"), by("scd2"), true, Step::Nothing),
+    ] {
+        assert_eq!(told(between((&columns, &old), (&columns, &new))), (widens, step), "{old}{new}");
+    }
+    let aged = |levels: &str| {
+        let text = format!(
+            "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: \"1\"\nstatus: active\nslaProperties: [{levels}]\ncustomProperties: [{{property: polder.source, value: s}}]\nschema: [{{name: t, properties: [{key}, {{name: at, logicalType: timestamp}}]}}]\n"
+        );
+        Contract::parse(&text, "t.odcs.yaml").unwrap()
+    };
+    let (day, hour) = ("{property: freshness, value: 1, unit: d}", "{property: latency, value: 1, unit: h, element: at}");
+    for (old, new) in [(day, hour), (day, "")] {
+        let changes = compare(Some(&aged(old)), Some(&aged(new)), &strictest);
+        assert_eq!(told(changes), (false, Step::Nothing));
+    }
+    insta::assert_snapshot!(texts);
+}
+
 /// What is not compared is never no change, whoever adds it to contracts later.
 #[test]
 fn a_difference_that_nobody_knows_is_a_widening() {

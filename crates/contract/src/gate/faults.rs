@@ -1,8 +1,5 @@
 //! Which rows of a batch broke a rule: the first rule of each, in the order of the columns.
 
-use arrow::array::BooleanArray;
-use arrow::buffer::BooleanBuffer;
-
 use crate::admitted::Rule;
 
 /// One broken rule.
@@ -17,7 +14,7 @@ pub struct Fault {
 }
 
 /// The faults of a batch. Free of cost while there is none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Faults {
     rows: usize,
     /// For each row the place of its fault in the list, from 1; 0 for none.
@@ -70,11 +67,6 @@ impl Faults {
         self.marked.get(row).is_some_and(|place| *place != 0)
     }
 
-    /// How many rows broke a rule.
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
     /// Whether no row broke a rule.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -83,6 +75,14 @@ impl Faults {
     /// The faults, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.list.iter()
+    }
+
+    /// Adds the faults to others, which keep the first of each row.
+    pub fn copy_to(&self, others: &mut Self) {
+        for fault in &self.list {
+            let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+            others.add(place(fault.row), fault.column.map(place), fault.rule);
+        }
     }
 
     /// Takes back the faults of rows.
@@ -101,10 +101,5 @@ impl Faults {
     pub fn sorted(mut self) -> Vec<Fault> {
         self.list.sort_unstable_by_key(|fault| fault.row);
         self.list
-    }
-
-    /// True for the rows that stay.
-    pub fn keep(&self) -> BooleanArray {
-        BooleanArray::new(BooleanBuffer::collect_bool(self.rows, |row| !self.has(row)), None)
     }
 }

@@ -15,6 +15,7 @@ use crate::admitted::Rule;
 use crate::raw::{CellKind, Malformed};
 use crate::testing::{FullSpill, approved, batch, contract, csv, gate, options, text_column};
 
+mod deletes;
 mod model;
 
 /// What became of each cell of a single column: its value as text, or the rule it broke.

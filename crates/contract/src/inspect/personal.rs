@@ -162,7 +162,7 @@ mod tests {
         let read = u64::try_from(cells.len()).unwrap();
         let loaded = u64::try_from(gate.check(batch(vec![cells], 0)).unwrap().admitted.rows()).unwrap();
         let duplicates = gate.finish().unwrap();
-        let counts = Reconciliation { read, independent: true, loaded, rejected: 0, quarantined: 0 };
+        let counts = Reconciliation { read, independent: true, loaded, ..Reconciliation::default() };
         (duplicates.personal().to_vec(), counts.close(&approved, &duplicates, crate::question::Answers::judge(&approved, &[]).unwrap()))
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct Masker {
 pub(crate) struct MaskedColumn {
     /// What is stored: null where the value was null or broke a rule. None where nothing is.
     pub array: Option<ArrayRef>,
+    /// The values as they came, where nothing is stored: for what is read of a row and not kept.
+    pub dropped: Option<ArrayRef>,
     /// Rows that broke a rule of this very column.
     refused: Faults,
 }
@@ -122,7 +124,8 @@ impl Masker {
         for fault in refused.iter() {
             faults.add(usize::try_from(fault.row).unwrap_or(usize::MAX), Some(plan.place), fault.rule);
         }
-        Ok(MaskedColumn { array, refused })
+        let dropped = (self.mask == Mask::Drop).then_some(plain);
+        Ok(MaskedColumn { array, dropped, refused })
     }
 
     /// Every value of an array of checked ones, masked.

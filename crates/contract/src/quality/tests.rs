@@ -31,7 +31,7 @@ fn load(contract: Contract, cells: &[&str], options: GateOptions) -> Result<(), 
     let duplicates = gate.finish().unwrap();
     rejected += duplicates.len() as u64;
     let read = cells.len() as u64;
-    let counts = Reconciliation { read, independent: true, loaded: read - rejected, rejected, quarantined: 0 };
+    let counts = Reconciliation { read, independent: true, loaded: read - rejected, rejected, ..Reconciliation::default() };
     counts.check(gate.contract(), &duplicates).map(drop)
 }
 

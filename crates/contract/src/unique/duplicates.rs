@@ -9,7 +9,8 @@ use crate::inspect::personal::Personal;
 use crate::quality::Measured;
 use crate::quarantine;
 use crate::quarantine::row::StagedAs;
-use crate::unique::{Repeated, places};
+use crate::unique::places::Places;
+use crate::unique::{Found, Repeated, places};
 
 /// Where a batch came from.
 #[derive(Debug, Clone)]
@@ -52,9 +53,18 @@ impl Duplicate {
 
 /// The end of a load: which admitted rows must not become visible. Only `Gate::finish` makes one, and the counts close only with it.
 /// However many they are, they take little memory: a [`Duplicate`] is made when it is asked for.
+///
+/// Some of these rows broke a rule of uniqueness: they are refused, and [`Duplicates::iter`] and its like tell them. Others broke none and
+/// another row of their key came after them, where loads merge: they are superseded, counted and not kept. [`Duplicates::ordinals`] is both.
 #[derive(Debug)]
 pub struct Duplicates {
     repeated: Vec<Repeated>,
+    /// Admitted rows.
+    superseded: Places,
+    /// Rows that said that the row of their key is gone.
+    undone: Places,
+    /// All that said so.
+    flagged: u64,
     origins: Vec<Origin>,
     checked: u64,
     admitted: u64,
@@ -74,15 +84,41 @@ pub struct DuplicateCount {
 }
 
 impl Duplicates {
+    /// `flagged` are the places of rows that hold the rules of their key and say that its row is gone.
     pub(crate) fn new(
-        repeated: Vec<Repeated>,
+        found: Found,
+        flagged: &Places,
         origins: Vec<Origin>,
         checked: u64,
         admitted: u64,
         measured: Measured,
         layout: Arc<[StagedAs]>,
     ) -> Self {
-        Self { repeated, origins, checked, admitted, measured, layout, personal: Vec::new(), all: OnceLock::new() }
+        let (mut superseded, mut undone) = (Places::default(), Places::default());
+        if flagged.len() == 0 {
+            superseded = found.superseded;
+        } else {
+            for place in found.superseded.iter() {
+                if flagged.contains(place) {
+                    undone.insert(place)
+                } else {
+                    superseded.insert(place)
+                };
+            }
+        }
+        Self {
+            repeated: found.repeated,
+            superseded,
+            undone,
+            flagged: count(flagged.len()),
+            origins,
+            checked,
+            admitted,
+            measured,
+            layout,
+            personal: Vec::new(),
+            all: OnceLock::new(),
+        }
     }
 
     pub(crate) fn with_personal(mut self, personal: Vec<Personal>) -> Self {
@@ -95,12 +131,13 @@ impl Duplicates {
         &self.personal
     }
 
-    /// The rows by place in the run, one at a time.
+    /// The refused rows by place in the run, one at a time.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Duplicate> + Send + '_ {
-        Merged::new(&self.repeated).map(|(ordinal, repeated)| self.duplicate(ordinal, repeated))
+        let sources = self.repeated.iter().map(|repeated| (&repeated.places, repeated));
+        Merged::new(sources).map(|(ordinal, repeated)| self.duplicate(ordinal, repeated))
     }
 
-    /// The row at a place in the run, when it is one of them.
+    /// The refused row at a place in the run, when it is one.
     pub fn find(&self, ordinal: u64) -> Option<Duplicate> {
         let repeated = self.repeated.iter().find(|repeated| repeated.places.contains(ordinal))?;
         Some(self.duplicate(ordinal, repeated))
@@ -125,29 +162,51 @@ impl Duplicates {
         Duplicate { ordinal, file, record, columns: repeated.columns.to_string(), rule: repeated.rule, layout: Arc::clone(&self.layout) }
     }
 
-    /// The rows by place in the run, all at once: a hundred bytes each. [`Duplicates::iter`] makes them one by one.
+    /// The refused rows by place in the run, all at once: a hundred bytes each. [`Duplicates::iter`] makes them one by one.
     pub fn rows(&self) -> &[Duplicate] {
         self.all.get_or_init(|| self.iter().collect())
     }
 
-    /// Places in the run, ascending.
+    /// Places in the run of all admitted rows that must not become visible, refused and superseded, ascending.
     pub fn ordinals(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
-        Merged::new(&self.repeated).map(|(ordinal, _)| ordinal)
+        let refused = self.repeated.iter().map(|repeated| (&repeated.places, ()));
+        Merged::new(refused.chain([(&self.superseded, ())])).map(|(ordinal, ())| ordinal)
     }
 
-    /// Whether no row repeats a key.
+    /// Whether no row is refused.
     pub fn is_empty(&self) -> bool {
         self.repeated.is_empty()
     }
 
-    #[cfg(test)]
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.repeated.iter().map(|repeated| repeated.places.memory_bytes()).sum()
-    }
-
-    /// How many rows repeat a key.
+    /// How many rows are refused.
     pub fn len(&self) -> usize {
         self.repeated.iter().map(|repeated| repeated.places.len()).sum()
+    }
+
+    /// Rows that another row of their key came after, whether they were admitted or said that the row of their key is gone.
+    pub fn superseded(&self) -> u64 {
+        count(self.superseded.len()).saturating_add(count(self.undone.len()))
+    }
+
+    /// Rows that say that the row of their key is gone, and that no other row of their key came after.
+    pub fn flagged(&self) -> u64 {
+        self.flagged.saturating_sub(count(self.undone.len()))
+    }
+
+    /// Rows that are left of the admitted ones once refused and superseded ones are taken out: what a sink holds then.
+    pub fn rows_left(&self) -> u64 {
+        self.admitted.saturating_sub(count(self.ordinals().len()))
+    }
+
+    /// Whether a row at a place said that the row of its key is gone, and another row of its key came after it.
+    pub(crate) fn undoes(&self, place: u64) -> bool {
+        self.undone.contains(place)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let places = self.repeated.iter().map(|repeated| &repeated.places).chain([&self.superseded, &self.undone]);
+        places.map(Places::memory_bytes).sum()
     }
 
     /// Rows that the gate was given, malformed ones included.
@@ -160,31 +219,35 @@ impl Duplicates {
         &self.measured
     }
 
-    /// Rows that the gate admitted, duplicates included.
+    /// Rows that the gate admitted, refused and superseded ones included; none that say that the row of their key is gone.
     pub fn rows_admitted(&self) -> u64 {
         self.admitted
     }
 }
 
-/// The places of several rules as one ascending row; no place is in two of them.
-struct Merged<'a> {
-    sources: Vec<(std::iter::Peekable<places::Iter<'a>>, &'a Repeated)>,
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
-impl<'a> Merged<'a> {
-    fn new(repeated: &'a [Repeated]) -> Self {
-        Self { sources: repeated.iter().map(|repeated| (repeated.places.iter().peekable(), repeated)).collect() }
+/// Several sets of places as one ascending row, each place with what its set is of; no place is in two of them.
+struct Merged<'a, T> {
+    sources: Vec<(std::iter::Peekable<places::Iter<'a>>, T)>,
+}
+
+impl<'a, T: Copy> Merged<'a, T> {
+    fn new(sources: impl Iterator<Item = (&'a Places, T)>) -> Self {
+        Self { sources: sources.map(|(places, of)| (places.iter().peekable(), of)).collect() }
     }
 }
 
-impl<'a> Iterator for Merged<'a> {
-    type Item = (u64, &'a Repeated);
+impl<T: Copy> Iterator for Merged<'_, T> {
+    type Item = (u64, T);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let ahead = self.sources.iter_mut().filter_map(|(places, repeated)| Some((*places.peek()?, places, *repeated)));
-        let (place, places, repeated) = ahead.min_by_key(|(place, ..)| *place)?;
+        let ahead = self.sources.iter_mut().filter_map(|(places, of)| Some((*places.peek()?, places, *of)));
+        let (place, places, of) = ahead.min_by_key(|(place, ..)| *place)?;
         places.next();
-        Some((place, repeated))
+        Some((place, of))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -193,4 +256,4 @@ impl<'a> Iterator for Merged<'a> {
     }
 }
 
-impl ExactSizeIterator for Merged<'_> {}
+impl<T: Copy> ExactSizeIterator for Merged<'_, T> {}

@@ -14,6 +14,7 @@ use siphasher::sip128::SipHasher13;
 use crate::column::ColumnType;
 use crate::contract::Contract;
 use crate::error::Error;
+use crate::unique::rank::Rank;
 
 /// How the keys of one rule are made.
 pub(crate) struct KeyPlan {
@@ -25,32 +26,49 @@ pub(crate) struct KeyPlan {
 }
 
 /// The keys of a batch's rows.
-pub(crate) enum BatchKeys {
-    /// Packed, strictly increasing, one per row of `ordinals`.
+pub(crate) enum BatchKeys<R: Rank> {
+    /// Packed, strictly increasing, one per row of `ordinals`. Only where places alone put rows in order.
     Sorted { keys: Vec<u128>, ordinals: Vec<Range<u64>> },
     /// Hashes with places in the run.
-    Hashed(Vec<Entry>),
+    Hashed(Vec<Entry<R>>),
 }
 
-/// A hash and a place in the run. 24 bytes; `u128` would pad them to 32.
+/// A place that is none: of a row that the table holds.
+pub(crate) const TABLE: u64 = 0;
+
+/// A hash, a rank and a place in the run, and in the order of these. 24 bytes without a rank; `u128` would pad them to 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
+pub(crate) struct Entry<R: Rank> {
     pub high: u64,
     pub low: u64,
-    /// Place in the run plus one; 0 is a row of the table.
+    pub rank: R,
+    /// Place in the run plus one, or [`TABLE`].
     pub place: u64,
 }
 
-impl Entry {
-    /// An entry of the table.
-    pub const TABLE: u64 = 0;
-
-    pub fn new(hash: u128, place: u64) -> Self {
+impl<R: Rank> Entry<R> {
+    pub fn new(hash: u128, rank: R, place: u64) -> Self {
         let bytes = hash.to_be_bytes();
         let (high, low) = bytes.split_at(8);
         let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, byte| (word << 8) | u64::from(*byte));
-        Self { high: word(high), low: word(low), place }
+        Self { high: word(high), low: word(low), rank, place }
     }
+
+    /// Whether two rows have one key.
+    pub fn same_key(&self, other: &Self) -> bool {
+        (self.high, self.low) == (other.high, other.low)
+    }
+}
+
+/// Rows of a batch, as keys are made of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// The stored columns of the contract; those that are in no key need not have these rows.
+    pub columns: &'a [ArrayRef],
+    /// How many.
+    pub count: usize,
+    /// Their places in the run.
+    pub ordinals: &'a [Range<u64>],
 }
 
 /// Bits of a packed column; none for those that are not packed.
@@ -82,19 +100,19 @@ impl KeyPlan {
         }
     }
 
-    /// The keys of admitted rows.
-    pub fn keys(&self, batch: &RecordBatch, ordinals: &[Range<u64>]) -> BatchKeys {
-        let arrays: Vec<&ArrayRef> = self.columns.iter().filter_map(|place| batch.columns().get(*place)).collect();
+    /// The keys of rows, each with its rank.
+    pub fn keys<R: Rank>(&self, rows: Rows<'_>, ranks: &[R]) -> BatchKeys<R> {
+        let arrays: Vec<&ArrayRef> = self.columns.iter().filter_map(|place| rows.columns.get(*place)).collect();
+        let places = rows.ordinals.iter().cloned().flatten().map(|place| place + 1);
         if self.packed {
-            let keys = pack(&arrays, batch.num_rows());
-            if keys.iter().zip(keys.iter().skip(1)).all(|(a, b)| a < b) {
-                return BatchKeys::Sorted { keys, ordinals: ordinals.to_vec() };
+            let keys = pack(&arrays, rows.count);
+            if R::BYTES == 0 && keys.iter().zip(keys.iter().skip(1)).all(|(a, b)| a < b) {
+                return BatchKeys::Sorted { keys, ordinals: rows.ordinals.to_vec() };
             }
-            let places = ordinals.iter().cloned().flatten();
-            return BatchKeys::Hashed(keys.iter().zip(places).map(|(key, place)| self.hash_packed(*key, place + 1)).collect());
+            let ranked = keys.iter().zip(ranks).zip(places);
+            return BatchKeys::Hashed(ranked.map(|((key, rank), place)| self.hash_packed(*key, *rank, place)).collect());
         }
-        let places = ordinals.iter().cloned().flatten().map(|place| place + 1);
-        BatchKeys::Hashed(self.hash_rows(&arrays, batch.num_rows(), places))
+        BatchKeys::Hashed(self.hash_rows(&arrays, ranks.iter().copied(), places))
     }
 
     /// The keys of rows that the table holds, by column names.
@@ -124,24 +142,29 @@ impl KeyPlan {
         Ok(if self.packed {
             TableKeys::Packed(pack(&arrays, batch.num_rows()))
         } else {
-            TableKeys::Hashed(self.hash_rows(&arrays, batch.num_rows(), std::iter::repeat(Entry::TABLE)))
+            TableKeys::Hashed(self.hash_rows(&arrays, std::iter::repeat_n((), batch.num_rows()), std::iter::repeat(TABLE)))
         })
     }
 
     /// The entry of a packed key.
     #[inline]
-    pub fn hash_packed(&self, key: u128, place: u64) -> Entry {
-        Entry::new(self.hasher.hash(&key.to_le_bytes()).as_u128(), place)
+    pub fn hash_packed<R: Rank>(&self, key: u128, rank: R, place: u64) -> Entry<R> {
+        Entry::new(self.hasher.hash(&key.to_le_bytes()).as_u128(), rank, place)
     }
 
-    fn hash_rows(&self, arrays: &[&ArrayRef], rows: usize, places: impl Iterator<Item = u64>) -> Vec<Entry> {
+    fn hash_rows<R: Rank>(
+        &self,
+        arrays: &[&ArrayRef],
+        ranks: impl ExactSizeIterator<Item = R>,
+        places: impl Iterator<Item = u64>,
+    ) -> Vec<Entry<R>> {
         let columns: Vec<Column<'_>> = arrays.iter().filter_map(|array| Column::of(array)).collect();
-        let mut entries = Vec::with_capacity(rows);
+        let mut entries = Vec::with_capacity(ranks.len());
         let mut bytes = Vec::new();
-        for (row, place) in (0..rows).zip(places) {
+        for (row, (rank, place)) in ranks.zip(places).enumerate() {
             bytes.clear();
             if columns.iter().all(|column| column.write(row, &mut bytes)) {
-                entries.push(Entry::new(self.hasher.hash(&bytes).as_u128(), place));
+                entries.push(Entry::new(self.hasher.hash(&bytes).as_u128(), rank, place));
             }
         }
         entries
@@ -151,7 +174,7 @@ impl KeyPlan {
 /// Keys of the table.
 pub(crate) enum TableKeys {
     Packed(Vec<u128>),
-    Hashed(Vec<Entry>),
+    Hashed(Vec<Entry<()>>),
 }
 
 /// Packs columns of fixed width side by side, each so that it orders as its values do.

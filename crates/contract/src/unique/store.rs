@@ -4,39 +4,51 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::spill::SpillFiles;
-use crate::unique::key::{BatchKeys, Entry, KeyPlan, TableKeys};
+use crate::unique::key::{BatchKeys, Entry, KeyPlan, TABLE, TableKeys};
 use crate::unique::partition::Partitions;
+use crate::unique::rank::Rank;
 use crate::unique::sorted::SortedRun;
 
 /// Entries of one block of hashes in memory: blocks never move, so growth takes no second copy.
 const BLOCK_ENTRIES: usize = 64 << 10;
 
-pub(crate) struct Store {
+/// Which row of a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The first one, unless the table holds the key.
+    First,
+    /// The last one, by rank and then by place, whatever the table holds.
+    Last,
+}
+
+pub(crate) struct Store<R: Rank> {
     spill: Arc<dyn SpillFiles>,
+    keep: Keep,
     /// Bytes after which keys leave memory. Half of the budget: the end needs as much again to sort.
     keep_bytes: usize,
     runs: Vec<SortedRun>,
     runs_bytes: usize,
-    blocks: Vec<Vec<Entry>>,
+    blocks: Vec<Vec<Entry<R>>>,
     entries: usize,
-    partitions: Option<Partitions>,
+    partitions: Option<Partitions<R>>,
     /// For hashes in memory: which of them the table holds, found when its keys stream by.
-    index: Option<Index>,
+    index: Option<Index<R>>,
 }
 
 /// Hashes of the load, sorted, with a mark for each that the table holds.
-struct Index {
-    entries: Vec<Entry>,
+struct Index<R: Rank> {
+    entries: Vec<Entry<R>>,
     in_table: Vec<bool>,
     /// For each value of the hash's leading bits, where its entries begin.
     starts: Vec<usize>,
     bits: u32,
 }
 
-impl Store {
-    pub fn new(spill: Arc<dyn SpillFiles>, memory_bytes: usize) -> Self {
+impl<R: Rank> Store<R> {
+    pub fn new(spill: Arc<dyn SpillFiles>, memory_bytes: usize, keep: Keep) -> Self {
         Self {
             spill,
+            keep,
             keep_bytes: memory_bytes / 2,
             runs: Vec::new(),
             runs_bytes: 0,
@@ -48,7 +60,7 @@ impl Store {
     }
 
     /// Takes a batch's keys.
-    pub fn add(&mut self, keys: BatchKeys, first_ordinal: u64, plan: &KeyPlan) -> Result<(), Error> {
+    pub fn add(&mut self, keys: BatchKeys<R>, first_ordinal: u64, plan: &KeyPlan) -> Result<(), Error> {
         match keys {
             BatchKeys::Sorted { keys, ordinals } if self.entries == 0 && self.partitions.is_none() => {
                 if let Some(run) = SortedRun::new(&keys, ordinals, first_ordinal)? {
@@ -59,7 +71,7 @@ impl Store {
             }
             BatchKeys::Sorted { keys, ordinals } => {
                 for (key, ordinal) in keys.into_iter().zip(ordinals.into_iter().flatten()) {
-                    self.push(plan.hash_packed(key, ordinal + 1))?;
+                    self.push(plan.hash_packed(key, R::default(), ordinal + 1))?;
                 }
                 Ok(())
             }
@@ -70,26 +82,7 @@ impl Store {
         }
     }
 
-    /// Takes keys that the table holds; called after the last `add`.
-    pub fn add_table(&mut self, keys: TableKeys, plan: &KeyPlan) -> Result<(), Error> {
-        match keys {
-            TableKeys::Packed(keys) => {
-                // Loads often bring keys beyond those of the table: then the runs stay as they are.
-                if !self.runs.is_empty() {
-                    let low = self.runs.iter().map(|run| run.first).min().unwrap_or(u128::MAX);
-                    let high = self.runs.iter().map(|run| run.last).max().unwrap_or(0);
-                    if keys.iter().all(|key| *key < low || *key > high) {
-                        return Ok(());
-                    }
-                    self.hash_runs(plan)?;
-                }
-                keys.into_iter().try_for_each(|key| self.push_table(plan.hash_packed(key, Entry::TABLE)))
-            }
-            TableKeys::Hashed(entries) => entries.into_iter().try_for_each(|entry| self.push_table(entry)),
-        }
-    }
-
-    /// Reports every repeated key: the place in the run, and whether the table holds the key.
+    /// Reports every row that is not kept: its place in the run, and whether the table holds its key.
     pub fn finish(&mut self, plan: &KeyPlan, report: &mut dyn FnMut(u64, bool)) -> Result<(), Error> {
         self.runs.sort_unstable_by_key(|run| run.first_ordinal);
         if !self.runs.is_empty() {
@@ -99,25 +92,32 @@ impl Store {
             }
             self.hash_runs(plan)?;
         }
+        let keep = self.keep;
         if let Some(mut partitions) = self.partitions.take() {
             self.drain_into(&mut partitions)?;
             let report = std::cell::RefCell::new(report);
             return partitions.finish(
-                self.keep_bytes / size_of::<Entry>(),
-                &mut |entries| report_group(entries, &mut **report.borrow_mut()),
-                &mut |entry, first| {
-                    if entry.place != Entry::TABLE && entry.place != first {
-                        report.borrow_mut()(entry.place - 1, first == Entry::TABLE);
+                self.keep_bytes / size_of::<Entry<R>>(),
+                keep,
+                &mut |entries| report_groups(entries, keep, &mut **report.borrow_mut()),
+                &mut |entry, kept| {
+                    if entry.place != TABLE && entry.place != kept {
+                        report.borrow_mut()(entry.place - 1, kept == TABLE);
                     }
                 },
             );
         }
         let index = self.take_index();
-        for (group, marks) in groups(&index.entries, &index.in_table) {
-            let in_table = marks.iter().any(|mark| *mark);
-            for entry in group.iter().skip(usize::from(!in_table)) {
-                report(entry.place - 1, in_table);
+        match keep {
+            Keep::First => {
+                for (group, marks) in groups(&index.entries, &index.in_table) {
+                    let in_table = marks.iter().any(|mark| *mark);
+                    for entry in group.iter().skip(usize::from(!in_table)) {
+                        report(entry.place - 1, in_table);
+                    }
+                }
             }
+            Keep::Last => report_groups(&index.entries, keep, report),
         }
         Ok(())
     }
@@ -127,23 +127,23 @@ impl Store {
         let runs = std::mem::take(&mut self.runs);
         let keys = runs.iter().map(SortedRun::len).sum::<u64>();
         let hashes = usize::try_from(keys).unwrap_or(usize::MAX).saturating_add(self.entries);
-        if self.partitions.is_none() && hashes.saturating_mul(size_of::<Entry>()) > self.keep_bytes {
+        if self.partitions.is_none() && hashes.saturating_mul(size_of::<Entry<R>>()) > self.keep_bytes {
             // They would fill memory first, and leave it all the same.
             self.partition()?;
         }
         for run in runs {
-            run.visit(|key, ordinal| self.push(plan.hash_packed(key, ordinal + 1)))?;
+            run.visit(|key, ordinal| self.push(plan.hash_packed(key, R::default(), ordinal + 1)))?;
         }
         self.runs_bytes = 0;
         Ok(())
     }
 
-    fn push(&mut self, entry: Entry) -> Result<(), Error> {
+    fn push(&mut self, entry: Entry<R>) -> Result<(), Error> {
         if let Some(partitions) = &mut self.partitions {
             return partitions.push(entry);
         }
         if self.blocks.last().is_none_or(|block| block.len() >= BLOCK_ENTRIES) {
-            if (self.entries + BLOCK_ENTRIES) * size_of::<Entry>() > self.keep_bytes {
+            if (self.entries + BLOCK_ENTRIES) * size_of::<Entry<R>>() > self.keep_bytes {
                 self.partition()?;
                 return self.push(entry);
             }
@@ -164,7 +164,7 @@ impl Store {
         Ok(())
     }
 
-    fn drain_into(&mut self, partitions: &mut Partitions) -> Result<(), Error> {
+    fn drain_into(&mut self, partitions: &mut Partitions<R>) -> Result<(), Error> {
         for block in std::mem::take(&mut self.blocks) {
             block.into_iter().try_for_each(|entry| partitions.push(entry))?;
         }
@@ -172,17 +172,7 @@ impl Store {
         Ok(())
     }
 
-    fn push_table(&mut self, entry: Entry) -> Result<(), Error> {
-        if let Some(partitions) = &mut self.partitions {
-            return partitions.push(entry);
-        }
-        let mut index = self.index.take().unwrap_or_else(|| self.take_index());
-        index.mark(entry);
-        self.index = Some(index);
-        Ok(())
-    }
-
-    fn take_index(&mut self) -> Index {
+    fn take_index(&mut self) -> Index<R> {
         if let Some(index) = self.index.take() {
             return index;
         }
@@ -196,8 +186,40 @@ impl Store {
     }
 }
 
-impl Index {
-    fn new(entries: Vec<Entry>) -> Self {
+/// Only what appends is held to the keys of the table, and it goes by places.
+impl Store<()> {
+    /// Takes keys that the table holds; called after the last `add`.
+    pub fn add_table(&mut self, keys: TableKeys, plan: &KeyPlan) -> Result<(), Error> {
+        match keys {
+            TableKeys::Packed(keys) => {
+                // Loads often bring keys beyond those of the table: then the runs stay as they are.
+                if !self.runs.is_empty() {
+                    let low = self.runs.iter().map(|run| run.first).min().unwrap_or(u128::MAX);
+                    let high = self.runs.iter().map(|run| run.last).max().unwrap_or(0);
+                    if keys.iter().all(|key| *key < low || *key > high) {
+                        return Ok(());
+                    }
+                    self.hash_runs(plan)?;
+                }
+                keys.into_iter().try_for_each(|key| self.push_table(plan.hash_packed(key, (), TABLE)))
+            }
+            TableKeys::Hashed(entries) => entries.into_iter().try_for_each(|entry| self.push_table(entry)),
+        }
+    }
+
+    fn push_table(&mut self, entry: Entry<()>) -> Result<(), Error> {
+        if let Some(partitions) = &mut self.partitions {
+            return partitions.push(entry);
+        }
+        let mut index = self.index.take().unwrap_or_else(|| self.take_index());
+        index.mark(entry);
+        self.index = Some(index);
+        Ok(())
+    }
+}
+
+impl<R: Rank> Index<R> {
+    fn new(entries: Vec<Entry<R>>) -> Self {
         // About four entries to a slot, so that a look-up compares a handful.
         let bits = entries.len().max(1).ilog2().saturating_sub(2).clamp(1, 24);
         let slots = 1usize << bits;
@@ -213,11 +235,11 @@ impl Index {
     }
 
     /// Marks the first entry with the hash.
-    fn mark(&mut self, wanted: Entry) {
+    fn mark(&mut self, wanted: Entry<R>) {
         let slot = slot_of(wanted.high, self.bits);
         let (Some(start), Some(end)) = (self.starts.get(slot).copied(), self.starts.get(slot + 1).copied()) else { return };
         let Some(candidates) = self.entries.get(start..end) else { return };
-        let place = candidates.iter().position(|entry| entry.high == wanted.high && entry.low == wanted.low);
+        let place = candidates.iter().position(|entry| entry.same_key(&wanted));
         if let Some(mark) = place.and_then(|place| self.in_table.get_mut(start + place)) {
             *mark = true;
         }
@@ -229,21 +251,30 @@ fn slot_of(high: u64, bits: u32) -> usize {
 }
 
 /// Stretches of equal hashes, with what belongs to them.
-fn groups<'a>(entries: &'a [Entry], marks: &'a [bool]) -> impl Iterator<Item = (&'a [Entry], &'a [bool])> {
-    entries.chunk_by(|a, b| (a.high, a.low) == (b.high, b.low)).scan(marks, |rest, group| {
+fn groups<'a, R: Rank>(entries: &'a [Entry<R>], marks: &'a [bool]) -> impl Iterator<Item = (&'a [Entry<R>], &'a [bool])> {
+    entries.chunk_by(Entry::same_key).scan(marks, |rest, group| {
         let (head, tail) = rest.split_at_checked(group.len())?;
         *rest = tail;
         Some((group, head))
     })
 }
 
-/// The same for a partition, where entries of the table stand among those of the load.
-fn report_group(entries: &[Entry], report: &mut dyn FnMut(u64, bool)) {
-    for group in entries.chunk_by(|a, b| (a.high, a.low) == (b.high, b.low)) {
-        let in_table = group.first().is_some_and(|entry| entry.place == Entry::TABLE);
-        let mine = group.iter().filter(|entry| entry.place != Entry::TABLE);
-        for entry in mine.skip(usize::from(!in_table)) {
-            report(entry.place - 1, in_table);
+/// Reports what is not kept of sorted entries, where those of the table may stand among those of the load, before them.
+fn report_groups<R: Rank>(entries: &[Entry<R>], keep: Keep, report: &mut dyn FnMut(u64, bool)) {
+    for group in entries.chunk_by(Entry::same_key) {
+        match keep {
+            Keep::First => {
+                let in_table = group.first().is_some_and(|entry| entry.place == TABLE);
+                let mine = group.iter().filter(|entry| entry.place != TABLE);
+                for entry in mine.skip(usize::from(!in_table)) {
+                    report(entry.place - 1, in_table);
+                }
+            }
+            Keep::Last => {
+                for entry in group.iter().rev().skip(1) {
+                    report(entry.place - 1, false);
+                }
+            }
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::gate::{Gate, GateOptions};
 use crate::testing::{FullSpill, MemorySpill, TableKeys, approved, batch, cases, contract, csv, options};
 
 mod memory;
+mod merge;
 
+const CURSOR: &str = "{name: c, logicalType: integer, logicalTypeOptions: {format: i64}}";
 const WIDE: &str = "{name: k, logicalType: integer, primaryKey: true, logicalTypeOptions: {format: i64}}";
 
 fn gate_of(properties: &[&str], options: GateOptions) -> Gate {
@@ -193,7 +195,9 @@ fn packed_keys_order_as_their_columns_do() {
     let columns = vec![csv(&rows.map(|row| row.0)), csv(&rows.map(|row| row.1)), csv(&rows.map(|row| row.2))];
     let big = gate_of(&properties, crate::testing::options(Arc::new(MemorySpill::default())));
     let checked = big.check(batch(columns, 0)).unwrap();
-    let keys = plan.keys(checked.admitted.batch(), checked.admitted.ordinals());
+    let batch = checked.admitted.batch();
+    let rows = Rows { columns: batch.columns(), count: batch.num_rows(), ordinals: checked.admitted.ordinals() };
+    let keys = plan.keys(rows, &[(); 6]);
     assert!(matches!(keys, key::BatchKeys::Sorted { ref keys, .. } if keys.len() == 6));
     drop(gate);
 }

@@ -1,5 +1,5 @@
-//! Duplicates are known at the end of a load only: their rows are taken out of the staged files, and only files that hold
-//! one are written anew.
+//! Duplicates, and rows that the table has already, are known at the end of a load only: they are taken out of the staged files, and
+//! only files that hold one are written anew.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use object_store::ObjectStoreExt as _;
 use super::{Stage, StageContext, StagedFile};
 use crate::error::Error;
 use crate::file_reader::FileReader;
+use crate::vector::{Positions, kept};
 
 /// Is told of each row that is taken out: its place in the run, and where it lies in a batch.
 pub(crate) type Removed<'a> = &'a mut (dyn FnMut(u64, &RecordBatch, usize) + Send);
@@ -23,31 +24,62 @@ pub(crate) async fn remove_rows(
     ordinals: Vec<u64>,
     removed: Removed<'_>,
 ) -> Result<(Vec<StagedFile>, u64), Error> {
-    let mut kept = Vec::with_capacity(files.len());
+    let mut stand = Vec::with_capacity(files.len());
     let mut count = 0u64;
     for file in files {
         let gone = file.positions(&ordinals);
         if gone.is_empty() {
-            kept.push(file);
+            stand.push(file);
             continue;
         }
-        let mut stage = Stage::new(StageContext { threads: 1, faults: Arc::new(crate::ports::Undisturbed), ..context.clone() });
-        let mut position = 0u64;
-        let mut batches = FileReader::new(&context.store, &file.path, file.size).batches(None).await?;
-        while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
-            let keep = kept_rows(&batch, position, &gone, removed);
-            position = position.saturating_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX));
-            let batch = filter_record_batch(&batch, &keep).map_err(|error| Error::parquet("filter", &file.path, error.into()))?;
-            // The places of the rows that stay are not asked for again.
-            let rows = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-            let first = stage.rows();
-            stage.write(batch, std::slice::from_ref(&(first..first.saturating_add(rows)))).await?;
-        }
-        kept.extend(stage.finish().await?);
+        stand.extend(rewritten(context, &file, &mut |batch, first| kept_rows(batch, first, &gone, removed)).await?);
         count = count.saturating_add(u64::try_from(gone.len()).unwrap_or(u64::MAX));
-        context.store.delete(&file.path).await.map_err(|error| Error::store("delete", &file.path, error))?;
     }
-    Ok((kept, count))
+    Ok((stand, count))
+}
+
+/// Takes the rows at these positions, a set for each file, out of the staged files.
+pub(crate) async fn remove_positions(context: &StageContext, files: Vec<StagedFile>, gone: &[Positions]) -> Result<Vec<StagedFile>, Error> {
+    let mut stand = Vec::with_capacity(files.len());
+    for (file, gone) in files.into_iter().zip(gone) {
+        if gone.is_empty() {
+            stand.push(file);
+        } else if gone.len() == file.rows {
+            delete(context, &file).await?;
+        } else {
+            let mut keep = |batch: &RecordBatch, first: u64| {
+                let rows = batch.num_rows();
+                kept(gone, first, rows).map_or_else(|| BooleanArray::from(vec![true; rows]), |kept| BooleanArray::new(kept, None))
+            };
+            stand.extend(rewritten(context, &file, &mut keep).await?);
+        }
+    }
+    Ok(stand)
+}
+
+/// The rows of a file that `keep` says stay (it is given a batch and the position of its first row), in other files; the file goes.
+async fn rewritten(
+    context: &StageContext,
+    file: &StagedFile,
+    keep: &mut (dyn FnMut(&RecordBatch, u64) -> BooleanArray + Send),
+) -> Result<Vec<StagedFile>, Error> {
+    let mut stage = Stage::new(StageContext { threads: 1, faults: Arc::new(crate::ports::Undisturbed), ..context.clone() });
+    let mut position = 0u64;
+    let mut batches = FileReader::new(&context.store, &file.path, file.size).batches().await?;
+    while let Some(batch) = batches.try_next().await.map_err(|error| Error::parquet("read", &file.path, error))? {
+        let keep = keep(&batch, position);
+        position = position.saturating_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX));
+        let batch = filter_record_batch(&batch, &keep).map_err(|error| Error::parquet("filter", &file.path, error.into()))?;
+        // The places of the rows that stay are not asked for again.
+        stage.append(batch).await?;
+    }
+    let files = stage.finish().await?;
+    delete(context, file).await?;
+    Ok(files)
+}
+
+async fn delete(context: &StageContext, file: &StagedFile) -> Result<(), Error> {
+    context.store.delete(&file.path).await.map_err(|error| Error::store("delete", &file.path, error))
 }
 
 /// Which rows of a batch stay; `gone` holds (position in the file, place in the run), ascending.

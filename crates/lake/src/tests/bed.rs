@@ -209,7 +209,7 @@ impl Bed {
     }
 
     pub(super) fn request(&self, mode: WriteMode) -> WriteRequest {
-        WriteRequest { dataset: self.table, source: "s1".into(), schema: schema(), mode, actor: actor() }
+        WriteRequest { dataset: self.table, source: "s1".into(), schema: schema(), mode, keys: Vec::new(), history: None, actor: actor() }
     }
 
     pub(super) async fn create(&self) {
@@ -281,7 +281,7 @@ pub(super) async fn load_into(writer: &mut TableWriter, sequence: u64, from: i64
 }
 
 pub(super) fn counts(rows: u64) -> Counts {
-    Counts { read: rows, independent: true, loaded: rows, rejected: 0, quarantined: 0 }
+    Counts { read: rows, independent: true, loaded: rows, ..Counts::default() }
 }
 
 pub(super) fn schema() -> SchemaRef {

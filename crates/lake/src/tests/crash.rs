@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::bed::{Bed, actor};
+use super::history::history;
+use super::merges::{in_batches, merge};
 use crate::ports::{Failpoints, Heads as _, POINTS};
-use crate::{LakeOptions, WriteMode};
+use crate::{Deletes, LakeOptions, WriteMode};
 
 const CHILD: &str = "POLDER_LAKE_CRASH_CHILD";
 
@@ -31,6 +33,9 @@ enum Act {
     Create,
     Append,
     Replace,
+    /// Rows take the place of others, and others go: of a file with vectors, of one without, and one whole.
+    Merge,
+    Scd2,
     Optimize,
     Vacuum,
     /// Opens a table that another process left between intent and outcome.
@@ -38,16 +43,26 @@ enum Act {
 }
 
 impl Act {
-    const ALL: [Self; 6] = [Self::Create, Self::Append, Self::Replace, Self::Optimize, Self::Vacuum, Self::Recover];
+    const ALL: [Self; 8] =
+        [Self::Create, Self::Append, Self::Replace, Self::Merge, Self::Scd2, Self::Optimize, Self::Vacuum, Self::Recover];
 
     /// What the table is before the act.
     async fn prepare(self, bed: &Bed) {
         if self == Self::Create {
             return;
         }
+        if self == Self::Scd2 {
+            history(bed, 1, &(0..500).map(|id| (id, id)).collect::<Vec<_>>(), Deletes::None).await.unwrap();
+            return;
+        }
         bed.create().await;
         bed.load(WriteMode::Append, 1, 0, 1500).await.unwrap();
         bed.load(WriteMode::Append, 2, 1500, 1600).await.unwrap();
+        if self == Self::Merge || self == Self::Optimize {
+            // More than the log holds, and less.
+            let gone: Vec<i64> = (0..1500).filter(|id| id % 7 < 4).chain([1500]).collect();
+            merge(bed, 3, &[(1, 1)], Deletes::Listed(in_batches(&gone))).await.unwrap();
+        }
         if self == Self::Vacuum {
             bed.load(WriteMode::Replace, 3, 100, 200).await.unwrap();
         }
@@ -60,6 +75,15 @@ impl Act {
             Self::Create => bed.lake.create(bed.table, &super::bed::schema(), &actor()).await.map(drop),
             Self::Append | Self::Recover => bed.load(WriteMode::Append, 3, 1600, 3000).await.map(drop),
             Self::Replace => bed.load(WriteMode::Replace, 3, 5, 50).await.map(drop),
+            Self::Merge => {
+                let batch: Vec<(i64, i64)> = (1..1600).step_by(2).map(|id| (id, id + 1)).collect();
+                let gone: Vec<i64> = (1500..1600).collect();
+                merge(bed, 4, &batch, Deletes::Listed(in_batches(&gone))).await.map(drop)
+            }
+            Self::Scd2 => {
+                let batch: Vec<(i64, i64)> = (1..600).step_by(2).map(|id| (id, id + id % 3)).collect();
+                history(bed, 2, &batch, Deletes::Listed(in_batches(&[2, 4]))).await.map(drop)
+            }
             Self::Optimize => bed.lake.optimize(bed.table, &actor()).await.map(drop),
             Self::Vacuum => bed.lake.vacuum(bed.table, 0, &actor()).await.map(drop),
         }
@@ -99,7 +123,12 @@ async fn undisturbed(act: Act) -> Vec<String> {
     let bed = Bed::new().await;
     act.prepare(&bed).await;
     act.run(&bed).await.unwrap();
-    bed.rows(None).await
+    rows(&bed, act).await
+}
+
+/// What the table holds; the instants of a history differ from run to run, so of these only whether they are there.
+async fn rows(bed: &Bed, act: Act) -> Vec<String> {
+    if act == Act::Scd2 { super::history::versions(bed).await } else { bed.rows(None).await }
 }
 
 async fn matrix(act: Act, wanted: &[&str]) {
@@ -118,13 +147,13 @@ async fn matrix(act: Act, wanted: &[&str]) {
         let again = bed.reopen().await;
         again.lake.recover(again.table).await.unwrap();
         act.run(&again).await.unwrap();
-        assert_eq!(again.rows(None).await, expected, "{act:?} at {point}");
+        assert_eq!(rows(&again, act).await, expected, "{act:?} at {point}");
         assert!(again.journal.open_intents(again.table).is_empty(), "{act:?} at {point}");
         again.lake.verify(again.table).await.unwrap();
         // What the dead process staged is all that vacuum finds, and a second vacuum finds nothing.
         again.lake.vacuum(again.table, 0, &actor()).await.unwrap();
         assert_eq!(again.lake.vacuum(again.table, 0, &actor()).await.unwrap().files, 0);
-        assert_eq!(again.rows(None).await, expected, "{act:?} at {point}");
+        assert_eq!(rows(&again, act).await, expected, "{act:?} at {point}");
     }
 }
 
@@ -147,6 +176,16 @@ async fn append() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replace() {
     matrix(Act::Replace, &commit_and(&["lake.staged"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merges() {
+    matrix(Act::Merge, &commit_and(&["lake.staged", "lake.matched", "lake.vectors_stored"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories() {
+    matrix(Act::Scd2, &commit_and(&["lake.staged", "lake.matched", "lake.vectors_stored"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

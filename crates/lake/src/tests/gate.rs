@@ -104,6 +104,8 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
         source: "s".into(),
         schema: Arc::clone(first.schema()),
         mode: WriteMode::Append,
+        keys: Vec::new(),
+        history: None,
         actor: actor(),
     };
     let mut writer = bed.lake.writer(request).await.unwrap();
@@ -121,7 +123,8 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     let staged = writer.finish(&duplicates, &mut |ordinal, _, _| removed.push(ordinal)).await.unwrap();
     removed.sort_unstable();
     assert_eq!((staged.rows, removed), (4, vec![4, 6]));
-    let counts = Reconciliation { read: 7, independent: true, loaded: staged.rows, rejected: refused + staged.removed, quarantined: 0 };
+    let counts =
+        Reconciliation { read: 7, independent: true, loaded: staged.rows, rejected: refused + staged.removed, ..Reconciliation::default() };
     let reconciled = counts.close(&contract, &duplicates, Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(1, reconciled).await.unwrap(), Committed::Now { version: 1 });
     assert_eq!(bed.rows(None).await.len(), 4);
@@ -133,7 +136,7 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     writer.write(checked.admitted).await.unwrap();
     let duplicates = second.finish().unwrap();
     let staged = writer.finish(&duplicates, &mut |_, _, _| {}).await.unwrap();
-    let counts = Reconciliation { read: 2, independent: true, loaded: staged.rows, rejected: staged.removed, quarantined: 0 };
+    let counts = Reconciliation { read: 2, independent: true, loaded: staged.rows, rejected: staged.removed, ..Reconciliation::default() };
     let reconciled = counts.close(&contract, &duplicates, Answers::judge(&contract, &[]).unwrap()).unwrap();
     assert_eq!(writer.commit(2, reconciled).await.unwrap(), Committed::Now { version: 2 });
     let rows = bed.rows(None).await;

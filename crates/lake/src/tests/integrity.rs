@@ -131,6 +131,44 @@ async fn a_changed_data_file_is_named_by_verify() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_deletion_vector_is_named_wherever_rows_are_read() {
+    use super::merges::{in_batches, merge};
+    for change in ["flip", "cut", "remove", "swap"] {
+        let bed = Bed::new().await;
+        bed.create().await;
+        let gone = |every: i64| (0..2000).filter(move |id| id % every == 0).collect::<Vec<i64>>();
+        bed.load(WriteMode::Append, 1, 0, 2000).await.unwrap();
+        merge(&bed, 2, &[], crate::Deletes::Listed(in_batches(&gone(3)))).await.unwrap();
+        let first = bed.lake.snapshot(bed.table, None).await.unwrap().files[0].vector.clone().unwrap().object.unwrap();
+        merge(&bed, 3, &[], crate::Deletes::Listed(in_batches(&gone(5)))).await.unwrap();
+        let path = bed.lake.snapshot(bed.table, None).await.unwrap().files[0].vector.clone().unwrap().object.unwrap();
+        assert_ne!(first, path);
+        let file = |path: &object_store::path::Path| bed.dir.join("store").join(path.as_ref());
+        let mut sealed = std::fs::read(file(&path)).unwrap();
+        match change {
+            "flip" => {
+                let middle = sealed.len() / 2;
+                sealed[middle] ^= 1;
+                std::fs::write(file(&path), sealed).unwrap();
+            }
+            "cut" => std::fs::write(file(&path), &sealed[..sealed.len() - 40]).unwrap(),
+            "remove" => std::fs::remove_file(file(&path)).unwrap(),
+            // A whole vector, of the version before.
+            _ => drop(std::fs::copy(file(&first), file(&path)).unwrap()),
+        }
+        let again = bed.reopen().await;
+        // How many rows there are is known without it.
+        assert_eq!(again.lake.rows(again.table, None).await.unwrap(), 1067);
+        let error = again.lake.scan(&again.permit(polder_policy::Action::Read), None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{change}: {error}");
+        assert!(error.to_string().contains(path.as_ref()), "{change}: {error}");
+        assert_eq!(findings(&again), [path.to_string()]);
+        let again = again.reopen().await;
+        assert!(again.lake.verify(again.table).await.unwrap_err().to_string().contains(path.as_ref()), "{change}");
+    }
+}
+
 /// The first writer stops between its intent and its commit; the lease goes to a second one; the first wakes up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_writer_cannot_commit_after_a_take_over() {

@@ -55,3 +55,22 @@ async fn vacuum_leaves_what_a_writer_has_staged() {
     assert_eq!(bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files, 1);
     assert_eq!(bed.rows(None).await.len(), 100);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_long_lived_writer_has_committed_is_vacuums() {
+    use super::merges::{in_batches, request, rows};
+    let bed = Bed::new().await;
+    bed.create().await;
+    bed.load(WriteMode::Append, 1, 0, 2000).await.unwrap();
+    let mut writer = bed.lake.writer(request(&bed, WriteMode::Merge)).await.unwrap();
+    writer.write_batch(rows(&[(1, 5)]), std::slice::from_ref(&(0..1))).await.unwrap();
+    writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
+    let gone: Vec<i64> = (0..2000).filter(|id| id % 2 == 0).collect();
+    writer.match_rows(&bed.permit(Action::Run), crate::Deletes::Listed(in_batches(&gone))).await.unwrap();
+    writer.commit_counts(2, super::bed::counts(1)).await.unwrap();
+    bed.lake.optimize(bed.table, &actor()).await.unwrap();
+    // The file of the load, or two where both encoders had work, that of the merge, and a vector.
+    let vacuumed = bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files;
+    assert!((3..=4).contains(&vacuumed), "{vacuumed}");
+    assert_eq!(bed.rows(None).await.len(), 1000);
+}

@@ -25,8 +25,15 @@ fn wider() -> SchemaRef {
 }
 
 async fn load(bed: &Bed, schema: &SchemaRef, sequence: u64, columns: Vec<ArrayRef>) {
-    let request =
-        WriteRequest { dataset: bed.table, source: "s1".into(), schema: Arc::clone(schema), mode: WriteMode::Append, actor: actor() };
+    let request = WriteRequest {
+        dataset: bed.table,
+        source: "s1".into(),
+        schema: Arc::clone(schema),
+        mode: WriteMode::Append,
+        keys: Vec::new(),
+        history: None,
+        actor: actor(),
+    };
     let mut writer = bed.lake.writer(request).await.unwrap();
     let batch = RecordBatch::try_new(Arc::clone(schema), columns).unwrap();
     let rows = batch.num_rows() as u64;

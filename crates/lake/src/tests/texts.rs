@@ -23,6 +23,8 @@ fn error_texts() {
         Error::Misuse { dataset, reason: "finish before committing" },
         Error::RowsLost { dataset, staged: 9, expected: 10 },
         Error::Conflict { dataset, version: 3 },
+        Error::Moved { dataset },
+        Error::Keys { dataset, source: Box::new(polder_contract::Error::Key) },
         Error::Fenced { dataset, source: FenceError { kind: ErrorKind::Busy, message: "epoch 2 is newer than 1".into() } },
         Error::Record {
             dataset,

@@ -9,7 +9,7 @@ use polder_types::event::{CommitResult, TableOperation};
 
 use super::bed::{Bed, batch, counts, load_into, operations};
 use crate::ports::{Faults, Undisturbed};
-use crate::{Committed, Error, LakeOptions, Planned, WriteMode};
+use crate::{Committed, Error, LakeOptions, Planned, WriteMode, WriteRequest};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_is_read_in_every_version() {
@@ -169,8 +169,15 @@ async fn a_replacement_may_change_the_columns_and_an_append_may_not() {
     bed.create().await;
     bed.load(WriteMode::Append, 1, 0, 10).await.unwrap();
     let other = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef)]).unwrap();
-    let request =
-        |mode| crate::WriteRequest { dataset: bed.table, source: "s1".into(), schema: other.schema(), mode, actor: super::bed::actor() };
+    let request = |mode| crate::WriteRequest {
+        dataset: bed.table,
+        source: "s1".into(),
+        schema: other.schema(),
+        mode,
+        keys: Vec::new(),
+        history: None,
+        actor: super::bed::actor(),
+    };
     assert!(matches!(bed.lake.writer(request(WriteMode::Append)).await, Err(Error::SchemaMismatch { .. })));
     let mut writer = bed.lake.writer(request(WriteMode::Model)).await.unwrap();
     writer.write_batch(other.clone(), &[0..3][..]).await.unwrap();
@@ -198,6 +205,8 @@ async fn a_table_is_made_by_its_first_commit_and_its_columns_may_change_while_it
         source: "s1".into(),
         schema: other.schema(),
         mode: WriteMode::Append,
+        keys: Vec::new(),
+        history: None,
         actor: super::bed::actor(),
     };
     // As an earlier run left it: created, and nothing loaded.
@@ -284,5 +293,14 @@ async fn the_doors_can_be_sent_to_other_threads() {
     sent(lake.optimize(table, &who)).await.unwrap();
     sent(lake.vacuum(table, 0, &who)).await.unwrap();
     sent(lake.verify(table)).await.unwrap();
+    assert_eq!(sent(lake.rows(table, None)).await.unwrap(), 9);
+    let mut writer = sent(lake.writer(WriteRequest { keys: vec!["id".into()], ..bed.request(WriteMode::Merge) })).await.unwrap();
+    sent(writer.write_batch(batch(8, 12), &[0..4][..])).await.unwrap();
+    sent(writer.finish_without(vec![], &mut |_, _, _| {})).await.unwrap();
+    let deletes: crate::KeyBatches<'_> = Box::new(std::iter::once(Ok(batch(0, 2))));
+    let matched = sent(writer.match_rows(&bed.permit(polder_policy::Action::Run), crate::Deletes::Listed(deletes))).await.unwrap();
+    assert_eq!((matched.inserted, matched.unchanged, matched.deleted), (2, 2, 2));
+    sent(writer.finished(&bed.permit(polder_policy::Action::Run))).await.unwrap();
+    sent(writer.commit_counts(2, counts(4))).await.unwrap();
     assert_eq!(sent(lake.rows(table, None)).await.unwrap(), 9);
 }

@@ -1,4 +1,4 @@
-use polder_lake::{Admitted, Error, KeyAccess, KeyLookup, Lake, Permit, TableWriter};
+use polder_lake::{Admitted, Deletes, Error, KeyAccess, KeyLookup, Lake, Permit, TableWriter};
 
 pub async fn scan(lake: &Lake, permit: &Permit) -> Result<(), Error> {
     lake.scan(permit, None).await.map(drop)
@@ -11,4 +11,8 @@ pub async fn write(writer: &mut TableWriter, rows: Admitted) -> Result<(), Error
 pub async fn keys(lake: &Lake, permit: &Permit, access: &KeyAccess) -> Result<(), Error> {
     drop(lake.keys(permit, &[]).await?.next_keys(access));
     Ok(())
+}
+
+pub async fn match_rows(writer: &mut TableWriter, permit: &Permit) -> Result<(), Error> {
+    writer.match_rows(permit, Deletes::None).await.map(drop)
 }

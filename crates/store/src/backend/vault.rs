@@ -37,13 +37,13 @@ impl KeyringVault for Backend {
         let backend = self.clone();
         let path = numbered(KEYRING, version);
         let created = blocking("create", path.clone(), move || {
-            let mut file = backend.new_file()?;
-            file.write_all(&bytes)?;
-            file.create(&path)
+            let mut draft = backend.draft(&path)?;
+            draft.write_all(&bytes)?;
+            draft.create(&path)
         });
         match created.await {
             Err(Error::Exists { .. }) => Err(KeysError::VersionExists { version }),
-            created => created.map_err(failed("write", Some(version))),
+            created => created.map(drop).map_err(failed("write", Some(version))),
         }
     }
 
@@ -52,7 +52,7 @@ impl KeyringVault for Backend {
         let path = numbered(KEYRING, version);
         let deleted = blocking("delete", path.clone(), move || match backend.delete(&path) {
             Err(Error::NotFound { .. }) => Ok(()),
-            deleted => deleted.and_then(|()| backend.sync_parent(&path)),
+            deleted => deleted,
         });
         deleted.await.map_err(failed("delete", Some(version)))
     }

@@ -20,7 +20,7 @@ use crate::backend::Stat;
 use crate::error::Error;
 use crate::layout::{Area, FileKind, ObjectPath};
 
-/// Objects that are deleted before their directories are made durable.
+/// Objects that are deleted before their directories are made durable, or that a bucket is asked for together.
 const DELETE_BATCH: usize = 256;
 
 fn meta(path: &str, stat: &Stat, size: u64) -> std::result::Result<ObjectMeta, Error> {
@@ -46,31 +46,28 @@ fn unsupported<T>(what: &'static str, path: &Path) -> Result<T> {
 
 impl SealedStore {
     fn delete_batch(&self, batch: Vec<Result<Path>>) -> Vec<Result<Path>> {
-        let delete = |path: &Path| -> std::result::Result<(), Error> {
-            ObjectPath::parse(path.as_ref())?;
-            self.0.backend.delete(path.as_ref())?;
-            self.0.forget(path.as_ref());
-            Ok(())
-        };
-        let deleted: Vec<Result<Path>> =
-            batch.into_iter().map(|path| path.and_then(|path| delete(&path).map(|()| path).map_err(Into::into))).collect();
-        let mut synced: Vec<String> = Vec::new();
-        let mut durable = |path: Path| {
-            let parent = path.as_ref().rsplit_once('/').map_or("", |(parent, _)| parent);
-            if !synced.iter().any(|known| known == parent) {
-                self.0.backend.sync_parent(path.as_ref())?;
-                synced.push(parent.to_owned());
+        let checked: Vec<Result<Path>> = batch
+            .into_iter()
+            .map(|path| path.and_then(|path| ObjectPath::parse(path.as_ref()).map(drop).map(|()| path).map_err(Into::into)))
+            .collect();
+        let wanted: Vec<String> = checked.iter().flatten().map(Path::to_string).collect();
+        let mut deleted = self.0.backend.delete_all(&wanted).into_iter();
+        let mut told = |path: Path| match deleted.next() {
+            Some(Ok(())) => {
+                self.0.forget(path.as_ref());
+                Ok(path)
             }
-            Ok(path)
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Error::Cancelled { step: "delete", path: path.to_string() }.into()),
         };
-        deleted.into_iter().map(|path| path.and_then(&mut durable)).collect()
+        checked.into_iter().map(|path| path.and_then(&mut told)).collect()
     }
 
     fn collect(&self, prefix: Option<&Path>) -> std::result::Result<Vec<ObjectMeta>, Error> {
         let mut found = Vec::new();
         let mut add = |entry: crate::backend::Entry| {
             match FileKind::of(&entry.path) {
-                FileKind::Object(..) if entry.file_type.is_file() => found.push(listed(&entry.path, &entry.stat)?),
+                FileKind::Object(..) if entry.plain => found.push(listed(&entry.path, &entry.stat)?),
                 _ => return Err(Error::NotPlain { path: entry.path }),
             }
             Ok(())
@@ -93,7 +90,7 @@ impl SealedStore {
                 }
                 Some(_) => {}
                 None if prefix.is_empty() => {}
-                None if entry.file_type.is_file() && matches!(FileKind::of(&entry.path), FileKind::Object(..)) => {
+                None if entry.plain && matches!(FileKind::of(&entry.path), FileKind::Object(..)) => {
                     result.objects.push(listed(&entry.path, &entry.stat)?);
                 }
                 None => return Err(Error::NotPlain { path: entry.path }),

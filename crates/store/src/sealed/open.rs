@@ -6,7 +6,7 @@ use bytes::Bytes;
 use polder_crypto::{Header, Label, Opener, PREFIX_LEN, SEGMENT_LEN};
 
 use super::Inner;
-use crate::backend::{Identity, ReadFile, Stat};
+use crate::backend::{ReadObject, Stat};
 use crate::error::Error;
 use crate::layout::ObjectPath;
 
@@ -17,7 +17,8 @@ const WHOLE_MAX_BYTES: u64 = PREFIX_LEN as u64 + SEGMENT_LEN as u64;
 
 /// An object whose header and length are authenticated.
 pub(super) struct Object {
-    file: ReadFile,
+    path: String,
+    file: ReadObject,
     opener: Opener,
     /// The object's first bytes, as far as they were read.
     head: Vec<u8>,
@@ -28,7 +29,7 @@ impl Inner {
     pub(super) fn open(&self, path: &str) -> Result<Object, Error> {
         let parsed = ObjectPath::parse(path)?;
         let file = self.backend.open_file(path)?;
-        let Stat { identity, len, .. } = *file.stat();
+        let &Stat { identity, len, .. } = file.stat();
         let head = file.read_at(0, if len <= WHOLE_MAX_BYTES { len } else { PREFIX_LEN as u64 })?;
         let opener = self.opener(path, &parsed, &head, len)?;
         let Header { generation, key_version, .. } = *opener.header();
@@ -40,7 +41,7 @@ impl Inner {
         if generation < seen {
             return Err(Error::RolledBack { path: path.to_owned(), found: generation, seen });
         }
-        let object = Object { file, opener, head };
+        let object = Object { path: path.to_owned(), file, opener, head };
         // A proof for the wrong object is refused, so the worst that a stale one costs is the last segment's reading.
         let known = self.proof(path, identity).is_some_and(|proof| object.opener.accept_length(&proof).is_ok());
         if !known {
@@ -84,10 +85,6 @@ impl Object {
         self.file.stat()
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        self.file.stat().identity
-    }
-
     /// The plaintext of a range, cut at the object's end.
     pub(super) fn read(&self, plain: Range<u64>) -> Result<Bytes, Error> {
         let segments = self.opener.segments_for(plain.clone());
@@ -116,7 +113,7 @@ impl Object {
         let sealed = self.sealed(segments.clone())?;
         let mut plaintext = Vec::new();
         let opened = self.opener.open_segments(segments, &sealed, &mut plaintext);
-        opened.map_err(|source| Error::open(self.file.path(), source))?;
+        opened.map_err(|source| Error::open(&self.path, source))?;
         Ok(plaintext)
     }
 

@@ -1,9 +1,9 @@
-//! Writing one object: plaintext in pieces, sealed bytes to a file under `tmp/`, a name when it is whole.
+//! Writing one object: plaintext in pieces, sealed bytes to a file under `tmp/` or on their way to a bucket, a name when it is whole.
 
 use polder_crypto::{Label, ObjectParams, SEGMENT_LEN, Sealer};
 
 use super::Inner;
-use crate::backend::{NewFile, Stat};
+use crate::backend::{Draft, Stat};
 use crate::error::Error;
 use crate::layout::ObjectPath;
 
@@ -13,12 +13,13 @@ const BATCH_BYTES: usize = 1 << 20;
 /// An object that is being sealed.
 pub(super) struct Sealing {
     path: String,
-    new: NewFile,
+    draft: Draft,
     sealer: Sealer,
     sealed: Vec<u8>,
     key_version: u32,
     generation: u64,
-    replaces: bool,
+    /// What it takes the place of.
+    replaces: Option<Stat>,
 }
 
 impl Inner {
@@ -29,8 +30,8 @@ impl Inner {
         let lineage = self.keys.lineage();
         let params = ObjectParams { label: Label::Object, lineage, dataset, key_version, generation, path };
         let (sealer, prefix) = Sealer::new(key.expose(), &params, self.rng.as_ref()).map_err(|source| Error::seal(path, source))?;
-        let new = self.backend.new_file()?;
-        Ok(Sealing { path: path.to_owned(), new, sealer, sealed: prefix, key_version, generation, replaces: false })
+        let draft = self.backend.draft(path)?;
+        Ok(Sealing { path: path.to_owned(), draft, sealer, sealed: prefix, key_version, generation, replaces: None })
     }
 
     /// Begins an object that must not exist.
@@ -44,7 +45,7 @@ impl Inner {
         match self.open(path) {
             Ok(object) => {
                 let generation = self.generation_after(path, object.header().generation)?;
-                Ok(Sealing { replaces: true, ..self.begin(path, generation)? })
+                Ok(Sealing { replaces: Some(object.stat().clone()), ..self.begin(path, generation)? })
             }
             Err(Error::NotFound { .. }) => self.begin_create(path),
             Err(error) => Err(error),
@@ -53,15 +54,11 @@ impl Inner {
 
     /// Gives a sealed object its name; returns its tag.
     pub(super) fn publish(&self, sealing: Sealing) -> Result<String, Error> {
-        let Sealing { path, generation, replaces, .. } = &sealing;
-        let (path, generation, replaces) = (path.clone(), *generation, *replaces);
-        let new = sealing.finish()?;
-        let metadata = new.file()?.metadata().map_err(|source| Error::io("make durable", &path, source))?;
-        let e_tag = Stat::of(&metadata).e_tag();
-        if replaces {
-            new.replace(&path)?
-        } else {
-            new.create(&path)?
+        let (path, generation, replaces) = (sealing.path.clone(), sealing.generation, sealing.replaces.clone());
+        let draft = sealing.finish()?;
+        let e_tag = match &replaces {
+            Some(before) => draft.replace(&path, before)?,
+            None => draft.create(&path)?,
         };
         self.saw(&path, generation);
         Ok(e_tag)
@@ -92,15 +89,15 @@ impl Sealing {
     }
 
     /// Seals the end; what comes out is whole, and has no name yet.
-    pub(super) fn finish(self) -> Result<NewFile, Error> {
-        let Self { path, mut new, sealer, mut sealed, .. } = self;
+    pub(super) fn finish(self) -> Result<Draft, Error> {
+        let Self { path, mut draft, sealer, mut sealed, .. } = self;
         sealer.finish(&mut sealed).map_err(|source| Error::seal(&path, source))?;
-        new.write_all(&sealed)?;
-        Ok(new)
+        draft.write_all(&sealed)?;
+        Ok(draft)
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.new.write_all(&self.sealed)?;
+        self.draft.write_all(&self.sealed)?;
         self.sealed.clear();
         Ok(())
     }

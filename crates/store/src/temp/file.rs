@@ -15,7 +15,7 @@ use polder_types::DatasetId;
 use zeroize::Zeroizing;
 
 use super::{Space, TempReader};
-use crate::backend::{NewFile, read_at};
+use crate::backend::{Directory, NewFile, read_at};
 use crate::error::Error;
 use crate::sealed::blocking;
 
@@ -29,6 +29,7 @@ pub struct TempFile(Arc<Inner>);
 
 struct Inner {
     space: Arc<Space>,
+    directory: Directory,
     path: String,
     dataset: DatasetId,
     /// For reading at offsets; the same file that `writing` appends to.
@@ -58,10 +59,11 @@ pub struct TempWriter {
 }
 
 impl TempFile {
-    pub(super) fn new(space: Arc<Space>, new: NewFile, dataset: DatasetId) -> Result<Self, Error> {
+    pub(super) fn new(space: Arc<Space>, directory: Directory, dataset: DatasetId) -> Result<Self, Error> {
+        let new = directory.new_file()?;
         let path = new.path().to_owned();
         let file = new.file()?.try_clone().map_err(|source| Error::io("open", &path, source))?;
-        Ok(Self(Arc::new(Inner { space, path, dataset, file, writing: Mutex::new(new), state: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { space, directory, path, dataset, file, writing: Mutex::new(new), state: Mutex::default() })))
     }
 
     /// Plaintext bytes that were flushed.
@@ -74,7 +76,7 @@ impl TempFile {
         self.len() == 0
     }
 
-    /// Its path under the store's directory.
+    /// Its path under the store's directory, or that beside a bucket.
     pub fn path(&self) -> &str {
         &self.0.path
     }
@@ -152,7 +154,7 @@ impl TempFile {
         };
         let Some(last) = parts.last() else { return Ok((before.plain_end, Bytes::new())) };
         let sealed_total = last.sealed_end - before.sealed_end;
-        let sealed = read_at(&self.0.space.backend, &self.0.file, &self.0.path, before.sealed_end, sealed_total)?;
+        let sealed = read_at(&self.0.directory, &self.0.file, &self.0.path, before.sealed_end, sealed_total)?;
         let mut rest = sealed.as_slice();
         let mut plaintext = Vec::with_capacity(usize::try_from(last.plain_end - before.plain_end).unwrap_or_default());
         let mut at = before.sealed_end;

@@ -23,13 +23,13 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn lease_file(backend: &Backend, epoch: u64) -> std::path::PathBuf {
-    backend.dir().join(format!("lease/{epoch:020}"))
+    backend.dir().unwrap().join(format!("lease/{epoch:020}"))
 }
 
 /// Makes the holder one of another host, whose lock is not seen here.
 fn move_to_another_host(backend: &Backend, epoch: u64, beat_ms: i64) {
     let file = lease_file(backend, epoch);
-    let holder = Holder { pid: 7, host: "00000000deadbeef".to_owned(), boot: "x".to_owned(), since_ms: beat_ms };
+    let holder = Holder { pid: 7, host: "00000000deadbeef".to_owned(), boot: "x".to_owned(), since_ms: beat_ms, beat_ms: None, lock: None };
     std::fs::write(&file, serde_json::to_vec(&holder).unwrap()).unwrap();
     let at = std::time::UNIX_EPOCH + Duration::from_millis(beat_ms as u64);
     std::fs::File::options().write(true).open(&file).unwrap().set_modified(at).unwrap();
@@ -41,7 +41,7 @@ async fn one_holds_it_and_epochs_grow() {
     let first = Lease::acquire(&backend, clock(), None).await.unwrap();
     assert_eq!(first.epoch(), 1);
     first.check().await.unwrap();
-    let busy = Lease::acquire(&Backend::open_with(backend.dir(), options()).unwrap(), clock(), None).await.unwrap_err();
+    let busy = Lease::acquire(&Backend::open_with(backend.dir().unwrap(), options()).unwrap(), clock(), None).await.unwrap_err();
     assert_eq!(busy.kind(), ErrorKind::Busy);
     let want = format!("process {} on this host holds it since 2026-01-01T00:00:00Z", std::process::id());
     assert!(busy.to_string().contains(&want) && busy.to_string().contains("--wait"), "{busy}");
@@ -52,6 +52,35 @@ async fn one_holds_it_and_epochs_grow() {
     assert_eq!(Lease::acquire(&backend, clock(), None).await.unwrap().epoch(), 3);
     assert!(!lease_file(&backend, 1).exists(), "only the newest is kept");
     assert!(lease_file(&backend, 3).exists());
+}
+
+#[tokio::test]
+async fn who_holds_it_is_told_while_they_live() {
+    let (_dir, backend) = store();
+    assert_eq!(Lease::holder(&backend).unwrap(), None);
+    let lease = Lease::acquire(&backend, clock(), None).await.unwrap();
+    let holder = Lease::holder(&backend).unwrap().unwrap();
+    assert_eq!((holder.pid, holder.since_ms, holder.is_here()), (std::process::id(), clock().now_ms(), true));
+    lease.check().await.unwrap();
+    // Asking takes nothing from anyone.
+    assert_eq!(Lease::acquire(&backend, clock(), None).await.unwrap_err().kind(), ErrorKind::Busy);
+    lease.release().await.unwrap();
+    assert_eq!(Lease::holder(&backend).unwrap(), None);
+    let again = Lease::acquire(&backend, clock(), None).await.unwrap();
+    assert_eq!(again.epoch(), 2);
+    // One that was killed left its file as it was, and no lock.
+    drop(again);
+    let file = lease_file(&backend, 2);
+    std::fs::File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(9))
+        .unwrap();
+    assert_eq!(Lease::holder(&backend).unwrap(), None);
+    move_to_another_host(&backend, 2, 5_000);
+    let elsewhere = Lease::holder(&backend).unwrap().unwrap();
+    assert_eq!((elsewhere.pid, elsewhere.is_here()), (7, false));
 }
 
 /// Whoever finds that `lease/` was rolled back takes no epoch, or enough tries would reach the one that was lost.
@@ -73,7 +102,7 @@ async fn an_epoch_that_is_withdrawn_was_never_taken() {
 async fn of_many_who_ask_at_once_one_gets_it() {
     let (_dir, backend) = store();
     let asked = (0..8).map(|_| {
-        let backend = Backend::open_with(backend.dir(), options()).unwrap();
+        let backend = Backend::open_with(backend.dir().unwrap(), options()).unwrap();
         tokio::spawn(async move { Lease::acquire(&backend, clock(), None).await })
     });
     let mut held = Vec::new();
@@ -92,7 +121,7 @@ async fn one_who_waits_gets_it_when_it_is_free() {
     let (_dir, backend) = store();
     let first = Lease::acquire(&backend, clock(), None).await.unwrap();
     let waiter = {
-        let backend = Backend::open_with(backend.dir(), options()).unwrap();
+        let backend = Backend::open_with(backend.dir().unwrap(), options()).unwrap();
         tokio::spawn(async move { Lease::acquire(&backend, clock(), Some(Duration::from_secs(600))).await })
     };
     first.check().await.unwrap();
@@ -176,7 +205,7 @@ async fn child() {
 fn holder(backend: &Backend) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::lease::child", "--nocapture"])
-        .env(CHILD, backend.dir())
+        .env(CHILD, backend.dir().unwrap())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

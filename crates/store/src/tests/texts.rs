@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use polder_types::DatasetId;
 
-use crate::{Error, destroyed_in, is_no_space, kind_of, kind_of_any};
+use crate::{Error, Trouble, destroyed_in, is_no_space, kind_of, kind_of_any};
 
 #[test]
 fn error_texts() {
@@ -24,6 +24,10 @@ fn error_texts() {
         Error::Mode { dir: dir(), mode: 0o755 },
         Error::NoStore { dir: dir() },
         Error::NotEmpty { dir: dir() },
+        Error::PrefixNotEmpty { place: "s3://data/polder".to_owned() },
+        Error::Scratch { dir: dir(), mode: 0o755 },
+        Error::Unconditional { place: "s3://data/polder".to_owned(), condition: "If-None-Match" },
+        Error::Moved { path: path() },
         Error::Directory { step: "create", dir: dir(), source: io_error() },
         Error::Name { path: path(), problem: "its area is unknown" },
         Error::Sealed { path: path(), source: polder_crypto::Error::Segment { index: 3 } },
@@ -45,6 +49,36 @@ fn error_texts() {
         Error::Random(polder_types::random::RandomError),
         Error::Cancelled { step: "read", path: path() },
     ];
+    let status = |status, code: &str, region: Option<&str>| Trouble::Status {
+        status,
+        code: Some(code.to_owned()).filter(|code| !code.is_empty()),
+        region: region.map(str::to_owned),
+        needs: "s3:PutObject",
+    };
+    let troubles = [
+        Trouble::Timeout(std::time::Duration::from_secs(45)),
+        Trouble::Connect("Connection refused (os error 111)".to_owned()),
+        Trouble::Tls("invalid peer certificate: UnknownIssuer".to_owned()),
+        Trouble::Broken,
+        Trouble::Odd("it is not well-formed XML"),
+        Trouble::Keys("read the secret from the environment variable KEY; set it".to_owned()),
+        status(301, "PermanentRedirect", Some("eu-west-3")),
+        status(301, "PermanentRedirect", None),
+        status(400, "InvalidRequest", None),
+        status(403, "AccessDenied", None),
+        status(403, "SignatureDoesNotMatch", None),
+        status(403, "RequestTimeTooSkewed", None),
+        status(404, "NoSuchBucket", None),
+        status(500, "InternalError", None),
+        status(501, "NotImplemented", None),
+        status(503, "SlowDown", None),
+        status(507, "", None),
+    ];
+    let told = |trouble: Trouble| {
+        let error = Error::bucket("write", &path(), trouble);
+        format!("{}: {error}\n  because: {}", error.kind().name(), std::error::Error::source(&error).unwrap())
+    };
+    insta::assert_snapshot!("bucket_texts", troubles.map(told).join("\n"));
     let texts: Vec<String> = errors.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();
     insta::assert_snapshot!(texts.join("\n"));
     for error in errors {

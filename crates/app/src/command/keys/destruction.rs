@@ -121,6 +121,14 @@ pub(super) async fn destroy(
     key_version: u32,
     approvals: &[String],
 ) -> Outcome {
+    if installation.store.backend().keeps_versions() {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "destroy version {key_version} of the key of {name}: the bucket keeps older versions of objects, of keyrings too, and the key would stay in those; copy the store into a bucket that keeps none, and delete this one"
+            ),
+        ));
+    }
     let plan = installation.keys.plan_destroy(dataset, key_version, &installation.actor).await?;
     let domain = name.strip_prefix(DOMAIN);
     let objects = sealed_under(installation, dataset, key_version).await?;

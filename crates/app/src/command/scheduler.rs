@@ -1,0 +1,466 @@
+//! `polder scheduler`: runs the pipelines of a project when they are due, until it is told to end. It decides on a clock and begins a
+//! process for each run; it opens the store for reading only, and holds no lease, so that people can work beside it.
+
+mod child;
+mod readiness;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polder_audit::State;
+use polder_types::event::{RunResult, Trigger};
+use polder_types::{Clock, ErrorKind, NameId, SystemClock, SystemRng};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use self::child::{Child, Exited, Job};
+use self::readiness::Readiness;
+use crate::cli::Global;
+use crate::command::pipeline::write_passed;
+use crate::duration::Shown;
+use crate::failure::{Failure, Outcome};
+use crate::freshness;
+use crate::installation::Installation;
+use crate::name_id::Named;
+use crate::pipeline::{CatchUp, Pipeline};
+use crate::print::{self, time};
+use crate::project::Project;
+use crate::scheduler::{Act, After, Ended, Known, Plan, Resume, Scheduler, Start, Stop};
+use crate::settings::Store;
+use crate::signals::Ends;
+
+/// Runs that go on together: there is one lease, so a second one would only wait for the first.
+const SLOTS: usize = 1;
+/// How often the files are looked at, and the clock, which may have been set.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long runs have to end when the scheduler is told to: longer than a step of one is let go on.
+const STOP: Duration = Duration::from_secs(75);
+/// How long a run waits for another writer, in seconds, unless the command line says otherwise.
+const WAIT_S: u64 = 3600;
+
+/// Ends a process that the scheduler began when the scheduler is gone: nobody would count it.
+///
+/// # Errors
+/// When it is gone already.
+pub fn of_parent(parent: Option<i32>) -> Outcome {
+    let Some(parent) = parent else { return Ok(()) };
+    let gone = || Failure::new(ErrorKind::Unavailable, "run for the scheduler: it is gone; it begins what is due once it runs again");
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(|_| gone())?;
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    if now == Some(parent) { Ok(()) } else { Err(gone()) }
+}
+
+/// Runs what is due until a signal ends it.
+///
+/// # Errors
+/// When files or store cannot be read as it begins, or another scheduler runs. Later it says so and goes on.
+pub async fn run(global: &Global) -> Outcome {
+    let mut ends = Ends::new()?;
+    let project = Project::find(global.project.as_deref(), &global.env)?;
+    let _alone = alone(&project)?;
+    let program = std::env::current_exe().map_err(|error| Failure::because(ErrorKind::Internal, "find this program", &error))?;
+    let pipelines = project.pipelines()?;
+    let (told, exited) = unbounded_channel();
+    let mut daemon = Daemon {
+        global,
+        program,
+        scheduler: Scheduler::new(SLOTS, Arc::new(SystemRng)),
+        children: BTreeMap::new(),
+        stale_at: BTreeMap::new(),
+        pipelines: Vec::new(),
+        wrong: None,
+        told,
+        readiness: Readiness::from_environment(),
+    };
+    let known = look(&project, &pipelines).await?;
+    daemon.take_up(pipelines, &known);
+    let scheduled = daemon.pipelines.iter().filter(|pipeline| pipeline.schedule.is_some()).count();
+    print::note(&format!("scheduling {scheduled} of {} pipelines; SIGTERM or Ctrl-C ends it", daemon.pipelines.len()));
+    daemon.readiness.ready();
+    daemon.live(&project, &mut ends, exited).await;
+    Ok(())
+}
+
+/// Two schedulers of one installation would each run everything.
+fn alone(project: &Project) -> Outcome<rustix::fd::OwnedFd> {
+    let dir = match &project.environment().store {
+        Store::Directory(directory) => project.path(directory),
+        // A bucket has no directory here; the project has.
+        Store::S3(_) => project.dir().to_path_buf(),
+    };
+    let failed = |error: rustix::io::Errno| Failure::because(ErrorKind::Unavailable, format!("open {}", dir.display()), &error);
+    let lock = rustix::fs::open(&dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(Failure::new(ErrorKind::Busy, "run the scheduler: another one runs for this store on this host; end it first"))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What the log knows of a pipeline, and when the first of its tables is too old.
+type Looked = BTreeMap<String, (Known, Option<i64>)>;
+
+/// Reads the log beside whoever writes it.
+async fn look(project: &Project, pipelines: &[Pipeline]) -> Outcome<Looked> {
+    let installation = Installation::open_read_only(project.clone()).await?;
+    let (state, now_ms) = (installation.journal.state(), installation.clock.now_ms());
+    let looked = pipelines.iter().map(|pipeline| {
+        let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
+        let judged = freshness::judge(&installation, pipeline, now_ms)?;
+        // What is too old and was not told yet is looked at at once.
+        let news = judged.iter().any(freshness::Judged::is_news).then_some(now_ms);
+        Ok((pipeline.name.clone(), (known(&state, id, pipeline), news.or_else(|| freshness::next_stale_ms(&judged)))))
+    });
+    looked.collect()
+}
+
+/// Where the log says that a pipeline stands.
+fn known(state: &State, id: NameId, pipeline: &Pipeline) -> Known {
+    let Some(info) = state.pipelines.get(&id) else { return Known::default() };
+    let last = info.last.and_then(|run| state.runs.get(&run));
+    let resume = last.and_then(|last| {
+        // What a person or another scheduler asked for is theirs to ask for again.
+        let triggered = last.triggered.filter(|triggered| triggered.trigger != Trigger::Hand && triggered.due_ms.is_some())?;
+        let attempt = triggered.attempt.saturating_add(1);
+        let owed = match &last.concluded {
+            Some(end) if end.result == RunResult::Interrupted => true,
+            Some(end) => end.again,
+            // Its process was killed, perhaps by what it did: not without end.
+            None => triggered.attempt <= pipeline.retries.max.max(1),
+        };
+        owed.then_some(Resume { due_ms: triggered.due_ms, attempt })
+    });
+    Known { due_ms: info.due_ms, resume: resume.filter(|_| pipeline.catch_up != CatchUp::None) }
+}
+
+struct Daemon<'a> {
+    global: &'a Global,
+    program: PathBuf,
+    scheduler: Scheduler,
+    children: BTreeMap<Job, Child>,
+    /// When the first of a pipeline's tables is too old, in milliseconds since the epoch.
+    stale_at: BTreeMap<String, i64>,
+    /// The files as they were taken up last.
+    pipelines: Vec<Pipeline>,
+    /// What the last look at them failed for, which is said once.
+    wrong: Option<String>,
+    told: UnboundedSender<Exited>,
+    readiness: Readiness,
+}
+
+impl Daemon<'_> {
+    fn take_up(&mut self, pipelines: Vec<Pipeline>, known: &Looked) {
+        let now_ms = SystemClock.now_ms();
+        for pipeline in &pipelines {
+            let (of_log, stale_at) = known.get(&pipeline.name).copied().unwrap_or_default();
+            if let Some(plan) = Plan::of(pipeline) {
+                self.scheduler.set(&pipeline.name, plan, of_log, now_ms);
+            }
+            if let Some(stale_at) = stale_at {
+                self.stale_at.insert(pipeline.name.clone(), stale_at);
+            }
+        }
+        let kept: Vec<&str> =
+            pipelines.iter().filter(|pipeline| pipeline.schedule.is_some()).map(|pipeline| pipeline.name.as_str()).collect();
+        self.scheduler.keep(&kept);
+        self.stale_at.retain(|name, _| pipelines.iter().any(|pipeline| pipeline.name == *name));
+        self.pipelines = pipelines;
+    }
+
+    /// Takes up files that changed. What is wrong leaves everything as it was, until someone mends it.
+    async fn reread(&mut self, project: &Project) {
+        let reread = async {
+            let pipelines = project.pipelines()?;
+            if pipelines == self.pipelines {
+                return Ok(None);
+            }
+            let known = look(project, &pipelines).await?;
+            Ok(Some((pipelines, known)))
+        };
+        match reread.await {
+            Ok(changed) => {
+                self.wrong = None;
+                if let Some((pipelines, known)) = changed {
+                    print::note(&format!("pipelines/ changed: there are {} now", pipelines.len()));
+                    self.take_up(pipelines, &known);
+                }
+            }
+            Err(failure) => {
+                let failure: Failure = failure;
+                let text = failure.to_string();
+                if self.wrong.as_ref() != Some(&text) {
+                    print::warn("pipelines/ changed and cannot be used, so what was there before goes on", &failure);
+                }
+                self.wrong = Some(text);
+            }
+        }
+    }
+
+    async fn live(&mut self, project: &Project, ends: &mut Ends, mut exited: UnboundedReceiver<Exited>) {
+        loop {
+            let now_ms = SystemClock.now_ms();
+            for act in self.scheduler.tick(now_ms) {
+                self.act(act);
+            }
+            self.look_after(now_ms);
+            self.readiness.alive(&self.status());
+            let soon =
+                self.scheduler.next_wakeup().map(|at| Duration::from_millis(at.saturating_sub(SystemClock.now_ms()).max(0).unsigned_abs()));
+            let rest = [soon, self.readiness.every()].into_iter().flatten().fold(LOOK, Duration::min);
+            tokio::select! {
+                () = tokio::time::sleep(rest) => self.reread(project).await,
+                Some(end) = exited.recv() => self.ended(end),
+                _ = ends.told() => break,
+            }
+        }
+        self.close(ends, exited).await;
+    }
+
+    /// Ends everything: what runs may end what it has begun, for a while.
+    async fn close(&mut self, ends: &mut Ends, mut exited: UnboundedReceiver<Exited>) {
+        self.readiness.stopping();
+        let acts = self.scheduler.close(SystemClock.now_ms());
+        if !self.children.is_empty() {
+            print::note(&format!("ending {}; once more ends them at once", counted(self.children.len(), "process", "processes")));
+        }
+        acts.into_iter().for_each(|act| self.act(act));
+        let checks = self.children.iter().filter(|(job, _)| matches!(job, Job::Check(_)));
+        checks.for_each(|(_, child)| child.signal(Signal::TERM));
+        let patience = tokio::time::sleep(STOP);
+        tokio::pin!(patience);
+        let mut killed = false;
+        while !self.children.is_empty() {
+            tokio::select! {
+                Some(end) = exited.recv() => self.ended(end),
+                () = &mut patience, if !killed => killed = true,
+                _ = ends.told(), if !killed => killed = true,
+            }
+            if killed {
+                self.children.values_mut().for_each(Child::kill);
+            }
+        }
+    }
+
+    fn status(&self) -> String {
+        let running: Vec<&str> = self.children.keys().filter(|job| matches!(job, Job::Run(_))).map(Job::pipeline).collect();
+        let next = self.pipelines.iter().filter_map(|pipeline| Some((self.scheduler.next_due(&pipeline.name)?, &pipeline.name))).min();
+        let next = next.map_or_else(|| "nothing is due".to_owned(), |(at, name)| format!("{name} is due at {}", time(at)));
+        if running.is_empty() { next } else { format!("running {}; {next}", running.join(", ")) }
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Start(start) => self.start(start),
+            Act::Stop { pipeline, why } => {
+                let (signal, text) = match why {
+                    // It sees to its timeout by itself; one that does not is cancelled.
+                    Stop::Timeout => (Signal::INT, "takes too long"),
+                    Stop::Overlap => (Signal::INT, "is due again"),
+                    Stop::Shutdown => (Signal::TERM, "has to end"),
+                };
+                print::note(&format!("{pipeline} {text}: its run is asked to end"));
+                if let Some(child) = self.children.get(&Job::Run(pipeline)) {
+                    child.signal(signal);
+                }
+            }
+            Act::Kill { pipeline } => {
+                print::note(&format!("{pipeline} does not end: its process is killed; what it committed stands"));
+                if let Some(child) = self.children.get_mut(&Job::Run(pipeline)) {
+                    child.kill();
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, start: Start) {
+        let Start { pipeline, due_ms, attempt, passed } = start;
+        let mut args = self.args("run", &pipeline);
+        args.extend([OsString::from("--attempt"), attempt.to_string().into()]);
+        if let Some(due_ms) = due_ms {
+            args.extend([OsString::from("--due-ms"), due_ms.to_string().into()]);
+        }
+        for passed in &passed {
+            let times = counted(usize::try_from(passed.times).unwrap_or(usize::MAX), "due time", "due times");
+            print::note(&format!("{pipeline}: {times} up to {} passed ({})", time(passed.last_ms), passed.reason.name()));
+            args.extend([OsString::from("--passed"), write_passed(passed).into()]);
+        }
+        let due = due_ms.map(|due| format!("due {}, ", time(due))).unwrap_or_default();
+        match self.begin(Job::Run(pipeline.clone()), &args) {
+            Some(id) => print::note(&format!("{pipeline} begins: {due}attempt {attempt}, process {id}")),
+            None => self.after(&pipeline, Ended::Lost, "could not begin"),
+        }
+    }
+
+    /// The arguments that every process takes, before those of its own.
+    fn args(&self, verb: &str, pipeline: &str) -> Vec<OsString> {
+        let global = self.global;
+        let mut args: Vec<OsString> = ["pipeline", verb, pipeline, "--env", &global.env].map(OsString::from).into();
+        if let Some(project) = &global.project {
+            args.extend([OsString::from("--project"), project.clone().into_os_string()]);
+        }
+        if verb == "run" {
+            args.extend([OsString::from("--wait"), global.wait.unwrap_or(WAIT_S).to_string().into()]);
+            args.extend([OsString::from("--memory-mib"), global.memory_mib.to_string().into()]);
+        }
+        args.extend([OsString::from("--parent"), std::process::id().to_string().into()]);
+        args.extend((0..global.verbose).map(|_| OsString::from("-v")));
+        args
+    }
+
+    fn begin(&mut self, job: Job, args: &[OsString]) -> Option<u32> {
+        match Child::begin(&self.program, args, job.clone(), &self.told) {
+            Ok(child) => {
+                let id = child.id();
+                self.children.insert(job, child);
+                Some(id)
+            }
+            Err(failure) => {
+                print::warn("a process could not be begun", &failure);
+                None
+            }
+        }
+    }
+
+    /// Looks at tables that have become too old, one pipeline after the other.
+    fn look_after(&mut self, now_ms: i64) {
+        if self.children.keys().any(|job| matches!(job, Job::Check(_))) {
+            return;
+        }
+        let due = self.stale_at.iter().find(|(_, at)| **at <= now_ms).map(|(name, _)| name.clone());
+        if let Some(pipeline) = due {
+            self.stale_at.remove(&pipeline);
+            self.check(pipeline);
+        }
+    }
+
+    fn check(&mut self, pipeline: String) {
+        let args = self.args("check", &pipeline);
+        self.begin(Job::Check(pipeline), &args);
+    }
+
+    fn ended(&mut self, exited: Exited) {
+        let Exited { job, output } = exited;
+        let Some(child) = self.children.remove(&job) else { return };
+        let how = match child.reap() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let said: Option<Value> = serde_json::from_slice(&output).ok();
+        let pipeline = job.pipeline().to_owned();
+        if let Some(at) = said.as_ref().and_then(|said| said.get("stale_at_ms")).and_then(Value::as_i64) {
+            self.stale_at.insert(pipeline.clone(), at);
+        }
+        if matches!(job, Job::Check(_)) {
+            return;
+        }
+        let (ended, text) = said.as_ref().and_then(result_of).unwrap_or((Ended::Lost, "was broken off"));
+        let text = if ended == Ended::Lost { format!("{text} ({how})") } else { text.to_owned() };
+        self.after(&pipeline, ended, &text);
+    }
+
+    fn after(&mut self, pipeline: &str, ended: Ended, text: &str) {
+        let now_ms = SystemClock.now_ms();
+        match self.scheduler.ended(pipeline, ended, now_ms) {
+            After::Retry { attempt, at_ms } => {
+                let wait = Shown(u64::try_from(at_ms.saturating_sub(now_ms) / 1000).unwrap_or_default());
+                print::note(&format!("{pipeline} {text}; attempt {attempt} begins in {wait}"));
+            }
+            After::Done => {
+                print::note(&format!("{pipeline} {text}"));
+                // Nobody has told it: the process that would have is gone.
+                if ended == Ended::Lost {
+                    self.stale_at.insert(pipeline.to_owned(), now_ms);
+                }
+            }
+        }
+    }
+}
+
+/// What a run says of itself.
+fn result_of(said: &Value) -> Option<(Ended, &'static str)> {
+    let passes = said.get("passes").and_then(Value::as_bool).unwrap_or_default();
+    Some(match said.get("result")?.as_str()? {
+        "succeeded" => (Ended::Succeeded, "succeeded"),
+        "failed" => (Ended::Failed { passes }, "failed"),
+        "timed_out" => (Ended::Failed { passes: false }, "took too long"),
+        "cancelled" => (Ended::Cancelled, "was cancelled"),
+        // Not by the scheduler, which begins nothing any more then.
+        "interrupted" => (Ended::Failed { passes: true }, "was interrupted"),
+        _ => return None,
+    })
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use polder_audit::{Concluded, PipelineInfo, RunInfo, Triggered};
+    use polder_types::RunId;
+
+    use super::*;
+
+    const ID: NameId = NameId([1; 16]);
+    const RUN: RunId = RunId([2; 16]);
+
+    fn state(trigger: Trigger, attempt: u32, result: Option<(RunResult, bool)>) -> State {
+        let mut state = State::default();
+        let due_ms = (trigger != Trigger::Hand).then_some(500);
+        let triggered = Triggered { trigger, pipeline: Some(ID), attempt, retry_of: None, due_ms };
+        let concluded = result.map(|(result, again)| Concluded { time_ms: 9, index: 9, result, error: None, again });
+        state.runs.insert(RUN, RunInfo { triggered: Some(triggered), concluded, ..RunInfo::default() });
+        state.pipelines.insert(ID, PipelineInfo { due_ms: Some(500), last: Some(RUN), ..PipelineInfo::default() });
+        state
+    }
+
+    #[test]
+    fn what_was_broken_off_is_owed_and_nothing_else() {
+        let pipeline = Pipeline::parse("schedule: {every: 1h}\nretries: {max: 2}\n", "pipelines/p.yaml").unwrap();
+        let resume = |state: &State, pipeline: &Pipeline| known(state, ID, pipeline).resume.map(|resume| resume.attempt);
+        assert_eq!(known(&State::default(), ID, &pipeline), Known::default());
+        for (result, again, wanted) in [
+            (RunResult::Succeeded, false, None),
+            (RunResult::Failed, false, None),
+            (RunResult::Failed, true, Some(2)),
+            (RunResult::TimedOut, false, None),
+            (RunResult::Cancelled, false, None),
+            (RunResult::Interrupted, false, Some(2)),
+        ] {
+            let state = state(Trigger::Schedule, 1, Some((result, again)));
+            assert_eq!(resume(&state, &pipeline), wanted, "{result:?}");
+            assert_eq!(known(&state, ID, &pipeline).due_ms, Some(500));
+        }
+        // Killed: as often as it is tried again, and once where it is not.
+        assert_eq!(resume(&state(Trigger::Schedule, 1, None), &pipeline), Some(2));
+        assert_eq!(resume(&state(Trigger::Retry, 2, None), &pipeline), Some(3));
+        assert_eq!(resume(&state(Trigger::Retry, 3, None), &pipeline), None);
+        let once = Pipeline::parse("schedule: {every: 1h}\n", "pipelines/p.yaml").unwrap();
+        assert_eq!(resume(&state(Trigger::Schedule, 1, None), &once), Some(2));
+        assert_eq!(resume(&state(Trigger::Retry, 2, None), &once), None);
+        // What a person asked for is theirs, and what must not be caught up with is not.
+        assert_eq!(resume(&state(Trigger::Hand, 1, None), &pipeline), None);
+        let none = Pipeline::parse("schedule: {every: 1h}\ncatch_up: none\n", "pipelines/p.yaml").unwrap();
+        assert_eq!(resume(&state(Trigger::Schedule, 1, Some((RunResult::Interrupted, false))), &none), None);
+    }
+
+    #[test]
+    fn what_a_run_says_of_itself_is_understood() {
+        let said = |text: &str| result_of(&serde_json::from_str(text).unwrap()).map(|(ended, _)| ended);
+        assert_eq!(said(r#"{"result":"succeeded"}"#), Some(Ended::Succeeded));
+        assert_eq!(said(r#"{"result":"failed","passes":true}"#), Some(Ended::Failed { passes: true }));
+        assert_eq!(said(r#"{"result":"failed"}"#), Some(Ended::Failed { passes: false }));
+        assert_eq!(said(r#"{"result":"timed_out","passes":true}"#), Some(Ended::Failed { passes: false }));
+        assert_eq!(said(r#"{"result":"cancelled"}"#), Some(Ended::Cancelled));
+        for nothing in ["{}", r#"{"result":"else"}"#, "[]"] {
+            assert_eq!(said(nothing), None);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The store on S3-compatible storage: moto's server, which others wrote, and a proxy before it that misbehaves by a seed.
+
+mod faults;
+mod fixture;
+mod hostile;
+mod lease;
+mod moto;
+mod objects;
+mod proxy;
+mod tls;
