@@ -350,6 +350,7 @@ impl Batch<'_> {
     /// Rows that stay get the contract's columns, where that neither loses nor invents a value.
     async fn migrate(&mut self) -> Outcome {
         let schema = self.approved.table_schema();
+        self.keeps_versions().await?;
         let difference = match self.lake.planned_migration(self.dataset, schema.as_ref()).await? {
             Planned::Nothing => return Ok(()),
             Planned::Steps(steps) if self.options.dry_run => {

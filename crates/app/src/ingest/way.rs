@@ -9,6 +9,7 @@ use polder_contract::{Deletes, Disposition, Gate, Merged, SourceKeys};
 use polder_lake::{History, WriteMode};
 use polder_policy::Action;
 use polder_types::ErrorKind;
+use polder_types::event::TableOperation;
 
 use super::sink::LakeSink;
 use super::{Batch, Loaded};
@@ -65,6 +66,26 @@ impl Batch<'_> {
             Disposition::Merge => Way::Merge,
             Disposition::Scd2 => Way::Scd2,
         }
+    }
+
+    /// A table that holds versions of rows goes on holding them, under the same columns: without these its history would be rows like others.
+    pub(super) async fn keeps_versions(&self) -> Outcome {
+        let state = self.installation.journal.state();
+        let versions = state.tables.get(&self.dataset).map(|head| head.versions.as_slice()).unwrap_or_default();
+        let newest = versions.iter().rev().find(|version| version.operation.loads());
+        if newest.is_none_or(|version| version.operation != TableOperation::Scd2) {
+            return Ok(());
+        }
+        let table = self.lake.schema(self.dataset, None).await?;
+        let history = self.history();
+        if history.is_some_and(|history| [&history.from, &history.to].iter().all(|name| table.index_of(name).is_ok())) {
+            return Ok(());
+        }
+        let table = &self.approved.table;
+        let text = format!(
+            "load table {table}: it keeps versions of its rows, and its contract does not any more, or under other columns; set polder.disposition to scd2 with the columns that it has, to replace, or remove the table with `polder table drop {table}`"
+        );
+        Err(Failure::new(ErrorKind::Invalid, text))
     }
 
     /// The columns of the key, as the table calls them.

@@ -99,6 +99,14 @@ fn versions_are_kept_with_the_time_from_which_and_until_which_they_held() {
     // What is read again and is the same makes no version.
     project.run(&["run"]).ok();
     assert_eq!(project.rows(versions).len(), 3);
+    // A contract that would take its history away is refused.
+    for settings in [[MERGE, BY_FLAG].as_slice(), &[SCD2, BY_FLAG, "{property: polder.scd2, value: {from: since, to: until}}"]] {
+        project.contract("stays", &contract("stays", "his", "public.stays", &STAYS, settings));
+        let ran = project.run(&["run"]);
+        assert!(ran.out.contains("it keeps versions of its rows"), "{ran:?}");
+        ran.fails(2);
+        assert_eq!(project.rows(versions).len(), 3);
+    }
 }
 
 #[test]
