@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 use polder_connect::{FileSeen, SourceReader};
-use polder_contract::{Approved, Disposition, RawBatch, quarantine};
+use polder_contract::{Approved, RawBatch, quarantine};
 use polder_store::SealedStore;
 use polder_types::event::TableOperation;
 use polder_types::{DatasetId, ErrorKind};
@@ -24,19 +24,15 @@ pub struct Waiting {
     rows: Option<u64>,
 }
 
-/// What waits in a table's quarantine. In a table whose loads replace it, only what the newest load refused.
+/// What waits in a table's quarantine. Of what a load replaced nothing does: it was read again, and refused again.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn waiting(installation: &Installation, approved: &Approved, dataset: DatasetId, replayed: &[String]) -> Outcome<Waiting> {
     let versions = installation.journal.state().tables.get(&dataset).map(|head| head.versions.clone()).unwrap_or_default();
-    let since = match approved.disposition {
-        Disposition::Append | Disposition::Merge | Disposition::Scd2 => 0,
-        Disposition::Replace => {
-            let replaced = versions.iter().rev().find(|version| version.operation == TableOperation::Replace);
-            replaced.map_or(0, |version| version.sequence)
-        }
-    };
+    // What a load replaced it read again, whatever the contract says by now: a refresh replaces a table whose rows stay otherwise.
+    let replaced = versions.iter().rev().find(|version| version.operation == TableOperation::Replace);
+    let since = replaced.map_or(0, |version| version.sequence);
     let mut waiting = Waiting { objects: Vec::new(), rows: Some(0) };
     let state = installation.journal.state();
     let recorded = state.quarantine.get(&dataset);

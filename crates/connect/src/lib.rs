@@ -1,4 +1,4 @@
-//! Duty: sources (their files, their formats, their limits) as raw batches of the authorised columns, and the port for sinks.
+//! Duty: sources (files and databases, their formats, their limits) as raw batches of the authorised columns, and the port for sinks.
 //! Never: decodes a column that nobody authorised, admits a row, stores a byte, or reports an end that it did not reach.
 //! Enter at: [`Connection::parse`], [`open`], [`SourceReader`], [`TableSink`], `docs/format/source.md`.
 #![cfg_attr(

@@ -145,7 +145,7 @@ async fn restore(installation: &Installation, lake: &Lake, name: &str, version: 
     };
     let head = state.tables.get(&dataset).map_or(0, |head| head.sequence);
     let built = versions.iter().any(|known| known.operation == TableOperation::Model);
-    let offsets = match Offsets::read(installation, dataset, wanted.sequence).await? {
+    let mut offsets = match Offsets::read(installation, dataset, wanted.sequence).await? {
         _ if built => {
             let text = format!("restore table {name}: it is computed by a model; build it again with `polder model run {name}`");
             return Err(Failure::new(ErrorKind::Invalid, text));
@@ -154,6 +154,9 @@ async fn restore(installation: &Installation, lake: &Lake, name: &str, version: 
         // A version from before the first load.
         None => Offsets::default(),
     };
+    // What was refused since comes again from the source, and is refused again: replayed as well it would be there twice.
+    let since = crate::quarantine::objects(installation, name).await?.into_iter().filter(|object| object.sequence > wanted.sequence);
+    offsets.replayed.extend(since.map(|object| object.path.to_string()));
     let sequence = Offsets::next_sequence(&installation.store, dataset, head).await?;
     offsets.write(&installation.store, dataset, sequence).await?;
     let now = lake.restore(dataset, version, sequence, &installation.actor).await?;

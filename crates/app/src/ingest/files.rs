@@ -2,6 +2,8 @@
 
 use polder_connect::{Connection, FileList, WantedColumn};
 
+use polder_contract::Deletes;
+
 use super::offsets::{LoadedFile, Offsets, Sorted};
 use super::{Batch, CellWords, Input, questions};
 use crate::failure::Outcome;
@@ -18,6 +20,13 @@ impl Batch<'_> {
         let options = if append { options.hashing() } else { options };
         let mut list = match self.options.settled {
             None => FileList::find(connection, &self.approved.dataset, options)?,
+            // What is deleted is told by the keys of all files: while one of them is written to, they are not known.
+            Some(settled)
+                if self.approved.deletes == Some(Deletes::KeySnapshot)
+                    && settled.find(connection, &self.approved.dataset, false, options)?.is_none() =>
+            {
+                return Ok(None);
+            }
             Some(settled) => match settled.find(connection, &self.approved.dataset, append, options)? {
                 Some(list) => list,
                 None => return Ok(None),

@@ -211,6 +211,19 @@ impl Iterator for Reading {
             }
         };
         self.rows += u64::try_from(raw.rows).unwrap_or(u64::MAX);
-        Some(self.keys.read(&raw).map(|read| read.keys().clone()))
+        let read = match self.keys.read(&raw) {
+            Ok(read) => read,
+            Err(error) => return Some(Err(error)),
+        };
+        if read.unreadable() > 0 {
+            // Whose key it is nobody knows, and the row of that key would be taken for one that is gone.
+            let text = format!(
+                "read the keys of the source: {} rows have none that the table could hold; nothing was committed: correct them at the source",
+                read.unreadable()
+            );
+            *self.ended.lock() = Some(Err(Failure::new(ErrorKind::Rejected, text)));
+            return Some(Err(no_keys(ErrorKind::Rejected)));
+        }
+        Some(Ok(read.keys().clone()))
     }
 }

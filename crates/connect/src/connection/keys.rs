@@ -43,7 +43,7 @@ pub(crate) const KEYS: &[(&str, &[SourceType])] = &[
     ("record", &[Xml]),
     ("layout", &[Fixed]),
     ("cursor", &[Postgres, Mysql, Sqlite, Adbc]),
-    ("split", &[Postgres, Mysql]),
+    ("split", &[Postgres]),
 ];
 
 pub(crate) const DATASET_KEYS: &[&str] = &[

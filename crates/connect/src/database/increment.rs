@@ -32,6 +32,9 @@ pub const KNOWN_MAX: usize = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CursorState {
+    /// The source and its dataset; empty where the state was set by hand.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
     /// The cursor's column.
     pub column: String,
     /// What it holds.
@@ -272,6 +275,7 @@ impl IncrementReader {
         hashes.sort_unstable();
         let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect();
         CursorState {
+            of: self.plan.of(),
             column: self.plan.cursor.column.clone(),
             kind: self.plan.scale.name().to_owned(),
             reached: self.reached().map(text),

@@ -63,6 +63,13 @@ impl Plan {
             if (state.column.as_str(), state.kind.as_str()) != (cursor.column.as_str(), scale.name()) {
                 return Err(invalid(format!("the last increment went by {}, of type {}", state.column, state.kind), reset));
             }
+            if !state.of.is_empty() && state.of != of(&names) {
+                return Err(invalid(format!("the last increment was read from {}", state.of), reset));
+            }
+            if options.known_again && state.reached.is_some() && state.known_from.is_none() {
+                let problem = "the last increment was merged, and its rows cannot be told from new ones where rows are added";
+                return Err(invalid(problem.to_owned(), reset));
+            }
             if options.known_again && !state.known.is_empty() && state.columns != described(columns) {
                 let problem =
                     "the contract's columns changed since the last increment, and rows that come again cannot be told from new ones";
@@ -89,6 +96,10 @@ impl Plan {
         Window { column: self.cursor.column.clone(), from: value(&self.from), until: value(&self.until), nulls: !self.is_window() }
     }
 
+    pub(super) fn of(&self) -> String {
+        of(&self.names)
+    }
+
     pub(super) fn described(&self) -> Vec<String> {
         described(&self.columns)
     }
@@ -96,6 +107,11 @@ impl Plan {
     pub(super) fn failed(&self, problem: String, advice: &str, kind: ErrorKind) -> Error {
         failed(&self.names, &self.cursor, problem, advice, kind)
     }
+}
+
+/// What is read, as it is written down.
+fn of(names: &(String, String)) -> String {
+    format!("{}.{}", names.0, names.1)
 }
 
 fn failed(names: &(String, String), cursor: &Cursor, problem: String, advice: &str, kind: ErrorKind) -> Error {
