@@ -382,6 +382,9 @@ pub struct RunArgs {
     /// Look for new files every so many seconds (10 unless given), and load those that stand still, until it is told to end
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with_all = ["again", "dry_run", "full_refresh", "from"])]
     pub watch: Option<u64>,
+    /// Optimise each table for which that is advised after its load: a pipeline says so.
+    #[arg(skip)]
+    pub maintain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -421,7 +424,9 @@ pub enum TableCommand {
     Show { name: String },
     /// Show a table's versions
     History { name: String },
-    /// Write small files together
+    /// Show what tables take in the store, and how much of that is deleted rows and older versions
+    Storage { name: Option<String> },
+    /// Write small files together, and files of which many rows are deleted without these
     Optimize { name: String },
     /// Make a table what it was in an older version: its rows, its columns, and how far its source had been read
     Restore {

@@ -11,6 +11,7 @@ mod settled;
 mod sink;
 mod stage;
 mod tables;
+mod upkeep;
 mod way;
 
 use std::sync::Arc;
@@ -28,11 +29,12 @@ use crate::failure::{Failure, Outcome};
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 pub use crate::ingest::questions::{can_be_asked, in_order, unaskable};
-pub use crate::ingest::report::{BatchReport, RefusedBy, lines, to_json};
+pub use crate::ingest::report::{BatchReport, RefusedBy, lines, store_line, to_json};
 pub use crate::ingest::settled::{Look, Settled};
 use crate::ingest::sink::{Counter, LakeSink};
 use crate::ingest::stage::Loaded;
 pub use crate::ingest::tables::IncrementTold;
+pub use crate::ingest::upkeep::{OptimizedTold, advice, optimize};
 use crate::ingest::way::{Gone, Way};
 use crate::installation::Installation;
 use crate::quarantine::{Quarantine, leftovers};
@@ -332,6 +334,8 @@ impl Batch<'_> {
             Committed::Now { version } => {
                 self.report.version = Some(version);
                 self.report.status = "committed";
+                self.report.storage = sink.storage();
+                self.report.advice = self.report.storage.as_ref().and_then(|storage| advice(&self.report.table, storage));
             }
             Committed::Already { .. } => self.report.status = "unchanged",
         }

@@ -19,7 +19,7 @@ pub const FOLDER: &str = "pipelines";
 /// What the name of a pipeline's file ends with.
 pub const SUFFIX: &str = ".yaml";
 /// The keys of a pipeline's file.
-pub const KEYS: [&str; 8] = ["select", "schedule", "retries", "timeout", "overlap", "freshness", "notify", "catch_up"];
+pub const KEYS: [&str; 9] = ["select", "schedule", "retries", "timeout", "overlap", "freshness", "notify", "catch_up", "maintain"];
 /// The keys of `schedule`.
 pub const SCHEDULE_KEYS: [&str; 3] = ["cron", "timezone", "every"];
 /// The keys of `retries`.
@@ -159,6 +159,8 @@ pub struct Pipeline {
     pub notify: Option<Notify>,
     /// After a while without a scheduler.
     pub catch_up: CatchUp,
+    /// Whether each table for which that is advised is optimised after its load.
+    pub maintain: bool,
 }
 
 impl Pipeline {

@@ -188,9 +188,26 @@ pub fn time(ms: i64) -> String {
         .map_or_else(|| ms.to_string(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
 
+/// A number of bytes for people, cut, not rounded.
+pub fn bytes(bytes: u64) -> String {
+    let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    let unit = units.into_iter().find(|(unit, _)| bytes >= *unit);
+    unit.map_or_else(
+        || format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" }),
+        |(unit, name)| format!("{}.{} {name}", bytes / unit, bytes % unit / (unit / 10)),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_a_unit() {
+        let shown = [0, 1, 999, 1_000, 3_149_999, 999_999_999, 64 << 30].map(bytes);
+        assert_eq!(shown, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "3.1 MB", "999.9 MB", "68.7 GB"]);
+        assert_eq!(bytes(u64::MAX), "18446744.0 TB");
+    }
 
     #[test]
     fn times_are_rfc_3339() {

@@ -35,6 +35,7 @@ mod schema;
 mod snapshot;
 mod stage;
 mod stats;
+mod storage;
 mod vector;
 mod watched;
 mod writer;
@@ -48,6 +49,7 @@ pub use merge::{History, Matched};
 pub use migrate::{Migrated, MigrationStep, Planned};
 pub use recover::Recovery;
 pub use scan::Closed;
+pub use storage::{DELETED_PERCENT_MAX, SMALL_FILES_MANY, Storage};
 // What the doors take, so that callers need not name their crates.
 pub use polder_contract::{Admitted, KeyAccess, KeyLookup};
 pub use polder_policy::Permit;

@@ -19,13 +19,12 @@ use crate::log::table_path;
 use crate::migrate::fitted;
 use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::Stage;
+use crate::storage;
 use crate::vector::holds_vectors;
 use crate::writer::{add, remove};
 
 /// Files smaller than this are put together.
 pub const SMALL_FILE_BYTES: u64 = 64 << 20;
-/// A file of which more than so many in a hundred rows are deleted is written anew.
-const DELETED_PERCENT_MAX: u64 = 30;
 /// About the size of the files that they become.
 const TARGET_FILE_BYTES: i64 = 512 << 20;
 
@@ -189,5 +188,5 @@ impl Lake {
 
 /// Whether so many rows of a file are deleted that it is written anew.
 fn thin(file: &DataFile) -> bool {
-    file.rows.saturating_sub(file.live()).saturating_mul(100) > file.rows.saturating_mul(DELETED_PERCENT_MAX)
+    storage::thin(file.rows, file.deleted_rows())
 }

@@ -103,6 +103,13 @@ pub(crate) struct Merged {
     pub matched: Matched,
 }
 
+impl Merged {
+    /// How many rows of a file of the version go.
+    pub(crate) fn rows_gone(&self, file: usize) -> u64 {
+        self.gone.get(file).map_or(0, Positions::len)
+    }
+}
+
 impl TableWriter {
     /// Finds the rows of the table that the finished batch takes the place of, and those to be deleted; before `finished` and `commit`.
     /// The permit is the loading one. Keys and at most the columns of rows that are compared are read, of the version that is visible

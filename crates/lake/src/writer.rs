@@ -26,6 +26,7 @@ use crate::scan::ScanFile;
 use crate::schema::{scan_schema, stored_schema, table_actions, to_stored};
 use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::{Removed, Stage, StageContext, StagedFile, remove_rows};
+use crate::storage::Storage;
 
 /// What a commit does with the rows that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,7 @@ pub struct TableWriter {
     pub(crate) merged: Option<Merged>,
     /// When the batch's rows begin to be valid, in microseconds since the epoch.
     begins_us: Option<i64>,
+    storage: Option<Storage>,
     claimed: Arc<Mutex<Vec<Path>>>,
 }
 
@@ -165,7 +167,7 @@ impl Lake {
             }
         }
         let (lake, claimed) = (self.clone(), Arc::default());
-        Ok(TableWriter { lake, request, stored, stage: None, staged: None, merged: None, begins_us: None, claimed })
+        Ok(TableWriter { lake, request, stored, stage: None, staged: None, merged: None, begins_us: None, storage: None, claimed })
     }
 
     pub(crate) async fn sequence_in(&self, snapshot: &TableSnapshot, source: &str) -> Result<Option<u64>, Error> {
@@ -303,7 +305,7 @@ impl TableWriter {
             return Err(Error::Misuse { dataset, reason: "finish before committing" });
         };
         let merged = self.merged.take();
-        self.begins_us = None;
+        (self.begins_us, self.storage) = (None, None);
         let closed = self.counted(&counts, &files, merged.as_ref());
         if let Err(error) = closed {
             self.release();
@@ -353,9 +355,33 @@ impl TableWriter {
             actions,
             delta,
         };
+        let storage = self.leaves(&head, &files, merged.as_ref());
         let version = self.lake.commit(commit, &permit).await?;
+        self.storage = Some(storage);
         self.release();
         Ok(Committed::Now { version })
+    }
+
+    /// What the last commit made of the table in the store; none when it changed nothing.
+    pub fn storage(&self) -> Option<Storage> {
+        self.storage
+    }
+
+    /// What a commit makes of the table in the store.
+    fn leaves(&self, head: &TableSnapshot, files: &[StagedFile], merged: Option<&Merged>) -> Storage {
+        let mut storage = Storage::default();
+        if self.request.mode.keeps_rows() && head.stored.fields() == self.stored.fields() {
+            for (at, file) in head.files.iter().enumerate() {
+                let gone = merged.map_or(0, |merged| merged.rows_gone(at));
+                let deleted = file.deleted_rows().saturating_add(gone);
+                // One of which no row is left is removed whole.
+                if gone == 0 || deleted < file.rows {
+                    storage.add(file.size, file.rows, deleted);
+                }
+            }
+        }
+        files.iter().for_each(|file| storage.add(file.size, file.rows, 0));
+        storage
     }
 
     /// Law 5: what was counted on the way is what lies in the store. In a merge, rows of the batch that another one supersedes, and keys

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use polder_types::limit::AUDIT_RESERVE_BYTES;
 use polder_types::{Rng, SystemRng};
 
-use crate::counters::{Counters, Live};
+use crate::counters::{Asked, Counters, Live};
 use crate::error::Error;
 use crate::fault::{Faults, NoFaults, Operation};
 
@@ -168,6 +168,28 @@ impl Backend {
     /// What was asked of the storage since this backend was opened.
     pub fn counters(&self) -> Counters {
         self.live().snapshot()
+    }
+
+    /// What was asked of the storage since this backend was opened, as whoever pays for it counts.
+    pub fn asked(&self) -> Asked {
+        match &self.0 {
+            Kind::Directory(directory) => directory.live().snapshot().of_files(),
+            Kind::Bucket(bucket) => bucket.live().snapshot().of_requests(),
+        }
+    }
+
+    /// How many objects lie below a path such as `tables/ID`, and how many bytes they take there.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn stored_below(&self, prefix: &str) -> Result<(u64, u64), Error> {
+        let (mut objects, mut bytes) = (0u64, 0u64);
+        self.list_below(prefix, &mut |entry| {
+            objects = objects.saturating_add(1);
+            bytes = bytes.saturating_add(entry.stat.len);
+            Ok(())
+        })?;
+        Ok((objects, bytes))
     }
 
     pub(crate) fn live(&self) -> &Live {

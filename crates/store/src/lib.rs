@@ -23,7 +23,7 @@ mod sealed;
 mod temp;
 
 pub use backend::{Backend, Credentials, Options, Patience, PhysicalFile, S3Address, S3Credentials, S3Place, Trouble, WrongAddress};
-pub use counters::Counters;
+pub use counters::{Asked, Counters};
 pub use error::{Error, destroyed_in, is_no_space, kind_of, kind_of_any};
 pub use fault::{Effect, FaultAt, Faults, NoFaults, Operation};
 pub use layout::{Area, FileKind, ObjectPath};

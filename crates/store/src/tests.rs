@@ -1,6 +1,7 @@
 //! The crate's tests, a file per promise.
 
 mod bucket;
+mod costs;
 mod crash;
 mod fixture;
 mod full_disk;

@@ -9,6 +9,7 @@ use polder_contract::{Approved, Cells, Column, ColumnType, Gate, GateOptions, Ra
 use polder_engine::{Answer, Door, Materialized, OutputColumn};
 use polder_lake::{Committed, Lake, TableWriter, WriteMode, WriteRequest};
 use polder_policy::Action;
+use polder_store::Asked;
 use polder_types::event::Counts;
 use polder_types::{ErrorKind, EventKind, RunId, TableName};
 use serde_json::json;
@@ -81,7 +82,7 @@ async fn run_models(installation: &Installation, name: Option<&str>, memory_mib:
         course.ended(installation, &mut report).await;
         reports.push(report);
     }
-    end(installation, run, reports, output).await
+    end(installation, run, reports, Asked::default(), output).await
 }
 
 fn table_name(name: &str) -> Outcome<TableName> {

@@ -157,7 +157,7 @@ fn to_repeat(installation: &Installation, text: &str) -> Outcome<ToRepeat> {
 
 /// What became of each step, and of all.
 fn lines(attempt: &Attempt) -> Vec<String> {
-    let steps = attempt.reports.iter().flat_map(ingest::lines);
+    let steps = attempt.reports.iter().flat_map(ingest::lines).chain(attempt.store.map(ingest::store_line));
     steps.chain(attempt.run.map(|run| format!("run {run} {}", attempt.result.name()))).collect()
 }
 
@@ -170,7 +170,7 @@ fn document(attempt: &Attempt, number: u32) -> Value {
     json!({
         "run": attempt.run.map(|run| run.to_string()), "attempt": number, "success": attempt.failure.is_none(),
         "result": attempt.result.name(), "error": attempt.failure.as_ref().map(|failure| failure.to_json().get_mut("error").map(Value::take)),
-        "batches": batches,
+        "batches": batches, "store": attempt.store,
     })
 }
 

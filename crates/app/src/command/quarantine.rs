@@ -130,7 +130,7 @@ async fn replay(installation: &Installation, table: &str, output: Output) -> Out
     let mut report = ingest::replay(installation, &lake, approved, run).await?;
     course.ended(installation, &mut report).await;
     let failed = u32::from(report.failure.is_some());
-    let shown = crate::command::run::show(std::slice::from_ref(&report), run, output);
+    let shown = crate::command::run::show(std::slice::from_ref(&report), run, installation.store.backend().asked(), output);
     let finished = EventKind::RunFinished { run, committed: u32::from(report.status == "committed"), failed };
     match report.failure {
         None => installation.record(finished).await.and(shown),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use polder_store::Asked;
 use polder_types::{ErrorKind, EventKind, RunId};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
     let course = Course::new(installation.rng.as_ref())?;
     let begun_ms = installation.clock.now_ms();
     let reports = batches(installation, args, memory_mib, loss, None, &course).await?;
-    let ended = end(installation, course.run(), reports, output).await;
+    let ended = end(installation, course.run(), reports, Asked::default(), output).await;
     let told = RunTold {
         run: course.run(),
         pipeline: None,
@@ -95,11 +96,16 @@ pub(super) async fn batches(
         if !course.begins(installation, &table) {
             break;
         }
+        let before = installation.store.backend().asked();
         let loaded = match project.approved(&path, contract) {
             Ok(approved) => ingest::load(installation, &lake, approved, run, options).await,
             Err(failure) => Err(failure),
         };
         let mut report = loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure));
+        if args.maintain {
+            ingest::optimize(installation, &lake, &mut report).await;
+        }
+        report.store = Some(installation.store.backend().asked().since(before));
         if !args.dry_run {
             course.ended(installation, &mut report).await;
         }
@@ -109,6 +115,7 @@ pub(super) async fn batches(
         if !course.begins(installation, name) {
             break;
         }
+        let asked = installation.store.backend().asked();
         let mut report = if let Some(before) = needed.get(name).and_then(|needed| failed_one(&reports, needed)) {
             let (table, kind) = before;
             let failure = Failure::new(kind, format!("build model {name}: not begun, since {table} failed; its table is as it was"));
@@ -120,6 +127,7 @@ pub(super) async fn batches(
                 .await
                 .unwrap_or_else(|failure| BatchReport::refused(name.clone(), failure))
         };
+        report.store = Some(installation.store.backend().asked().since(asked));
         if !args.dry_run {
             course.ended(installation, &mut report).await;
         }
@@ -128,13 +136,14 @@ pub(super) async fn batches(
     Ok(reports)
 }
 
-/// Ends a run: its report is printed first, whatever can be recorded then.
-pub(super) async fn end(installation: &Installation, run: RunId, reports: Vec<BatchReport>, output: Output) -> Outcome {
+/// Ends a run: its report is printed first, whatever can be recorded then. `before` is what had been asked of the store when it began; of a
+/// run that is all that its process does, nothing, so that opening the store counts too.
+pub(super) async fn end(installation: &Installation, run: RunId, reports: Vec<BatchReport>, before: Asked, output: Output) -> Outcome {
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
     let committed = reports.iter().filter(|report| matches!(report.status, "committed" | "migrated")).count();
     let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
     // First, and whatever the log says: what was committed stands.
-    let shown = show(&reports, run, output);
+    let shown = show(&reports, run, installation.store.backend().asked().since(before), output);
     let finished = EventKind::RunFinished { run, committed, failed: failed_batches };
     let Some(mut gravest) = gravest(reports) else {
         let recorded = installation.record(finished).await;
@@ -154,14 +163,14 @@ pub(super) fn gravest(reports: Vec<BatchReport>) -> Option<Failure> {
     failures.reduce(|gravest, next| if next.kind().gravity() > gravest.kind().gravity() { next } else { gravest })
 }
 
-/// Prints what became of each batch.
-pub(super) fn show(reports: &[BatchReport], run: RunId, output: Output) -> Outcome {
+/// Prints what became of each batch, and what was asked of the store for it.
+pub(super) fn show(reports: &[BatchReport], run: RunId, asked: Asked, output: Output) -> Outcome {
     if output == Output::Json {
         let batches: Vec<_> = reports.iter().map(ingest::to_json).collect();
         let success = reports.iter().all(|report| report.failure.is_none());
-        return print::json(&json!({ "run": run.to_string(), "success": success, "batches": batches }));
+        return print::json(&json!({ "run": run.to_string(), "success": success, "batches": batches, "store": asked }));
     }
-    reports.iter().flat_map(ingest::lines).try_for_each(|line| print::line(&line))
+    reports.iter().flat_map(ingest::lines).chain([ingest::store_line(asked)]).try_for_each(|line| print::line(&line))
 }
 
 /// Whether any of the failures may pass without anybody's doing: not only the gravest one says so.

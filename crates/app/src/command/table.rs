@@ -1,18 +1,21 @@
 //! `polder table`: what there is, its versions, and its care.
 
+mod storage;
+
+use polder_audit::VersionInfo;
 use polder_engine::{Model, Models};
 use polder_lake::Lake;
 use polder_policy::Action;
-use polder_types::event::TableOperation;
+use polder_types::event::{Counts, TableOperation};
 use polder_types::{ErrorKind, TableName};
 use serde_json::{Value, json};
 
 use crate::cli::{Output, TableCommand};
 use crate::command::contract::confirmed;
 use crate::failure::{Failure, Outcome};
-use crate::ingest::Offsets;
+use crate::ingest::{self, Offsets};
 use crate::installation::Installation;
-use crate::print::{Listing, text, time};
+use crate::print::{self, Listing, text, time};
 use crate::removal::drop_table;
 use crate::tables::Unreadable;
 
@@ -68,37 +71,9 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
             let permit = installation.permit(Action::Describe, name).await?;
             let state = installation.journal.state();
             let versions = state.tables.get(&permit.table_id()).map(|head| head.versions.as_slice()).unwrap_or_default();
-            let mut listing = Listing::new(&[
-                "version",
-                "time",
-                "operation",
-                "sequence",
-                "read",
-                "loaded",
-                "quarantined",
-                "rejected",
-                "recovered",
-                "log_entry",
-            ]);
-            for version in versions {
-                let operation = serde_json::to_value(version.operation).unwrap_or_default();
-                let count =
-                    |get: fn(&polder_types::event::Counts) -> u64| version.counts.as_ref().map_or(Value::Null, |counts| json!(get(counts)));
-                listing.row([
-                    json!(version.version),
-                    json!(time(version.time_ms)),
-                    operation,
-                    json!(version.sequence),
-                    count(|counts| counts.read),
-                    count(|counts| counts.loaded),
-                    count(|counts| counts.quarantined),
-                    count(|counts| counts.rejected),
-                    json!(version.recovered),
-                    json!(version.index),
-                ]);
-            }
-            listing.print(output)
+            history(versions, output)
         }
+        TableCommand::Storage { name } => storage::show(installation, &lake, name.as_deref(), output).await,
         TableCommand::Restore { name, version, yes } => {
             let ask = format!("make table {name} what it was in version {version}, and forget what its source brought since? [y/N] ");
             if !yes && !confirmed(&ask)? {
@@ -116,12 +91,19 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
         TableCommand::Optimize { name } => {
             let permit = installation.permit(Action::Maintain, name).await?;
             let done = lake.optimize(permit.table_id(), &installation.actor).await?;
+            let asked = installation.store.backend().asked();
+            if output == Output::Json {
+                return print::json(&json!({
+                    "table": name, "version": done.version, "files_before": done.files_before, "files_after": done.files_after, "store": asked,
+                }));
+            }
             match done.version {
                 Some(version) => {
-                    text(&format!("optimised {name}: {} files became {}, version {version}", done.files_before, done.files_after))
+                    text(&format!("optimised {name}: {} files became {}, version {version}", done.files_before, done.files_after))?;
                 }
-                None => text(&format!("optimised {name}: nothing to do")),
+                None => text(&format!("optimised {name}: nothing to do"))?,
             }
+            text(&ingest::store_line(asked))
         }
         TableCommand::Vacuum { name, keep_hours } => {
             let permit = installation.permit(Action::Maintain, name).await?;
@@ -163,10 +145,47 @@ async fn restore(installation: &Installation, lake: &Lake, name: &str, version: 
     text(&format!("restored {name} to version {version}, as version {now}: the next load brings what came since"))?;
     let models = installation.loaded_models()?;
     let stale: Vec<String> = models.in_order().filter(|model| reads(&models, model, name)).map(|model| model.name.to_string()).collect();
-    match stale.is_empty() {
-        true => Ok(()),
-        false => text(&format!("stale, until the next run builds them: {}", stale.join(", "))),
+    if !stale.is_empty() {
+        text(&format!("stale, until the next run builds them: {}", stale.join(", ")))?;
     }
+    text(&ingest::store_line(installation.store.backend().asked()))
+}
+
+/// What merges count beside what every load does.
+const MERGE_COUNTS: [(&str, fn(&Counts) -> u64); 6] = [
+    ("inserted", |counts| counts.inserted),
+    ("updated", |counts| counts.updated),
+    ("unchanged", |counts| counts.unchanged),
+    ("superseded", |counts| counts.superseded),
+    ("flagged", |counts| counts.flagged),
+    ("deleted", |counts| counts.deleted),
+];
+
+/// A table's versions. People see the counts of merges where there are any.
+fn history(versions: &[VersionInfo], output: Output) -> Outcome {
+    let merges = |version: &VersionInfo| matches!(version.operation, TableOperation::Merge | TableOperation::Scd2);
+    let of_merges = if output != Output::Table || versions.iter().any(merges) { MERGE_COUNTS.as_slice() } else { &[] };
+    let mut columns = vec!["version", "time", "operation", "sequence", "read", "loaded", "quarantined", "rejected"];
+    columns.extend(of_merges.iter().map(|(name, _)| *name));
+    columns.extend(["recovered", "log_entry"]);
+    let mut listing = Listing::new(&columns);
+    for version in versions {
+        let count = |get: fn(&Counts) -> u64| version.counts.as_ref().map_or(Value::Null, |counts| json!(get(counts)));
+        let mut row = vec![
+            json!(version.version),
+            json!(time(version.time_ms)),
+            serde_json::to_value(version.operation).unwrap_or_default(),
+            json!(version.sequence),
+            count(|counts| counts.read),
+            count(|counts| counts.loaded),
+            count(|counts| counts.quarantined),
+            count(|counts| counts.rejected),
+        ];
+        row.extend(of_merges.iter().map(|(_, get)| if merges(version) { count(*get) } else { Value::Null }));
+        row.extend([json!(version.recovered), json!(version.index)]);
+        listing.row(row);
+    }
+    listing.print(output)
 }
 
 /// Whether a model reads a table, through other models too.

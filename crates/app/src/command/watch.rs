@@ -140,12 +140,13 @@ async fn run_once(
         Ok(course) => course,
         Err(failure) => return refused(failure),
     };
+    let before = installation.store.backend().asked();
     let reports = match run::batches(installation, args, memory_mib, loss, Some(settled), &course).await {
         Ok(reports) => reports,
         Err(failure) => return refused(failure),
     };
     let again = any_passes(&reports);
-    let ended = run::end(installation, course.run(), reports, output).await;
+    let ended = run::end(installation, course.run(), reports, before, output).await;
     let again = again || ended.as_ref().is_err_and(passes);
     (ended, again)
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use polder_contract::{Anomaly, Rule};
+use polder_lake::Storage;
+use polder_store::Asked;
 use polder_types::event::Counts;
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +12,9 @@ use serde_json::json;
 use super::inspected::{self, PersonalIn, WaivedBy};
 use super::offsets::AlreadyLoaded;
 use super::tables::IncrementTold;
+use super::upkeep::OptimizedTold;
 use crate::failure::Failure;
+use crate::print;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +55,18 @@ pub struct BatchReport {
     /// How far an increment of a database went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub increment: Option<IncrementTold>,
+    /// What the load made of its table in the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// What is advised for the table, by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// What was done about it, where a pipeline asks for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimized: Option<OptimizedTold>,
+    /// What was asked of the store while the batch was under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<Asked>,
     /// Why it failed: `kind`, `exit_code`, `message` and `causes`, as a command that fails says it.
     pub error: Option<serde_json::Value>,
     #[serde(skip)]
@@ -146,10 +162,25 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
         lines.push(format!("{:<12}   not loaded again, since their bytes were loaded before: {}", "", known.join(", ")));
     }
     lines.extend(report.increment.iter().flat_map(IncrementTold::lines));
+    if let Some(OptimizedTold { version, files_before, files_after }) = &report.optimized {
+        lines.push(format!("{:<12}   optimised: {files_before} files became {files_after}, version {version}", ""));
+    }
+    lines.extend(report.advice.iter().map(|advice| format!("{:<12}   {advice}", "")));
     if !report.never_seen.is_empty() {
         lines.push(format!("{:<12}   authorised and in no record: {}", "", report.never_seen.join(", ")));
     }
     lines
+}
+
+/// What was asked of the store, as a line for people.
+pub fn store_line(asked: Asked) -> String {
+    let Asked { gets, puts, lists, deletes, heads, bytes_read, bytes_written } = asked;
+    let kinds = [(gets, "get"), (puts, "put"), (lists, "list"), (deletes, "delete"), (heads, "head")];
+    let kinds: Vec<String> = kinds.iter().filter(|(times, _)| *times > 0).map(|(times, kind)| format!("{times} {kind}")).collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let requests = asked.requests();
+    let plural = if requests == 1 { "" } else { "s" };
+    format!("store: {requests} request{plural}{kinds}, {} written, {} read", print::bytes(bytes_written), print::bytes(bytes_read))
 }
 
 /// A report for machines.
@@ -205,6 +236,10 @@ impl BatchReport {
             files: 0,
             already_loaded: Vec::new(),
             increment: None,
+            storage: None,
+            advice: None,
+            optimized: None,
+            store: None,
             error: None,
             failure: None,
         }
@@ -227,5 +262,18 @@ impl BatchReport {
     pub(crate) fn failed_after(&mut self, failure: Failure) {
         self.error = failure.to_json().get_mut("error").map(serde_json::Value::take);
         self.failure = Some(failure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_of_the_store_is_a_line() {
+        let asked = Asked { gets: 20, puts: 12, lists: 9, bytes_read: 1_049_999, bytes_written: 3_149_000, ..Asked::default() };
+        assert_eq!(store_line(asked), "store: 41 requests (20 get, 12 put, 9 list), 3.1 MB written, 1.0 MB read");
+        assert_eq!(store_line(Asked { heads: 1, ..Asked::default() }), "store: 1 request (1 head), 0 bytes written, 0 bytes read");
+        assert_eq!(store_line(Asked::default()), "store: 0 requests, 0 bytes written, 0 bytes read");
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use polder_connect::{Committed, Removed, SinkError, Staged, TableSink};
 use polder_contract::{Admitted, Duplicates, Reconciled};
-use polder_lake::{Deletes, Matched, TableWriter};
+use polder_lake::{Deletes, Matched, Storage, TableWriter};
 use polder_policy::Permit;
 use polder_store::SealedStore;
 use polder_types::{DatasetId, ErrorKind};
@@ -36,6 +36,11 @@ impl<'a> LakeSink<'a> {
     /// Finds what the finished rows meet in the table.
     pub async fn match_rows(&mut self, permit: &Permit, deletes: Deletes<'_>) -> Result<Matched, polder_lake::Error> {
         self.writer.match_rows(permit, deletes).await
+    }
+
+    /// What the last commit made of the table in the store.
+    pub fn storage(&self) -> Option<Storage> {
+        self.writer.storage()
     }
 
     /// What the next commit writes down.

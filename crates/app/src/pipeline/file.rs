@@ -38,6 +38,8 @@ struct PipelineFile {
     notify: Option<Spanned<NotifyFile>>,
     #[serde(default)]
     catch_up: Option<Spanned<CatchUp>>,
+    #[serde(default)]
+    maintain: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +124,7 @@ impl Reader<'_> {
             freshness: file.freshness,
             notify: file.notify.map(|notify| self.notify(notify)),
             catch_up: file.catch_up.map(|catch_up| catch_up.value).unwrap_or_default(),
+            maintain: file.maintain.unwrap_or_default(),
         }
     }
 

@@ -10,6 +10,7 @@ timeout: 2h
 overlap: queue
 freshness: none
 catch_up: all
+maintain: true
 notify:
   on: [failure, recovery, freshness_missed, retry, success]
   webhook: {url: "env:HOOK_URL", secret: "file:hook.secret"}
@@ -29,6 +30,7 @@ fn every_key_is_read() {
     assert_eq!(pipeline.schedule.as_ref().unwrap().zone(), Some("Europe/Paris"));
     assert_eq!(pipeline.retries, Retries { max: 5, backoff_ms: 10_000, factor: 3, max_backoff_ms: 300_000 });
     assert_eq!((pipeline.overlap, pipeline.freshness, pipeline.catch_up), (Overlap::Queue, FreshnessFrom::None, CatchUp::All));
+    assert!(pipeline.maintain);
     let notify = pipeline.notify.as_ref().unwrap();
     assert_eq!((notify.on.len(), notify.channels.count()), (5, 3));
     assert!(pipeline.selects("stays") && !pipeline.selects("beds"));
@@ -39,7 +41,7 @@ fn every_key_is_read() {
 fn what_is_left_out_means_what_the_page_says() {
     for text in ["", "# by hand\n", "{}\n"] {
         let pipeline = parsed(text);
-        assert!(pipeline.select.is_empty() && pipeline.selects("anything") && pipeline.schedule.is_none());
+        assert!(pipeline.select.is_empty() && pipeline.selects("anything") && pipeline.schedule.is_none() && !pipeline.maintain);
         assert_eq!((pipeline.retries.max, pipeline.timeout_ms, pipeline.notify.clone()), (0, None, None));
         assert_eq!((pipeline.overlap, pipeline.freshness, pipeline.catch_up), (Overlap::Skip, FreshnessFrom::Contracts, CatchUp::Latest));
     }

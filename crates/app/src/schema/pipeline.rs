@@ -29,6 +29,7 @@ pub(super) fn schema() -> Value {
         }
         "notify" => described(notify(), "who is told of what"),
         "catch_up" => described(json!({ "enum": CatchUp::WORDS }), "what becomes of due times at which no scheduler ran"),
+        "maintain" => described(json!({ "type": "boolean" }), "whether tables are optimised after their load where that is worth it"),
         _ => json!(true),
     });
     if let Some(body) = body.as_object_mut() {

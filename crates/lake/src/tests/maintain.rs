@@ -68,7 +68,14 @@ async fn what_a_long_lived_writer_has_committed_is_vacuums() {
     let gone: Vec<i64> = (0..2000).filter(|id| id % 2 == 0).collect();
     writer.match_rows(&bed.permit(Action::Run), crate::Deletes::Listed(in_batches(&gone))).await.unwrap();
     writer.commit_counts(2, super::bed::counts(1)).await.unwrap();
+    let before = bed.lake.storage(bed.table).await.unwrap();
+    assert_eq!((writer.storage(), before.stored_rows - before.deleted_rows), (Some(before), 1000));
+    assert!(before.is_due() && before.vectors >= 1 && before.thin_files >= 1 && before.deleted_percent() >= 49, "{before:?}");
+    assert!(before.live_bytes < before.table_bytes, "{before:?}");
     bed.lake.optimize(bed.table, &actor()).await.unwrap();
+    let after = bed.lake.storage(bed.table).await.unwrap();
+    assert_eq!((after.stored_rows, after.deleted_rows, after.vectors, after.files, after.is_due()), (1000, 0, 0, 1, false));
+    assert_eq!(after.live_bytes, after.table_bytes);
     // The file of the load, or two where both encoders had work, that of the merge, and a vector.
     let vacuumed = bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files;
     assert!((3..=4).contains(&vacuumed), "{vacuumed}");

@@ -70,6 +70,8 @@ pub(super) async fn merge(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes: 
     let finished = writer.finished(&bed.permit(Action::Run)).await.unwrap();
     writer.commit_counts(sequence, counts(matched.rows)).await?;
     assert_eq!(sorted(shown(bed, finished).await), sorted(bed.rows(None).await));
+    // What the writer says of the files is what the log says.
+    assert_eq!(writer.storage(), Some(bed.lake.storage(bed.table).await.unwrap()));
     Ok(matched)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn holder(directory: &Directory) -> Result<Option<Holder>, Error> {
         Err(Error::NotFound { .. }) => return Ok(None),
         opened => opened?.0,
     };
-    let holder = read_holder(directory, &file, &path)?;
+    let holder = read_holder(&file, &path)?;
     // One that went of its own will set its file's time to 0.
     let went = Stat::of(&file.metadata().map_err(|source| Error::io("read", &path, source))?).modified_ms == 0;
     if went || holder.as_ref().is_some_and(|holder| !holder.shares_locks()) {
@@ -105,7 +105,7 @@ pub(super) fn attempt(directory: &Directory, clock: &Arc<dyn Clock>) -> Result<A
                 Err(Error::NotFound { .. }) => continue, // a later epoch has come and swept it
                 opened => opened?.0,
             };
-            let holder = read_holder(directory, &file, &path)?;
+            let holder = read_holder(&file, &path)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => {
                     let lock = Some(Lock { directory: directory.clone(), path });
@@ -151,6 +151,6 @@ fn take(directory: &Directory, clock: &Arc<dyn Clock>, epoch: u64) -> Result<Opt
 }
 
 /// `None` when it is not one that a lease wrote: then its age alone counts.
-fn read_holder(directory: &Directory, file: &File, path: &str) -> Result<Option<Holder>, Error> {
-    Ok(serde_json::from_slice(&read_at(directory, file, path, 0, HOLDER_MAX_BYTES)?).ok())
+fn read_holder(file: &File, path: &str) -> Result<Option<Holder>, Error> {
+    Ok(serde_json::from_slice(&read_at(file, path, 0, HOLDER_MAX_BYTES)?).ok())
 }

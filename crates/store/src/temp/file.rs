@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Space, TempReader};
 use crate::backend::{Directory, NewFile, read_at};
+use crate::counters::Live;
 use crate::error::Error;
 use crate::sealed::blocking;
 
@@ -154,7 +155,8 @@ impl TempFile {
         };
         let Some(last) = parts.last() else { return Ok((before.plain_end, Bytes::new())) };
         let sealed_total = last.sealed_end - before.sealed_end;
-        let sealed = read_at(&self.0.directory, &self.0.file, &self.0.path, before.sealed_end, sealed_total)?;
+        let sealed = read_at(&self.0.file, &self.0.path, before.sealed_end, sealed_total)?;
+        Live::add(&self.0.directory.live().temporary_bytes_read, sealed.len() as u64);
         let mut rest = sealed.as_slice();
         let mut plaintext = Vec::with_capacity(usize::try_from(last.plain_end - before.plain_end).unwrap_or_default());
         let mut at = before.sealed_end;
@@ -200,6 +202,7 @@ impl TempFile {
             space.give_back(bytes);
             return Err(error);
         }
+        Live::add(&self.0.directory.live().temporary_bytes_written, bytes);
         let part = Part { sealed_end: last.sealed_end + bytes, plain_end: last.plain_end + plaintext.len() as u64 };
         self.0.state.lock().parts.push(part);
         Ok(())

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use polder_audit::Triggered;
+use polder_store::Asked as StoreAsked;
 use polder_types::event::{RunResult, Trigger};
 use polder_types::{Clock, ErrorKind, EventKind, NameId, Private, RunId, SystemClock};
 
@@ -75,12 +76,14 @@ pub struct Attempt {
     pub again: bool,
     /// When the first of its tables becomes too old, in milliseconds since the epoch.
     pub stale_at_ms: Option<i64>,
+    /// What it asked of the store; none when that could not be opened.
+    pub store: Option<StoreAsked>,
 }
 
 impl Attempt {
     fn of(result: RunResult, failure: Option<Failure>) -> Self {
         let passes = result == RunResult::Failed && failure.as_ref().is_some_and(passes);
-        Self { run: None, reports: Vec::new(), result, failure, passes, again: false, stale_at_ms: None }
+        Self { run: None, reports: Vec::new(), result, failure, passes, again: false, stale_at_ms: None, store: None }
     }
 
     fn failed(failure: Failure) -> Self {
@@ -114,6 +117,7 @@ pub async fn attempt(project: &Project, global: &Global, loss: Option<Loss>, ask
         Ok(attempt) => attempt,
         Err(failure) => untold(project, asked, Attempt::failed(failure.during(asked.what()))).await,
     };
+    attempt.store = Some(installation.store.backend().asked());
     let failed = attempt.failure.clone().map_or(Ok(()), Err);
     if let Err(failure) = installation.close_after(failed).await {
         if attempt.failure.is_none() {
@@ -178,7 +182,8 @@ async fn begun(
     let mut attempt = if nothing_left {
         Attempt::of(RunResult::Succeeded, None)
     } else {
-        let args = RunArgs { select, ..RunArgs::default() };
+        let maintain = asked.pipeline.is_some_and(|pipeline| pipeline.maintain);
+        let args = RunArgs { select, maintain, ..RunArgs::default() };
         worked(installation, global, loss, &args, asked, &course, ends, deadline).await
     };
     if let (RunResult::Succeeded, false) = (attempt.result, left.beyond.is_empty()) {

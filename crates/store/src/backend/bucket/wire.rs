@@ -76,9 +76,17 @@ impl Wire {
 
     /// Sends a signed request; the answer may say no.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<Answer, Trouble> {
-        Live::add(&self.live.requests, 1);
         let failed = |error| trouble(error, &self.patience);
         let (parts, body) = request.into_parts();
+        let asks_for_a_list = parts.uri.query().is_some_and(|query| !query.is_empty());
+        let counter = match parts.method {
+            Method::GET if asks_for_a_list => &self.live.sent_lists,
+            Method::GET => &self.live.sent_gets,
+            Method::HEAD => &self.live.sent_heads,
+            Method::DELETE => &self.live.sent_deletes,
+            _ => &self.live.sent_puts,
+        };
+        Live::add(counter, 1);
         let url: Url = parts.uri.to_string().parse().map_err(|_| Trouble::Odd("a key that no address holds"))?;
         let headless = parts.method == Method::HEAD;
         let mut sent = reqwest::Request::new(parts.method, url);

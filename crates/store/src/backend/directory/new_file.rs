@@ -21,6 +21,7 @@ pub(crate) struct NewFile {
     name: String,
     path: String,
     file: Option<File>,
+    written: u64,
 }
 
 impl Directory {
@@ -42,7 +43,7 @@ impl Directory {
             let links = rustix::fs::fstat(&file).map_err(|errno| Error::errno("create", &path, errno))?.st_nlink;
             match locked {
                 Ok(()) if links == 1 => {
-                    return Ok(NewFile { directory: self.clone(), name, path, file: Some(File::from(file)) });
+                    return Ok(NewFile { directory: self.clone(), name, path, file: Some(File::from(file)), written: 0 });
                 }
                 Ok(()) | Err(Errno::WOULDBLOCK) => {}
                 Err(errno) => return Err(Error::errno("lock", &path, errno)),
@@ -95,7 +96,7 @@ impl NewFile {
     pub(crate) fn write_all(&mut self, sealed: &[u8]) -> Result<(), Error> {
         self.directory.step(Operation::Write, &self.path)?;
         self.file()?.write_all(sealed).map_err(|source| Error::io("write", &self.path, source))?;
-        Live::add(&self.directory.live().bytes_written, sealed.len() as u64);
+        self.written = self.written.saturating_add(sealed.len() as u64);
         Ok(())
     }
 
@@ -135,6 +136,7 @@ impl NewFile {
         let (parent, leaf) = directory.parent(path, true)?;
         let parent = parent.as_ref().map_or(directory.root(), AsFd::as_fd);
         name(&self, parent, leaf)?;
+        Live::add(&self.directory.live().bytes_written, self.written);
         directory.sync_directory(parent, path)?;
         // What is left to do, drop does: the name under `tmp/`, if there is one still. A crash before that leaves a second
         // name of a whole object, which the next sweep removes.

@@ -59,12 +59,14 @@ impl ReadFile {
     /// `len` bytes from `offset`; fewer only at the end of the file.
     pub(crate) fn read_at(&self, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
         self.directory.step(Operation::Read, &self.path)?;
-        read_at(&self.directory, &self.file, &self.path, offset, len)
+        let bytes = read_at(&self.file, &self.path, offset, len)?;
+        Live::add(&self.directory.live().bytes_read, bytes.len() as u64);
+        Ok(bytes)
     }
 }
 
-/// Reads `len` bytes from `offset`; fewer only at the end of the file.
-pub(crate) fn read_at(directory: &Directory, file: &File, path: &str, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
+/// Reads `len` bytes from `offset`, which nobody counts; fewer only at the end of the file.
+pub(crate) fn read_at(file: &File, path: &str, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
     let too_long = || Error::Range { path: path.to_owned() };
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| too_long())?];
     let mut filled = 0;
@@ -77,6 +79,5 @@ pub(crate) fn read_at(directory: &Directory, file: &File, path: &str, offset: u6
         }
     }
     bytes.truncate(filled);
-    Live::add(&directory.live().bytes_read, filled as u64);
     Ok(bytes)
 }

@@ -15,6 +15,7 @@ impl Directory {
     /// # Errors
     /// When a directory cannot be listed.
     pub(crate) fn every_file(&self) -> Result<Vec<PhysicalFile>, Error> {
+        Live::add(&self.live().lists, 1);
         let mut files = Vec::new();
         self.walk("", &mut |entry| {
             let kind = if entry.plain { FileKind::of(&entry.path) } else { FileKind::Unknown };

@@ -308,7 +308,7 @@ async fn temporary_files_stay_on_this_machine_sealed_and_private() {
 async fn a_short_object_costs_one_request_each_way() {
     let fixture = Fixture::new().await;
     let (path, backend) = (fixture.path("a"), fixture.store.backend());
-    let requests = || backend.counters().requests;
+    let requests = || backend.asked().requests();
     let before = requests();
     fixture.store.create(&path, Bytes::from(bytes(60_000))).await.unwrap();
     assert_eq!(requests() - before, 1);
