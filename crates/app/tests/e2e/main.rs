@@ -12,6 +12,7 @@ mod append;
 mod bucket;
 mod classified;
 mod columns;
+mod costs;
 mod databases;
 mod demo;
 mod destroyed;
