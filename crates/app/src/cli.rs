@@ -43,7 +43,7 @@ pub struct Global {
     /// Kill this process at a named point, to try recovery
     #[arg(long, global = true, hide = true, value_name = "POINT")]
     pub kill_at: Option<String>,
-    /// Lose one batch inside the gate or the writer, to try the reconciliation
+    /// Lose one batch behind the reader, inside the gate or the writer, to try the reconciliation
     #[arg(long, global = true, hide = true, value_name = "WHERE:SEED")]
     pub drop_batch: Option<String>,
 }

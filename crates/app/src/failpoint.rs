@@ -11,6 +11,8 @@ struct Point {
     name: String,
     /// None: a panic that says the point's name.
     signal: Option<Signal>,
+    /// Of the store: what becomes of its operation.
+    effect: Effect,
     /// How many passes are let through before the end.
     passes: AtomicU32,
 }
@@ -21,23 +23,28 @@ static POINT: OnceLock<Point> = OnceLock::new();
 const STORE: &str = "store";
 
 /// Chooses the point: `NAME` for SIGKILL, `NAME:segv` for SIGSEGV, `NAME:stop` for SIGSTOP, `NAME:panic` for a defect, `NAME#2` for the
-/// second time that it is passed.
+/// second time that it is passed. `store#7:fail` lets the store's seventh operation fail, and the process goes on.
 pub fn choose(point: &str) {
+    let mut effect = Effect::Kill;
     let (point, signal) = match point.rsplit_once(':') {
         Some((point, "segv")) => (point, Some(Signal::SEGV)),
         Some((point, "stop")) => (point, Some(Signal::STOP)),
         Some((point, "panic")) => (point, None),
+        Some((point, "fail")) => {
+            effect = Effect::Fail;
+            (point, Some(Signal::KILL))
+        }
         _ => (point, Some(Signal::KILL)),
     };
     let (name, nth) = point.split_once('#').map_or((point, 1), |(name, nth)| (name, nth.parse().unwrap_or(1)));
     // A process chooses once, before it does anything.
-    let _ = POINT.set(Point { name: name.to_owned(), signal, passes: AtomicU32::new(nth) });
+    let _ = POINT.set(Point { name: name.to_owned(), signal, effect, passes: AtomicU32::new(nth) });
 }
 
-/// What the store's disk does: nothing of its own, unless the process is to be killed there.
+/// What the store's disk does: nothing of its own, unless the process is to be killed there, or an operation to fail.
 pub fn of_the_store() -> Arc<dyn Faults> {
     match POINT.get() {
-        Some(point) if point.name == STORE => Arc::new(FaultAt::new(None, u64::from(point.passes.load(Ordering::SeqCst)), Effect::Kill)),
+        Some(point) if point.name == STORE => Arc::new(FaultAt::new(None, u64::from(point.passes.load(Ordering::SeqCst)), point.effect)),
         _ => Arc::new(NoFaults),
     }
 }

@@ -57,7 +57,7 @@ pub struct LoadOptions<'a> {
     pub window: Option<(&'a str, &'a str)>,
     /// Commit nothing.
     pub dry_run: bool,
-    /// What a test makes the gate lose.
+    /// What a test makes the load lose.
     pub loss: Option<Loss>,
     /// The files that may be loaded, where some are still being written.
     pub settled: Option<&'a Settled>,

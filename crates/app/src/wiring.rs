@@ -99,28 +99,42 @@ impl Failpoints for Points {
     }
 }
 
-/// A batch that a test makes the program lose: `gate:SEED` or `writer:SEED`.
+/// A batch that a test makes the program lose: `reader:SEED`, `keys:SEED`, `gate:SEED` or `writer:SEED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    in_writer: bool,
+    place: LossPlace,
     seed: u64,
+}
+
+/// Where it is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LossPlace {
+    /// Between the source and the gate.
+    Reader,
+    /// Between the source and those who compare its keys with the table's.
+    Keys,
+    Gate,
+    Writer,
 }
 
 impl Loss {
     /// Reads the hidden option.
     ///
     /// # Errors
-    /// When it is not `gate:SEED` or `writer:SEED`.
+    /// When it is none of these.
     pub fn parse(text: &str) -> Outcome<Self> {
         let parsed = text.split_once(':').and_then(|(place, seed)| {
-            let in_writer = match place {
-                "gate" => false,
-                "writer" => true,
+            let place = match place {
+                "reader" => LossPlace::Reader,
+                "keys" => LossPlace::Keys,
+                "gate" => LossPlace::Gate,
+                "writer" => LossPlace::Writer,
                 _ => return None,
             };
-            Some(Self { in_writer, seed: seed.parse().ok()? })
+            Some(Self { place, seed: seed.parse().ok()? })
         });
-        parsed.ok_or_else(|| Failure::new(ErrorKind::Invalid, "lose a batch: write gate:SEED or writer:SEED"))
+        let words = "lose a batch: write reader:SEED, keys:SEED, gate:SEED or writer:SEED";
+        parsed.ok_or_else(|| Failure::new(ErrorKind::Invalid, words))
     }
 
     /// The batch that is lost: one of the first three, so that small sources have it too.
@@ -128,9 +142,19 @@ impl Loss {
         self.seed % 3
     }
 
+    /// The batch that is lost before it comes to the gate.
+    pub fn in_reader(self) -> Option<u64> {
+        (self.place == LossPlace::Reader).then(|| self.batch())
+    }
+
+    /// The batch of keys that is lost.
+    pub fn in_keys(self) -> Option<u64> {
+        (self.place == LossPlace::Keys).then(|| self.batch())
+    }
+
     /// The fault for the gate, when the batch is lost there.
     pub fn in_gate(self) -> Option<Arc<dyn GateFaults>> {
-        (!self.in_writer).then(|| Arc::new(GateLoss(self.batch())) as Arc<dyn GateFaults>)
+        (self.place == LossPlace::Gate).then(|| Arc::new(GateLoss(self.batch())) as Arc<dyn GateFaults>)
     }
 }
 
@@ -169,7 +193,7 @@ impl Installation {
             service,
         };
         let mut options = LakeOptions { failpoints: Arc::new(Points), ..LakeOptions::default() };
-        if let Some(loss) = loss.filter(|loss| loss.in_writer) {
+        if let Some(loss) = loss.filter(|loss| loss.place == LossPlace::Writer) {
             options.faults = Arc::new(WriterLoss(loss.batch()));
         }
         Ok(Lake::new(self.store.clone(), ports, options))

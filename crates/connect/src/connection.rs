@@ -1,6 +1,6 @@
 //! A source file: `sources/<name>.yaml`. Described in `docs/format/source.md`.
 
-mod database;
+pub(crate) mod database;
 mod dataset;
 pub(crate) mod keys;
 
@@ -90,6 +90,7 @@ pub(crate) struct ConnectionFile {
     password: Option<String>,
     ca: Option<String>,
     plain_loopback: Option<bool>,
+    timeout: Option<String>,
     tables: Option<Vec<String>>,
     queries: Option<BTreeMap<String, String>>,
     driver: Option<String>,

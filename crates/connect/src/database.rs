@@ -8,6 +8,7 @@ pub(crate) mod tls;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use polder_types::Secret;
 
@@ -38,6 +39,8 @@ pub(crate) struct Access {
     pub ca: Option<PathBuf>,
     /// Whether a connection to this machine itself may go without TLS. No other connection ever may.
     pub plain_loopback: bool,
+    /// How long the server may keep silent while it is waited for.
+    pub timeout: Duration,
     /// ADBC: the driver's library, its SHA-256 and its options, resolved.
     pub driver: Option<(PathBuf, String, BTreeMap<String, Secret<String>>)>,
 }
@@ -61,6 +64,7 @@ impl Access {
             path: options.root.join(&connection.path),
             ca: database.ca.as_ref().map(|ca| options.root.join(ca)),
             plain_loopback: database.plain_loopback,
+            timeout: database.timeout,
             driver: driver.transpose()?,
         })
     }

@@ -2,6 +2,7 @@
 
 mod binding;
 mod catalog;
+mod client;
 mod connect;
 mod copy;
 mod cursor;

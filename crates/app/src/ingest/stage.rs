@@ -16,6 +16,7 @@ use super::{Batch, GATE_THREADS};
 use crate::failure::{Failure, Outcome};
 use crate::progress::Progress;
 use crate::quarantine::Quarantine;
+use crate::wiring::Loss;
 
 /// Memory for keys of which the source says that their rows are gone, in bytes.
 const DELETED_BYTES_MAX: usize = 256 << 20;
@@ -42,7 +43,7 @@ impl Batch<'_> {
         let progress = Progress::start(format!("load {}", approved.table));
         let quarantines = approved.on_violation == OnViolation::Quarantine;
         let keep = quarantines && !self.options.dry_run;
-        let (mut checked, ended) = check_in_threads(gate, reader);
+        let (mut checked, ended) = check_in_threads(gate, reader, self.options.loss.and_then(Loss::in_reader));
         let (mut refusals, mut findings, mut decoded) = (Refusals::default(), Findings::default(), 0u64);
         let (mut deleted, mut deleted_bytes): (Vec<DeletedKeys>, usize) = (Vec::new(), 0);
         let passed = async {
@@ -198,8 +199,15 @@ type Ended = tokio::task::JoinHandle<(Box<dyn SourceReader>, Outcome)>;
 type CheckedBatch = Outcome<(u64, Checked)>;
 type CheckedBatches = tokio::sync::mpsc::Receiver<CheckedBatch>;
 
-/// Reads on one thread, checks on others, and hands the batches on in their order.
-fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (CheckedBatches, Ended) {
+/// Whether a test loses the batch that has come; `left` counts down to it.
+pub(super) fn is_lost(left: &mut Option<u64>) -> bool {
+    let lost = *left == Some(0);
+    *left = left.and_then(|left| left.checked_sub(1));
+    lost
+}
+
+/// Reads on one thread, checks on others, and hands the batches on in their order; `lost` is one that a test loses.
+fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>, mut lost: Option<u64>) -> (CheckedBatches, Ended) {
     let (raw_sender, raw_receiver) = crossbeam_channel::bounded::<(RawBatch, tokio::sync::oneshot::Sender<CheckedBatch>)>(GATE_THREADS);
     // What is being checked, in order: a later batch waits until the earlier ones are through.
     let (order_sender, mut order_receiver) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Receiver<CheckedBatch>>(GATE_THREADS * 2);
@@ -220,6 +228,9 @@ fn check_in_threads(gate: &Arc<Gate>, mut reader: Box<dyn SourceReader>) -> (Che
                 Ok(None) => return (reader, Ok(())),
                 Err(error) => return (reader, Err(error.into())),
             };
+            if is_lost(&mut lost) {
+                continue;
+            }
             let (answer, waiting) = tokio::sync::oneshot::channel();
             if order_sender.blocking_send(waiting).is_err() || raw_sender.send((raw, answer)).is_err() {
                 return (reader, Ok(()));

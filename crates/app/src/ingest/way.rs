@@ -12,8 +12,10 @@ use polder_types::ErrorKind;
 use polder_types::event::TableOperation;
 
 use super::sink::LakeSink;
+use super::stage::is_lost;
 use super::{Batch, Loaded};
 use crate::failure::{Failure, Outcome};
+use crate::wiring::Loss;
 
 /// What a load does with the rows that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +133,8 @@ impl Batch<'_> {
             Gone::NotAmong { reader, keys } => {
                 let ended: Arc<Mutex<Option<Outcome>>> = Arc::default();
                 let table_rows = if self.head() > 0 { self.lake.rows(self.dataset, None).await? } else { 0 };
-                let reading = Reading { reader, keys, rows: 0, table_rows, ended: Arc::clone(&ended) };
+                let lost = self.options.loss.and_then(Loss::in_keys);
+                let reading = Reading { reader, keys, rows: 0, table_rows, lost, ended: Arc::clone(&ended) };
                 let matched = sink.match_rows(&permit, polder_lake::Deletes::AllBut(Box::new(reading))).await;
                 // What the source said weighs more than that its keys could not be compared.
                 match (ended.lock().take(), matched) {
@@ -171,6 +174,8 @@ struct Reading {
     rows: u64,
     /// Rows of the table that they are compared with.
     table_rows: u64,
+    /// A batch that a test loses.
+    lost: Option<u64>,
     /// How it ended.
     ended: Arc<Mutex<Option<Outcome>>>,
 }
@@ -210,6 +215,9 @@ impl Iterator for Reading {
                 return Some(Err(no_keys(kind)));
             }
         };
+        if is_lost(&mut self.lost) {
+            return self.next();
+        }
         self.rows += u64::try_from(raw.rows).unwrap_or(u64::MAX);
         let read = match self.keys.read(&raw) {
             Ok(read) => read,

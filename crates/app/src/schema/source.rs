@@ -13,6 +13,7 @@ pub(super) fn schema() -> Value {
         "url" | "password" => reference.clone(),
         "ca" | "driver" => text(),
         "plain_loopback" => json!({ "type": "boolean" }),
+        "timeout" => json!({ "type": "string", "pattern": "^0*[1-9][0-9]*[smhd]$" }),
         "tables" => json!({ "type": "array", "items": text() }),
         "queries" => json!({ "type": "object", "propertyNames": { "minLength": 1 }, "additionalProperties": text() }),
         "driver_sha256" => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
@@ -30,9 +31,9 @@ pub(super) fn schema() -> Value {
 /// The keys beside `type` and `datasets` that a type has, and those that it must have.
 fn keys_of(source_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match source_type {
-        "postgres" | "mysql" => (&["url", "password", "ca", "plain_loopback", "tables", "queries"], &["url"]),
+        "postgres" | "mysql" => (&["url", "password", "ca", "plain_loopback", "timeout", "tables", "queries"], &["url"]),
         "sqlite" => (&["path", "tables", "queries"], &["path"]),
-        "adbc" => (&["url", "tables", "queries", "driver", "driver_sha256", "options"], &["driver", "driver_sha256"]),
+        "adbc" => (&["url", "timeout", "tables", "queries", "driver", "driver_sha256", "options"], &["driver", "driver_sha256"]),
         _ => (&["path"], &["path", "datasets"]),
     }
 }

@@ -156,6 +156,8 @@ fn source_cases(cases: &mut Vec<Case>) {
         r#"{type: excel, path: data, datasets: {a: {sheet: 1, range: 'B3:F200', header: false, skip_rows: 0, "null": [x], compression: auto}, b: {sheet: People, range: 'B:F'}}}"#,
         "{type: avro, path: data, datasets: {a: {file: a.avro}}}",
         "{type: arrow, path: data, datasets: {a: {}}}",
+        "{type: postgres, url: 'env:U', tables: [a], timeout: 90s}",
+        "{type: mysql, url: 'env:U', queries: {a: select 1}, timeout: 7d}",
     ] {
         case(good, true);
     }
@@ -190,6 +192,11 @@ fn source_cases(cases: &mut Vec<Case>) {
         "{type: ndjson, path: data, datasets: {a: {delimiter: ';'}}}",
         "{type: ndjson, path: data, datasets: {a: {encoding: latin-1}}}",
         "{type: parquet, path: data, datasets: {a: {compression: gzip}}}",
+        "{type: csv, path: data, timeout: 5s, datasets: {a: {}}}",
+        "{type: sqlite, path: a.db, tables: [a], timeout: 5s}",
+        "{type: postgres, url: 'env:U', tables: [a], timeout: 0s}",
+        "{type: postgres, url: 'env:U', tables: [a], timeout: 5}",
+        "{type: mysql, url: 'env:U', tables: [a], timeout: soon}",
     ] {
         case(wrong, false);
     }

@@ -2,14 +2,18 @@
 
 mod adbc;
 mod downgrade;
+mod faults;
 mod histories;
 mod increments;
+mod laws;
 mod mariadb;
+mod meddler;
 mod merges;
 mod postgres;
 mod proxy;
 mod secrets;
 mod session;
+mod sources;
 mod sqlite;
 mod story;
 

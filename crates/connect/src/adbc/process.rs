@@ -27,8 +27,6 @@ const SELF: &str = "/proc/self/exe";
 const TICK: Duration = Duration::from_secs(1);
 /// How long a driver may take to connect, in ticks.
 const CONNECT_TICKS_MAX: u32 = 60;
-/// How long it may keep silent then: a query may take its time before its first row.
-const SILENT_TICKS_MAX: u32 = 3600;
 /// How long a process may go on that closed its output.
 const END_TICKS_MAX: u32 = 5;
 /// The signal that a process gets that writes to a file, which none may here.
@@ -93,7 +91,7 @@ impl<'a> Process<'a> {
             watched.kill();
             return Err(Error::Internal { step: "reach the process of a driver" });
         };
-        let (beats, watch) = watch(Arc::clone(&watched), out).inspect_err(|_| watched.kill())?;
+        let (beats, watch) = watch(Arc::clone(&watched), ticks(access).min(CONNECT_TICKS_MAX), out).inspect_err(|_| watched.kill())?;
         let process = Self { access, watched, pid, output, beats: Some(beats), watch: Some(watch) };
         // A process that does not want to hear it says why, or its end does.
         let _ = input.write_all(told.expose_secret());
@@ -108,7 +106,7 @@ impl<'a> Process<'a> {
         loop {
             let Ok((kind, bytes)) = frames::read(&mut self.output) else { return Err(self.ended()) };
             if let Some(beats) = &self.beats {
-                let _ = beats.send(SILENT_TICKS_MAX);
+                let _ = beats.send(ticks(self.access));
             }
             return match kind {
                 Kind::Connected => continue,
@@ -157,7 +155,10 @@ impl<'a> Process<'a> {
             },
             None => "its process ended before it had said all".to_owned(),
         };
-        let advice = "see whether the database is there and the driver fits it, and run again";
+        let advice = match silent {
+            true => "run again; where a statement takes longer before its first row, raise `timeout` in the source",
+            false => "see whether the database is there and the driver fits it, and run again",
+        };
         failed(self.access, "read with the driver", problem, advice, ErrorKind::Unavailable).into()
     }
 }
@@ -173,12 +174,17 @@ impl Drop for Process<'_> {
     }
 }
 
+/// How long a driver may keep silent, in ticks.
+fn ticks(access: &Access) -> u32 {
+    u32::try_from(access.timeout.as_secs() / TICK.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// Kills the process when it keeps silent for too long, or nobody reads what it sends.
-fn watch(watched: Arc<Watched>, out: Option<&Output>) -> Result<(Sender<u32>, JoinHandle<()>), Error> {
+fn watch(watched: Arc<Watched>, first: u32, out: Option<&Output>) -> Result<(Sender<u32>, JoinHandle<()>), Error> {
     let (beats, heard) = crossbeam_channel::unbounded::<u32>();
     let reader = out.map(|out| out.sender.clone());
     let watch = move || {
-        let (mut silent, mut most) = (0u32, CONNECT_TICKS_MAX);
+        let (mut silent, mut most) = (0u32, first);
         loop {
             match heard.recv_timeout(TICK) {
                 Ok(next) => (silent, most) = (0, next),
@@ -288,6 +294,7 @@ mod tests {
             path: PathBuf::new(),
             ca: None,
             plain_loopback: false,
+            timeout: crate::connection::database::TIMEOUT,
             driver: None,
         };
         let driver = |class, sqlstate: &str, vendor_code| Problem::Driver { class, sqlstate: sqlstate.to_owned(), vendor_code };

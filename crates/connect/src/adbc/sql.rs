@@ -180,6 +180,7 @@ mod tests {
             path: PathBuf::new(),
             ca: None,
             plain_loopback: false,
+            timeout: crate::connection::database::TIMEOUT,
             driver: Some((PathBuf::from("d.so"), String::new(), options)),
         }
     }

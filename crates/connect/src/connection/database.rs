@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
@@ -12,6 +13,9 @@ use super::{ConnectionFile, SourceType};
 
 /// Prefixes of a reference to a secret.
 const REFERENCES: [&str; 3] = ["env:", "file:", "credential:"];
+/// How long a server may keep silent where the source says nothing of it: a query may take its time before its first row.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3_600);
+const TIMEOUT_SECONDS_MAX: u64 = 7 * 86_400;
 
 /// A database and what of it is declared.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct Database {
     pub ca: Option<PathBuf>,
     /// Whether a connection to this machine itself may go without TLS.
     pub plain_loopback: bool,
+    /// How long the server may keep silent while it is waited for.
+    pub timeout: Duration,
     /// Names and globs of tables, as the database lists them: `schema.table`, or `table`.
     pub tables: Vec<String>,
     /// Queries, by the name of the dataset that each is.
@@ -54,6 +60,7 @@ impl PartialEq for Database {
                 one.password.clone(),
                 one.ca.clone(),
                 one.plain_loopback,
+                one.timeout,
                 one.tables.clone(),
                 one.queries.clone(),
                 one.driver.clone(),
@@ -158,7 +165,18 @@ fn key<T>(key: &'static str, problem: impl Into<String>, advice: &'static str) -
 impl ConnectionFile {
     /// The path of a connection of files.
     pub(super) fn files(self, datasets: bool) -> Result<PathBuf, WrongKey> {
-        self.without_meaning(&["url", "password", "ca", "plain_loopback", "tables", "queries", "driver", "driver_sha256", "options"])?;
+        self.without_meaning(&[
+            "url",
+            "password",
+            "ca",
+            "plain_loopback",
+            "timeout",
+            "tables",
+            "queries",
+            "driver",
+            "driver_sha256",
+            "options",
+        ])?;
         let path = self.path.unwrap_or_default();
         if path.is_empty() {
             return key("path", "`path` is empty or missing", "name a directory or a file, relative to the project");
@@ -177,7 +195,7 @@ impl ConnectionFile {
         let sqlite = self.source_type == SourceType::Sqlite;
         let adbc = self.source_type == SourceType::Adbc;
         if sqlite {
-            self.without_meaning(&["url", "password", "ca", "plain_loopback"])?;
+            self.without_meaning(&["url", "password", "ca", "plain_loopback", "timeout"])?;
         } else {
             self.without_meaning(&["path"])?;
         }
@@ -195,6 +213,13 @@ impl ConnectionFile {
         }
         reference("url", self.url.as_deref())?;
         reference("password", self.password.as_deref())?;
+        let timeout = match self.timeout.as_deref() {
+            None => TIMEOUT,
+            Some(text) => match seconds(text).filter(|seconds| (1..=TIMEOUT_SECONDS_MAX).contains(seconds)) {
+                Some(seconds) => Duration::from_secs(seconds),
+                None => return key("timeout", "`timeout` is no span of time from 1s to 7d", "write a number and a unit: 30s, 5m or 1h"),
+            },
+        };
         let tables = self.tables.unwrap_or_default();
         let queries = self.queries.unwrap_or_default();
         if tables.is_empty() && queries.is_empty() {
@@ -233,6 +258,7 @@ impl ConnectionFile {
             password: self.password,
             ca: self.ca.map(PathBuf::from),
             plain_loopback: self.plain_loopback.unwrap_or(false),
+            timeout,
             tables,
             queries,
             driver,
@@ -250,6 +276,7 @@ impl ConnectionFile {
             "password" => self.password.is_some(),
             "ca" => self.ca.is_some(),
             "plain_loopback" => self.plain_loopback.is_some(),
+            "timeout" => self.timeout.is_some(),
             "tables" => self.tables.is_some(),
             "queries" => self.queries.is_some(),
             "driver" => self.driver.is_some(),
@@ -277,5 +304,34 @@ fn reference(name: &'static str, text: Option<&str>) -> Result<(), WrongKey> {
             "write env:NAME, file:PATH or credential:NAME, and change the secret if it was ever stored",
         ),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::TIMEOUT;
+    use crate::connection::Connection;
+
+    fn timeout(of_type: &str, said: &str) -> Result<Duration, String> {
+        let yaml = format!("type: {of_type}\n{said}tables: [a]\n");
+        let read = Connection::parse(&yaml, "sources/s.yaml").map_err(|error| error.to_string())?;
+        Ok(read.database.unwrap().timeout)
+    }
+
+    #[test]
+    fn a_server_may_keep_silent_for_as_long_as_the_source_says() {
+        let url = "url: env:U\n";
+        assert_eq!(timeout("postgres", url), Ok(TIMEOUT));
+        for (text, seconds) in [("1s", 1), ("90s", 90), ("5m", 300), ("2h", 7_200), ("7d", 604_800)] {
+            assert_eq!(timeout("mysql", &format!("{url}timeout: {text}\n")), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["0s", "8d", "1", "s", "-1s", "1w", "soon", "99999999999999999999d"] {
+            let error = timeout("postgres", &format!("{url}timeout: \"{text}\"\n")).unwrap_err();
+            assert!(error.contains("line 3: `timeout` is no span of time from 1s to 7d"), "{error}");
+        }
+        let error = timeout("sqlite", "path: a.db\ntimeout: 5s\n").unwrap_err();
+        assert!(error.contains("`timeout` has no meaning for type sqlite"), "{error}");
     }
 }

@@ -12,6 +12,13 @@ impl Access {
     pub(crate) fn fails(&self, step: impl Into<String>, problem: impl Into<String>, advice: impl Into<String>, kind: ErrorKind) -> Error {
         Error::Database { connection: self.source.clone(), step: step.into(), problem: problem.into(), advice: advice.into(), kind }
     }
+
+    /// The error of a server that kept silent for as long as the source lets it.
+    pub(crate) fn silent(&self, step: &str) -> Error {
+        let problem = format!("the server kept silent for {} seconds, so nothing of it counts", self.timeout.as_secs());
+        let advice = "run again; where a statement takes longer before its first row, raise `timeout` in the source";
+        self.fails(step, problem, advice, ErrorKind::Unavailable)
+    }
 }
 
 /// The addresses of a server, in the order in which they are tried; one at least. Where the source says `plain_loopback` all of them are
@@ -59,6 +66,7 @@ mod tests {
             path: "".into(),
             ca: None,
             plain_loopback,
+            timeout: crate::connection::database::TIMEOUT,
             driver: None::<(_, _, BTreeMap<_, _>)>,
         }
     }

@@ -155,6 +155,7 @@ pub(super) fn connect(access: &Access) -> Result<Connected, Error> {
     let target = parse(url.expose_secret()).map_err(|wrong| access.fails(STEP_URL, wrong.problem, wrong.advice, ErrorKind::Invalid))?;
     let broken = |fault: Fault| fault.told(&access.source, STEP);
     let config = if access.plain_loopback { None } else { Some(tls::client_config(access)?) };
+    let patience = Duration::from_secs(LOGIN_SECONDS).min(access.timeout);
     let (mut link, hangup, host) = match &target.socket {
         Some(path) => {
             if !access.plain_loopback {
@@ -163,7 +164,7 @@ pub(super) fn connect(access: &Access) -> Result<Connected, Error> {
             }
             let stream = UnixStream::connect(path).map_err(|error| broken(error.into()))?;
             let hangup = Hangup::Unix(stream.try_clone().map_err(|error| broken(error.into()))?);
-            stream.set_read_timeout(Some(Duration::from_secs(LOGIN_SECONDS))).map_err(|error| broken(error.into()))?;
+            stream.set_read_timeout(Some(patience)).map_err(|error| broken(error.into()))?;
             (Link::new(Channel::Unix(stream), 0), hangup, "localhost".to_owned())
         }
         None => {
@@ -192,7 +193,7 @@ pub(super) fn connect(access: &Access) -> Result<Connected, Error> {
         tls: config.is_some(),
     };
     login::log_in(&mut link, &greeting, &login).map_err(no_way)?;
-    wait_for_ever(link.stream()).map_err(|error| broken(error.into()))?;
+    wait_at_most(access.timeout, link.stream()).map_err(|error| broken(error.into()))?;
     let mariadb = greeting.version.contains("MariaDB");
     let mut session = Session::new(link);
     let told = |fault: Fault| fault.told(&access.source, "set the session up");
@@ -212,13 +213,14 @@ pub(super) fn connect(access: &Access) -> Result<Connected, Error> {
 /// A connection to the first address that answers.
 fn reach(access: &Access, target: &Target) -> Result<TcpStream, Error> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let [connect, login] = [CONNECT_SECONDS, LOGIN_SECONDS].map(|seconds| Duration::from_secs(seconds).min(access.timeout));
     for address in address::resolve(access, &target.host, target.port)? {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(CONNECT_SECONDS)).and_then(|stream| {
+        let stream = TcpStream::connect_timeout(&address, connect).and_then(|stream| {
             let kept = socket2::TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
             socket2::SockRef::from(&stream).set_tcp_keepalive(&kept)?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(Duration::from_secs(LOGIN_SECONDS)))?;
-            stream.set_write_timeout(Some(Duration::from_secs(LOGIN_SECONDS)))?;
+            stream.set_read_timeout(Some(login))?;
+            stream.set_write_timeout(Some(login))?;
             Ok(stream)
         });
         match stream {
@@ -254,12 +256,12 @@ fn secure(access: &Access, link: Link<Channel>, config: Arc<ClientConfig>, host:
     Ok(Link::new(Channel::Tls(Box::new(StreamOwned::new(connection, stream))), sequence))
 }
 
-/// From here on a query may take its time.
-fn wait_for_ever(channel: &Channel) -> io::Result<()> {
+/// From here on a query may take its time, but not more than this without a word.
+fn wait_at_most(most: Duration, channel: &Channel) -> io::Result<()> {
     match channel {
-        Channel::Tls(stream) => stream.sock.0.get_ref().set_read_timeout(None),
-        Channel::Tcp(stream) => stream.set_read_timeout(None),
-        Channel::Unix(stream) => stream.set_read_timeout(None),
+        Channel::Tls(stream) => stream.sock.0.get_ref().set_read_timeout(Some(most)),
+        Channel::Tcp(stream) => stream.set_read_timeout(Some(most)),
+        Channel::Unix(stream) => stream.set_read_timeout(Some(most)),
     }
 }
 

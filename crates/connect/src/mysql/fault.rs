@@ -72,9 +72,11 @@ impl Fault {
                     "run again; where it happens again, look at the server's log",
                     ErrorKind::Unavailable,
                 ),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    ("the server does not answer".to_owned(), "check that it runs, and run again", ErrorKind::Unavailable)
-                }
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => (
+                    "the server kept silent for too long, so nothing of it counts".to_owned(),
+                    "run again; where a statement takes longer before its first row, raise `timeout` in the source",
+                    ErrorKind::Unavailable,
+                ),
                 kind => {
                     (format!("the connection failed ({kind})"), "check the server and the network, and run again", ErrorKind::Unavailable)
                 }

@@ -18,9 +18,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, NoTls, TlsConnect, TlsStream};
-use tokio_postgres::{Client, Config, Connection, Socket};
+use tokio_postgres::{Config, Connection, Socket};
 use tokio_rustls::TlsConnector;
 
+use super::client::Client;
 use super::fault::fault;
 use super::tap::{Tap, Tapped};
 use super::url::{Place, Target};
@@ -103,11 +104,12 @@ impl<'a> Server<'a> {
         let tapped = Arc::new(Tapped::default());
         let most = self.config.get_connect_timeout().copied().unwrap_or(KEEPALIVE.0);
         // The way through TLS and the password takes some answers more than the first.
-        let opened = tokio::time::timeout(most.saturating_mul(3), self.open(tapped.clone()));
+        let opened = tokio::time::timeout(most.saturating_mul(3).min(self.access.timeout), self.open(tapped.clone()));
         let (client, task, version) = opened.await.map_err(|_| {
             let problem = format!("{}:{} does not answer in time", self.host, self.port);
             self.access.fails(STEP, problem, "check the host, the port and what lies between", ErrorKind::Unavailable)
         })??;
+        let client = Client::new(client, self.access.timeout);
         let session = Session { client, tapped, major: major(&version), task };
         match session.major {
             major if major < MAJOR_MIN => Err(self.access.fails(
@@ -120,7 +122,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    async fn open(&self, tapped: Arc<Tapped>) -> Result<(Client, JoinHandle<()>, String), Error> {
+    async fn open(&self, tapped: Arc<Tapped>) -> Result<(tokio_postgres::Client, JoinHandle<()>, String), Error> {
         match &self.route {
             Route::Tls(config) => {
                 let tls = Tls { config: config.clone(), tapped };
@@ -147,8 +149,8 @@ impl<'a> Server<'a> {
 
     fn opened<S, T>(
         &self,
-        opened: Result<(Client, Connection<S, T>), tokio_postgres::Error>,
-    ) -> Result<(Client, JoinHandle<()>, String), Error>
+        opened: Result<(tokio_postgres::Client, Connection<S, T>), tokio_postgres::Error>,
+    ) -> Result<(tokio_postgres::Client, JoinHandle<()>, String), Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -14,10 +14,16 @@ const WITHOUT_VALUES: [&str; 8] = ["08", "25", "28", "3D", "42", "53", "55", "57
 /// Longest text of a server that is repeated, in characters.
 const WORDS_MAX: usize = 300;
 
+/// What the client says of an answer that was not waited for any longer.
+const SILENT: &str = "timeout waiting for server";
+
 /// The error of a step that the client says failed.
 pub(super) fn fault(access: &Access, step: &str, error: &tokio_postgres::Error) -> Error {
     if let Some(said) = error.as_db_error() {
         return told(access, step, said);
+    }
+    if error.to_string() == SILENT {
+        return access.silent(step);
     }
     let problem = match error.source().map(ToString::to_string) {
         // From our own reading of the stream, in our own words.

@@ -291,7 +291,7 @@ async fn copy(server: &Server<'_>, read: &TableRead, plan: &Plan, ranges: &[&str
         tapped.clear();
         let stream = client.copy_out(&sql).await.map_err(failed)?;
         let mut copying = Copying::new(tapped, stream);
-        while copying.next(&mut piece).await.map_err(failed)? {
+        while client.heard(copying.next(&mut piece)).await.map_err(failed)? {
             decoder.push(&piece, &mut emit)?;
         }
         decoder.finish(&mut emit)?;

@@ -192,6 +192,7 @@ mod tests {
             path: PathBuf::new(),
             ca: None,
             plain_loopback,
+            timeout: crate::connection::database::TIMEOUT,
             driver: None::<(_, _, BTreeMap<_, _>)>,
         }
     }

@@ -271,6 +271,7 @@ mod tests {
             path: PathBuf::from("d.db"),
             ca: None,
             plain_loopback: false,
+            timeout: crate::connection::database::TIMEOUT,
             driver: None,
         };
         let words = "a value of a row";

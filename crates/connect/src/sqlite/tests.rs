@@ -73,6 +73,7 @@ fn access(path: PathBuf) -> Access {
         path,
         ca: None,
         plain_loopback: false,
+        timeout: crate::connection::database::TIMEOUT,
         driver: None,
     }
 }

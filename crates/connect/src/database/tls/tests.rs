@@ -49,6 +49,7 @@ fn access_with(ca: PathBuf) -> Access {
         path: PathBuf::new(),
         ca: Some(ca),
         plain_loopback: false,
+        timeout: crate::connection::database::TIMEOUT,
         driver: None::<(_, _, BTreeMap<_, _>)>,
     }
 }

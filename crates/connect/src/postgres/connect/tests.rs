@@ -7,6 +7,7 @@ use polder_types::Secret;
 
 use super::*;
 use crate::connection::SourceType;
+use crate::postgres::read::begin;
 
 /// A server that does this with the one connection that it takes, and its port.
 fn server(serve: impl FnOnce(Stream) + Send + 'static) -> (u16, JoinHandle<()>) {
@@ -24,6 +25,7 @@ fn access(port: u16, plain_loopback: bool) -> Access {
         path: PathBuf::new(),
         ca: None,
         plain_loopback,
+        timeout: crate::connection::database::TIMEOUT,
         driver: None::<(_, _, BTreeMap<_, _>)>,
     }
 }
@@ -124,6 +126,21 @@ fn versions_that_are_too_old_are_refused() {
         served.join().unwrap();
     }
     assert_eq!(["18beta1", "12", ""].map(major), [18, 12, 0]);
+}
+
+#[test]
+fn a_server_that_says_nothing_more_is_not_waited_for_without_end() {
+    let (port, served) = of_version("15.4");
+    let patient = Access { timeout: Duration::from_secs(2), ..access(port, true) };
+    let server = Server::find(&patient).unwrap();
+    let error = runtime().unwrap().block_on(async {
+        let session = server.connect().await.unwrap();
+        begin(&patient, &session).await.unwrap_err()
+    });
+    let expected = "begin a transaction of source adt: the server kept silent for 2 seconds, so nothing of it counts; run again; where a \
+        statement takes longer before its first row, raise `timeout` in the source";
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Unavailable, expected.to_owned()));
+    served.join().unwrap();
 }
 
 #[test]
