@@ -176,6 +176,8 @@ fn what_is_no_whole_database_is_told_and_changes_nothing() {
         (with_a_hole, 3, "the database is damaged"),
         (cut, 3, "the database is damaged"),
         (b"id,ward\n".repeat(1000), 3, "the file is no SQLite database"),
+        (b"id".to_vec(), 3, "the file is no SQLite database"),
+        (b"i".to_vec(), 3, "the file is no SQLite database"),
         (Vec::new(), 2, "there is no such table or view"),
     ] {
         project.write(FILE, bytes);
