@@ -3,6 +3,7 @@
 
 mod files;
 mod inspected;
+mod newest;
 mod offsets;
 mod questions;
 mod refusals;
@@ -27,6 +28,7 @@ use crate::described;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
+pub use crate::ingest::newest::{Newest, judged_columns};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
 pub use crate::ingest::questions::{can_be_asked, in_order, unaskable};
 pub use crate::ingest::report::{BatchReport, RefusedBy, lines, store_line, to_json};
@@ -182,8 +184,12 @@ impl Batch<'_> {
     /// There is nothing to load, provided that the table is still what the log says it is.
     async fn unchanged(&mut self) -> Outcome {
         // Where files are waited for there may be no table yet.
-        if self.head() > 0 {
+        let head = self.head();
+        if head > 0 {
             self.lake.rows(self.dataset, None).await?;
+            if !self.options.dry_run {
+                newest::catch_up(self.installation, self.lake, &self.approved, self.dataset, head).await?;
+            }
         }
         self.report.status = match self.report.migrated.is_empty() {
             true => "unchanged",
@@ -419,6 +425,8 @@ impl Batch<'_> {
             loaded.reconciliation.merged = Some(self.meet(&loaded, gone, sink).await?);
         }
         let answers = questions::ask(self.installation, self.lake, &self.approved, sink).await?;
+        let newest = newest::ask(self.installation, self.lake, &self.approved, sink).await;
+        sink.record().newest = newest;
         failpoint::hit("quarantine-before");
         quarantine.finish().await?;
         failpoint::hit("quarantine-after");

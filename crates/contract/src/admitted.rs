@@ -52,8 +52,8 @@ impl Admitted {
     }
 }
 
-/// Keys of rows of which the source says that they are gone, as the table stores them. Only the gate makes one, and a sink deletes by nothing
-/// else. Which of them stand is known at the end of the load: [`DeletedKeys::standing`].
+/// Keys of rows of which the source says that they are gone, as the table stores them. Only the gate makes one.
+/// Which of them stand is known at the end of the load: [`DeletedKeys::standing`].
 #[derive(Debug, Clone)]
 pub struct DeletedKeys {
     batch: RecordBatch,
@@ -85,9 +85,29 @@ impl DeletedKeys {
     ///
     /// # Errors
     /// When Arrow refuses to build the batch, which the gate's own checks rule out.
-    pub fn standing(&self, duplicates: &Duplicates) -> Result<RecordBatch, Error> {
+    pub fn standing(&self, duplicates: &Duplicates) -> Result<StandingKeys, Error> {
         let stands: BooleanArray = self.ordinals.iter().cloned().flatten().map(|place| Some(!duplicates.undoes(place))).collect();
-        filter_record_batch(&self.batch, &stands).map_err(|source| Error::Build { file: String::new(), column: String::new(), source })
+        let standing = filter_record_batch(&self.batch, &stands);
+        let keys = standing.map_err(|source| Error::Build { file: String::new(), column: String::new(), source })?;
+        Ok(StandingKeys { keys })
+    }
+}
+
+/// Keys of rows that are gone, at the end of a load. Only [`DeletedKeys::standing`] makes one, and a sink deletes rows by no other keys.
+#[derive(Debug, Clone)]
+pub struct StandingKeys {
+    keys: RecordBatch,
+}
+
+impl StandingKeys {
+    /// The columns of [`Contract::key_schema`](crate::Contract::key_schema).
+    pub fn keys(&self) -> &RecordBatch {
+        &self.keys
+    }
+
+    /// How many.
+    pub fn rows(&self) -> usize {
+        self.keys.num_rows()
     }
 }
 

@@ -44,7 +44,7 @@ mod time;
 mod unique;
 pub mod yaml;
 
-pub use admitted::{Admitted, Checked, DeletedKeys, Finding, Rejection, Rule};
+pub use admitted::{Admitted, Checked, DeletedKeys, Finding, Rejection, Rule, StandingKeys};
 pub use approval::{ApprovalError, Approved, ApproverPublic};
 pub use change::{Change, ChangeKind};
 pub use column::{Bounds, Column, ColumnType, TextFormat};

@@ -91,7 +91,7 @@ impl Question {
 }
 
 /// An identifier as SQL quotes it.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -80,6 +80,9 @@ pub enum CellKind {
     Masked = 8,
     /// A value of a masked column that broke a rule and was not kept; it has no bytes and is rejected.
     Withheld = 9,
+    /// A day, time or moment that the source holds as one, in the text of ISO 8601 that stands for it: the contract's `format`, which is of
+    /// the source's own texts, is not of it. Otherwise as [`CellKind::String`].
+    Native = 10,
 }
 
 impl CellKind {
@@ -96,6 +99,7 @@ impl CellKind {
             7 => Self::TooLong,
             8 => Self::Masked,
             9 => Self::Withheld,
+            10 => Self::Native,
             _ => return None,
         })
     }
@@ -369,9 +373,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_code() {
-        for code in 0..10 {
+        for code in 0..11 {
             assert_eq!(u32::from(CellKind::from_code(code).unwrap().code()), code);
         }
-        assert_eq!(CellKind::from_code(10), None);
+        assert_eq!(CellKind::from_code(11), None);
     }
 }

@@ -55,7 +55,18 @@ impl TimeReader {
     /// The value in the column's unit: days, or microseconds.
     #[inline]
     pub fn whole(&self, bytes: &[u8]) -> Result<i64, Rule> {
-        match (self.kind, &self.format) {
+        self.read(bytes, self.format.as_ref())
+    }
+
+    /// The same of a text in ISO 8601, whatever the column's format is.
+    #[inline]
+    pub fn whole_of_native(&self, bytes: &[u8]) -> Result<i64, Rule> {
+        self.read(bytes, None)
+    }
+
+    #[inline]
+    fn read(&self, bytes: &[u8], format: Option<&TimeFormat>) -> Result<i64, Rule> {
+        match (self.kind, format) {
             (Kind::Date, None) => calendar::date(bytes).map(i64::from),
             (Kind::Date, Some(format)) => format.parse(bytes).map(|(days, _, _)| i64::from(days)),
             (Kind::Time, None) => calendar::time(bytes),

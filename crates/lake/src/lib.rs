@@ -44,14 +44,14 @@ pub use error::Error;
 pub use keys::TableKeys;
 pub use lake::{Lake, LakeOptions, LakePorts, Version};
 pub use maintain::{Optimized, SMALL_FILE_BYTES, Vacuumed};
-pub use matching::{Deletes, KeyBatches};
+pub use matching::{Deletes, SourceKeyBatches};
 pub use merge::{History, Matched};
 pub use migrate::{Migrated, MigrationStep, Planned};
 pub use recover::Recovery;
 pub use scan::Closed;
 pub use storage::{DELETED_PERCENT_MAX, SMALL_FILES_MANY, Storage};
 // What the doors take, so that callers need not name their crates.
-pub use polder_contract::{Admitted, KeyAccess, KeyLookup};
+pub use polder_contract::{Admitted, KeyAccess, KeyLookup, SnapshotKeys, StandingKeys};
 pub use polder_policy::Permit;
 pub use polder_types::DatasetId;
 

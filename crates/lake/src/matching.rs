@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{Array as _, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt as _;
+use polder_contract::{SnapshotKeys, StandingKeys};
+use polder_types::ErrorKind;
 
 use crate::error::Error;
 use crate::file_reader::FileReader;
@@ -34,17 +36,17 @@ const COMPARED_SHARE: u64 = 10;
 
 const TWICE: &str = "the batch has a key twice, which the gate refuses";
 
-/// Keys in batches, in any order; a batch has the key's columns, in any order.
-pub type KeyBatches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, polder_contract::Error>> + Send + 'a>;
+/// Keys of a source in batches, in any order.
+pub type SourceKeyBatches<'a> = Box<dyn Iterator<Item = Result<SnapshotKeys, polder_contract::Error>> + Send + 'a>;
 
-/// Which rows of the table go, besides those that the batch's rows take the place of.
+/// Which rows of the table go, besides those that the batch's rows take the place of. Only keys that the gate made say so.
 pub enum Deletes<'a> {
     /// None.
     None,
     /// The rows of these keys. A key that the batch has too is the batch's.
-    Listed(KeyBatches<'a>),
-    /// The rows of every key but these and the batch's: these are all that the source has.
-    AllBut(KeyBatches<'a>),
+    Listed(Vec<StandingKeys>),
+    /// The rows of every key but these and the batch's: these are all that the source has. Where one of them could not be read, no row goes.
+    AllBut(SourceKeyBatches<'a>),
 }
 
 impl std::fmt::Debug for Deletes<'_> {
@@ -55,6 +57,35 @@ impl std::fmt::Debug for Deletes<'_> {
             Self::AllBut(_) => "AllBut",
         })
     }
+}
+
+/// Keys in batches, in any order; a batch has the key's columns, in any order.
+pub(crate) type KeyBatches<'a> = Box<dyn Iterator<Item = Result<RecordBatch, polder_contract::Error>> + Send + 'a>;
+
+/// What [`Deletes`] says, as it is looked for.
+pub(crate) enum Going<'a> {
+    None,
+    Listed(KeyBatches<'a>),
+    AllBut(KeyBatches<'a>),
+}
+
+impl<'a> From<Deletes<'a>> for Going<'a> {
+    fn from(deletes: Deletes<'a>) -> Self {
+        match deletes {
+            Deletes::None => Self::None,
+            Deletes::Listed(keys) => Self::Listed(Box::new(keys.into_iter().map(|keys| Ok(keys.keys().clone())))),
+            Deletes::AllBut(keys) => Self::AllBut(Box::new(keys.map(|keys| known(&keys?)))),
+        }
+    }
+}
+
+/// The keys, where they are those of all rows that were read.
+fn known(keys: &SnapshotKeys) -> Result<RecordBatch, polder_contract::Error> {
+    if keys.unreadable() == 0 {
+        return Ok(keys.keys().clone());
+    }
+    let message = format!("{} rows of the source have keys that could not be read, so nobody knows which rows are gone", keys.unreadable());
+    Err(polder_contract::Error::Lookup { message, kind: ErrorKind::Rejected, source: None })
 }
 
 /// A batch and the version that it meets.
@@ -131,7 +162,7 @@ impl Matching<'_> {
     }
 
     /// Finds what goes and what stays.
-    pub(crate) async fn run(&self, deletes: Deletes<'_>) -> Result<Found, Error> {
+    pub(crate) async fn run(&self, going: Going<'_>) -> Result<Found, Error> {
         let dataset = self.version.dataset;
         let plan = KeyPlan::new(&self.version.stored, self.keys, dataset, self.lake.inner.rng.as_ref())?;
         let deleted = self.lake.scan_files(self.version, true).await?.into_iter().map(|file| file.deleted).collect();
@@ -143,10 +174,10 @@ impl Matching<'_> {
             listed: 0,
             deleted: 0,
         };
-        let (listed, all_but) = match deletes {
-            Deletes::None => (None, None),
-            Deletes::Listed(keys) => (Some(keys), None),
-            Deletes::AllBut(keys) => (None, Some(keys)),
+        let (listed, all_but) = match going {
+            Going::None => (None, None),
+            Going::Listed(keys) => (Some(keys), None),
+            Going::AllBut(keys) => (None, Some(keys)),
         };
         let passes = self.meet(&over, listed, &mut found).await?;
         let met = found.gone.clone();

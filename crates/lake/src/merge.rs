@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::file_reader::FileReader;
 use crate::log::data_path;
 use crate::log_store::relative;
-use crate::matching::{Deletes, KeyBatches, Matching};
+use crate::matching::{Deletes, Going, KeyBatches, Matching};
 use crate::migrate::fitted;
 use crate::scan::ScanFile;
 use crate::schema::table_actions;
@@ -118,6 +118,10 @@ impl TableWriter {
     /// # Errors
     /// When the mode is no merge, nothing is finished, the permit is another table's or for something else, or reading or writing fails.
     pub async fn match_rows(&mut self, permit: &Permit, deletes: Deletes<'_>) -> Result<Matched, Error> {
+        self.match_keys(permit, deletes.into()).await
+    }
+
+    pub(crate) async fn match_keys(&mut self, permit: &Permit, going: Going<'_>) -> Result<Matched, Error> {
         let dataset = self.request.dataset;
         if permit.action() != PermitAction::Run || permit.table_id() != dataset {
             return Err(Error::WrongPermit { step: "compare keys with", dataset, wanted: "loading" });
@@ -139,10 +143,10 @@ impl TableWriter {
         let version = head.as_ref().map(|head| head.version);
         let merged = match head.filter(|head| head.rows() > 0) {
             None => {
-                let matched = Matched { rows, inserted: rows, listed: count(deletes, dataset)?, ..Matched::default() };
+                let matched = Matched { rows, inserted: rows, listed: count(going, dataset)?, ..Matched::default() };
                 Merged { version, gone: Vec::new(), matched }
             }
-            Some(head) => self.meet(&head, rows, deletes).await?,
+            Some(head) => self.meet(&head, rows, going).await?,
         };
         let matched = merged.matched;
         self.merged = Some(merged);
@@ -150,7 +154,7 @@ impl TableWriter {
         Ok(matched)
     }
 
-    async fn meet(&mut self, head: &TableSnapshot, rows: u64, deletes: Deletes<'_>) -> Result<Merged, Error> {
+    async fn meet(&mut self, head: &TableSnapshot, rows: u64, going: Going<'_>) -> Result<Merged, Error> {
         let history = self.request.history.clone();
         let ignored: Vec<&str> = history.iter().flat_map(|history| [history.from.as_str(), history.to.as_str()]).collect();
         let matching = Matching {
@@ -163,7 +167,7 @@ impl TableWriter {
             compare_all: history.is_some(),
             memory_bytes: self.lake.inner.merge_memory_bytes,
         };
-        let found = matching.run(deletes).await?;
+        let found = matching.run(going).await?;
         let unchanged = found.unchanged.iter().map(Positions::len).sum();
         let gone = found.gone.iter().map(Positions::len).sum();
         let matched = Matched {
@@ -288,10 +292,10 @@ impl TableWriter {
 }
 
 /// How many keys were given.
-fn count(deletes: Deletes<'_>, dataset: DatasetId) -> Result<u64, Error> {
-    let keys: KeyBatches<'_> = match deletes {
-        Deletes::None => return Ok(0),
-        Deletes::Listed(keys) | Deletes::AllBut(keys) => keys,
+fn count(going: Going<'_>, dataset: DatasetId) -> Result<u64, Error> {
+    let keys: KeyBatches<'_> = match going {
+        Going::None => return Ok(0),
+        Going::Listed(keys) | Going::AllBut(keys) => keys,
     };
     keys.map(|batch| match batch {
         Ok(batch) => Ok(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX)),

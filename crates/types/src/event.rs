@@ -375,7 +375,7 @@ pub enum EventKind {
         times: u64,
     },
     /// Whether a table of a pipeline is older than its contract lets it be: recorded when that changes. `newest_ms` is when it was last
-    /// loaded.
+    /// loaded; none where the newest value of a column is judged, which stands in no log.
     FreshnessJudged {
         pipeline: NameId,
         table: NameId,

@@ -3,6 +3,8 @@
 pub mod attempt;
 mod tell;
 
+use std::collections::BTreeSet;
+
 use polder_audit::State;
 use polder_types::event::{RunResult, Trigger};
 use polder_types::{ErrorKind, SystemRng};
@@ -201,11 +203,8 @@ async fn list(project: &Project, output: Output) -> Outcome {
         let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
         let info = state.pipelines.get(&id);
         let schedule = pipeline.schedule.as_ref();
-        let too_old: Vec<Value> = freshness::judge(&installation, pipeline, now_ms)?
-            .iter()
-            .filter(|table| table.missed)
-            .map(|table| json!(table.table))
-            .collect();
+        let judged = freshness::judge(&installation, pipeline, now_ms).await?;
+        let too_old: Vec<String> = judged.iter().filter(|table| table.missed).map(Judged::name).collect();
         listing.row([
             json!(pipeline.name),
             json!(schedule.map_or_else(|| "by hand".to_owned(), ToString::to_string)),
@@ -230,23 +229,27 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
         Some(name) => vec![project.pipeline(name)?],
         None => project.pipelines()?,
     };
-    let mut listing = Listing::new(&["pipeline", "table", "newest_load", "max_age", "too_old"]);
-    let (mut missed, mut stale_at_ms) = (0usize, None::<i64>);
+    let mut listing = Listing::new(&["pipeline", "table", "column", "newest_load", "max_age", "too_old", "why"]);
+    let (mut old, mut stale_at_ms) = (BTreeSet::new(), None::<i64>);
     for pipeline in &pipelines {
         for table in looked_after(project, global, pipeline).await? {
-            missed += usize::from(table.missed);
-            if !table.missed {
+            if table.missed {
+                old.insert((pipeline.name.clone(), table.table.clone()));
+            } else {
                 stale_at_ms = Some(stale_at_ms.map_or(table.stale_at_ms, |before| before.min(table.stale_at_ms)));
             }
             listing.row([
                 json!(pipeline.name),
                 json!(table.table),
+                json!(table.column),
                 json!(table.newest_ms.map(time)),
                 json!(Shown(table.max_age_seconds).to_string()),
                 json!(table.missed),
+                json!(table.why),
             ]);
         }
     }
+    let missed = old.len();
     match supervised {
         // What the scheduler sleeps by.
         true => print::json(&json!({ "missed": missed, "stale_at_ms": stale_at_ms }))?,
@@ -254,10 +257,15 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
     }
     match missed {
         0 => Ok(()),
-        1 => Err(Failure::new(ErrorKind::Rejected, "1 table is older than its contract lets it be; see why its pipeline did not load it")),
+        1 => Err(Failure::new(
+            ErrorKind::Rejected,
+            "1 table is older than its contract lets it be; see why its pipeline did not load it, or its source brings nothing newer",
+        )),
         many => Err(Failure::new(
             ErrorKind::Rejected,
-            format!("{many} tables are older than their contracts let them be; see why their pipelines did not load them"),
+            format!(
+                "{many} tables are older than their contracts let them be; see why their pipelines did not load them, or their sources bring nothing newer"
+            ),
         )),
     }
 }
@@ -268,7 +276,7 @@ async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -
     let reader = Installation::open_read_only(project.clone()).await?;
     let id = reader.name_id(Named::Pipeline, &pipeline.name)?;
     let now_ms = reader.clock.now_ms();
-    let judged = freshness::judge(&reader, pipeline, now_ms)?;
+    let judged = freshness::judge(&reader, pipeline, now_ms).await?;
     let state = reader.journal.state();
     let unconcluded =
         state.runs.values().any(|info| info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)));

@@ -111,14 +111,15 @@ type Looked = BTreeMap<String, (Known, Option<i64>)>;
 async fn look(project: &Project, pipelines: &[Pipeline]) -> Outcome<Looked> {
     let installation = Installation::open_read_only(project.clone()).await?;
     let (state, now_ms) = (installation.journal.state(), installation.clock.now_ms());
-    let looked = pipelines.iter().map(|pipeline| {
+    let mut looked = Looked::new();
+    for pipeline in pipelines {
         let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
-        let judged = freshness::judge(&installation, pipeline, now_ms)?;
+        let judged = freshness::judge(&installation, pipeline, now_ms).await?;
         // What is too old and was not told yet is looked at at once.
         let news = judged.iter().any(freshness::Judged::is_news).then_some(now_ms);
-        Ok((pipeline.name.clone(), (known(&state, id, pipeline), news.or_else(|| freshness::next_stale_ms(&judged)))))
-    });
-    looked.collect()
+        looked.insert(pipeline.name.clone(), (known(&state, id, pipeline), news.or_else(|| freshness::next_stale_ms(&judged))));
+    }
+    Ok(looked)
 }
 
 /// Where the log says that a pipeline stands.

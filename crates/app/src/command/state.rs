@@ -22,6 +22,12 @@ pub async fn run(installation: &Installation, command: &StateCommand, output: Ou
         StateCommand::Set { name, cursor } => {
             let (dataset, mut offsets) = remembered(installation, name).await?;
             let (_, contract) = installation.project.contract(name)?;
+            if !contract.disposition.keeps_rows() {
+                let text = format!(
+                    "set the cursor of table {name}: each load replaces the table (polder.disposition: replace) and reads its source from the beginning, so no cursor tells where it begins; set polder.disposition to append, merge or scd2 to load increments"
+                );
+                return Err(Failure::new(ErrorKind::Invalid, text));
+            }
             let source = installation.project.source(&contract.source)?;
             let declared = source.dataset(&contract.dataset)?.cursor.clone();
             let Some(declared) = declared else {

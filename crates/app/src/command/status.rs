@@ -12,7 +12,7 @@ use crate::cli::Output;
 use crate::command::keys::destruction::standing as destructions_standing;
 use crate::command::pipeline::standing;
 use crate::failure::{Failure, Outcome};
-use crate::freshness;
+use crate::freshness::{self, Judged};
 use crate::ingest::Offsets;
 use crate::installation::Installation;
 use crate::name_id::Named;
@@ -39,7 +39,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         .collect();
     let unusual = unusual(installation).await?;
     // A file that is wrong hides nothing else.
-    let pipelines = pipelines(installation);
+    let pipelines = pipelines(installation).await;
     let of_files = pipelines.as_deref().unwrap_or_default();
     if output == Output::Json {
         let tables: Vec<_> = tables
@@ -117,7 +117,7 @@ struct Standing {
     last_success: Option<String>,
     /// Since when no run of it succeeded.
     failing_since: Option<String>,
-    /// Tables that are older than their contracts let them be.
+    /// Tables that are older than their contracts let them be; with its name the column whose newest value is.
     too_old: Vec<String>,
 }
 
@@ -139,23 +139,24 @@ impl Standing {
 }
 
 /// The pipelines that have a file, by name.
-fn pipelines(installation: &Installation) -> Outcome<Vec<Standing>> {
+async fn pipelines(installation: &Installation) -> Outcome<Vec<Standing>> {
     let (state, now_ms) = (installation.journal.state(), installation.clock.now_ms());
-    let standing = installation.project.pipelines()?.into_iter().map(|pipeline| {
+    let mut all = Vec::new();
+    for pipeline in installation.project.pipelines()? {
         let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
         let info = state.pipelines.get(&id);
         let last = info.and_then(|info| info.last);
-        let too_old = freshness::judge(installation, &pipeline, now_ms)?.into_iter().filter(|table| table.missed);
-        Ok(Standing {
+        let judged = freshness::judge(installation, &pipeline, now_ms).await?;
+        all.push(Standing {
             last: last.map(|run| standing(&state, run)),
             last_started: last.and_then(|run| state.runs.get(&run)).map(|run| time(run.started_ms)),
             last_success: info.and_then(|info| info.succeeded).map(|(_, at)| time(at)),
             failing_since: info.and_then(|info| info.failing).map(|(_, at)| time(at)),
-            too_old: too_old.map(|table| table.table).collect(),
+            too_old: judged.iter().filter(|table| table.missed).map(Judged::name).collect(),
             pipeline: pipeline.name,
-        })
-    });
-    standing.collect()
+        });
+    }
+    Ok(all)
 }
 
 /// Something unusual about a table: its last load beside those before, or that there was none for long.

@@ -9,6 +9,7 @@ use polder_store::{Area, SealedStore};
 use polder_types::{DatasetId, ErrorKind};
 use serde::{Deserialize, Serialize};
 
+use super::newest::Newest;
 use super::{BatchReport, store_failure};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
@@ -31,6 +32,9 @@ pub struct Offsets {
     /// How far a database was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<CursorState>,
+    /// Of the columns whose age the contract limits, the newest values of the table.
+    #[serde(default, skip_serializing_if = "Newest::is_empty")]
+    pub newest: Newest,
     /// Columns of the source that stayed outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<Vec<String>>,

@@ -20,7 +20,7 @@ use crate::installation::Installation;
 use crate::project::Project;
 
 /// Memory for one question, in MiB; what does not fit is spilled, sealed.
-const MEMORY_MIB: u64 = 256;
+pub(super) const MEMORY_MIB: u64 = 256;
 
 /// Asks all questions of a contract about what was staged.
 pub(super) async fn ask(installation: &Installation, lake: &Lake, approved: &Approved, sink: &LakeSink<'_>) -> Outcome<Answers> {
@@ -43,7 +43,7 @@ pub(super) async fn ask_visible(installation: &Installation, lake: &Lake, approv
     judged(installation, approved, &door).await.map(drop)
 }
 
-fn own(installation: &Installation, approved: &Approved) -> Outcome<TableRef> {
+pub(super) fn own(installation: &Installation, approved: &Approved) -> Outcome<TableRef> {
     let table = &approved.table;
     installation
         .table(table.as_str())

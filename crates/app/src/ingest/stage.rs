@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use polder_connect::{FileSeen, Increment, SourceReader, TableSink};
-use polder_contract::{Checked, DeletedKeys, Duplicates, Gate, OnViolation, RawBatch, Reconciliation, Rejection};
+use polder_contract::{Checked, DeletedKeys, Duplicates, Gate, OnViolation, RawBatch, Reconciliation, Rejection, StandingKeys};
 use polder_types::ErrorKind;
 use polder_types::event::Counts;
 
@@ -148,7 +147,7 @@ impl Batch<'_> {
         let said: u64 = deleted.iter().map(|keys| keys.rows() as u64).sum();
         let standing = deleted.iter().map(|keys| keys.standing(&duplicates)).collect::<Result<Vec<_>, _>>()?;
         // Each by the count of who did it: the sink took out rows, and of the keys of rows that are gone these are left.
-        let flagged: u64 = standing.iter().map(|keys| keys.num_rows() as u64).sum();
+        let flagged: u64 = standing.iter().map(|keys| keys.rows() as u64).sum();
         let superseded = staged.removed.saturating_sub(refused).saturating_add(said.saturating_sub(flagged));
         let loaded = staged.rows.saturating_add(superseded).saturating_add(flagged);
         self.report.counts =
@@ -164,7 +163,7 @@ pub(super) struct Loaded {
     pub reconciliation: Reconciliation,
     pub duplicates: Duplicates,
     /// Keys of which the source says that their rows are gone, and that no later row has.
-    pub standing: Vec<RecordBatch>,
+    pub standing: Vec<StandingKeys>,
     /// The files as they were read.
     files: Vec<FileSeen>,
     increment: Option<Increment>,

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use parking_lot::Mutex;
 use polder_connect::{Connection, SourceReader, WantedColumn};
-use polder_contract::{Deletes, Disposition, Gate, Merged, SourceKeys};
+use polder_contract::{Deletes, Disposition, Gate, Merged, SnapshotKeys, SourceKeys};
 use polder_lake::{History, WriteMode};
 use polder_policy::Action;
 use polder_types::ErrorKind;
@@ -128,7 +127,7 @@ impl Batch<'_> {
         let permit = self.installation.may(Action::Run, self.approved.table.as_str()).await?;
         let standing = loaded.standing.clone();
         let matched = match gone {
-            Gone::None => sink.match_rows(&permit, polder_lake::Deletes::Listed(Box::new(standing.into_iter().map(Ok)))).await?,
+            Gone::None => sink.match_rows(&permit, polder_lake::Deletes::Listed(standing)).await?,
             Gone::NotInBatch => sink.match_rows(&permit, polder_lake::Deletes::AllBut(Box::new(std::iter::empty()))).await?,
             Gone::NotAmong { reader, keys } => {
                 let ended: Arc<Mutex<Option<Outcome>>> = Arc::default();
@@ -181,7 +180,7 @@ struct Reading {
 }
 
 impl Iterator for Reading {
-    type Item = Result<RecordBatch, polder_contract::Error>;
+    type Item = Result<SnapshotKeys, polder_contract::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let raw = match self.reader.next() {
@@ -232,6 +231,6 @@ impl Iterator for Reading {
             *self.ended.lock() = Some(Err(Failure::new(ErrorKind::Rejected, text)));
             return Some(Err(no_keys(ErrorKind::Rejected)));
         }
-        Some(Ok(read.keys().clone()))
+        Some(Ok(read))
     }
 }

@@ -21,6 +21,7 @@ mod door;
 mod drift;
 mod features;
 mod formats;
+mod freshness;
 mod harness;
 mod hostile;
 mod inspect;

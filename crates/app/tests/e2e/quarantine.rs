@@ -274,3 +274,48 @@ fn a_replay_into_a_contract_that_gained_a_column_is_refused_and_names_it() {
     project.run(&["quarantine", "replay", "people"]).ok();
     assert_eq!(project.rows("select name from people order by name"), ["Ann", "Bob"]);
 }
+
+#[test]
+fn what_a_refresh_read_again_is_replayed_once() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n2,Bob,200,s\n3,Cid,20,s\n");
+    assert_eq!(counts(&project, &["run"])["counts"]["quarantined"], 1);
+    // The row is read again, and refused again: it is kept twice, and is one row.
+    assert_eq!(counts(&project, &["run", "--full-refresh"])["counts"]["quarantined"], 1);
+    assert_eq!(listed(&project).len(), 2);
+    project.admit_ages(250);
+    let replayed = counts(&project, &["quarantine", "replay", "people"]);
+    let counted = &replayed["counts"];
+    assert_eq!((&counted["read"], &counted["loaded"], &counted["quarantined"]), (&1.into(), &1.into(), &0.into()), "{replayed}");
+    assert_eq!(project.rows("select id, age from people order by id"), ["1,41", "2,200", "3,20"]);
+    assert_eq!(counts(&project, &["quarantine", "replay", "people"])["status"], "unchanged");
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn what_a_restored_table_gets_from_its_source_again_is_not_replayed_as_well() {
+    for refused_again in [false, true] {
+        let project = Project::new();
+        project.people("1,Ann,41,s\n");
+        let first = counts(&project, &["run"])["version"].to_string();
+        project.write("data/people2.csv", "id,name,age,secret\n2,Bob,200,s\n3,Cid,20,s\n");
+        assert_eq!(counts(&project, &["run"])["counts"]["quarantined"], 1);
+        project.run(&["table", "restore", "people", "--version", &first, "--yes"]).ok();
+        if refused_again {
+            assert_eq!(counts(&project, &["run"])["counts"]["quarantined"], 1);
+            project.admit_ages(250);
+            // Of the two that are kept of it the newer one.
+            let replayed = counts(&project, &["quarantine", "replay", "people"]);
+            let counted = &replayed["counts"];
+            assert_eq!((&counted["read"], &counted["loaded"], &counted["quarantined"]), (&1.into(), &1.into(), &0.into()), "{replayed}");
+        } else {
+            project.admit_ages(250);
+            assert_eq!(counts(&project, &["quarantine", "replay", "people"])["status"], "unchanged");
+            assert_eq!(project.rows("select id from people"), ["1"]);
+            assert_eq!(counts(&project, &["run"])["counts"]["loaded"], 2);
+        }
+        assert_eq!(project.rows("select id, age from people order by id"), ["1,41", "2,200", "3,20"], "{refused_again}");
+        assert_eq!(counts(&project, &["quarantine", "replay", "people"])["status"], "unchanged");
+        project.run(&["audit", "verify"]).ok();
+    }
+}

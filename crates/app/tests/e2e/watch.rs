@@ -2,11 +2,16 @@
 //! prints says when to go on.
 
 use std::io::{BufRead, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, UNIX_EPOCH};
 
+use polder_types::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Project;
+use crate::harness::{PEOPLE_CONTRACT, Project};
 
 /// A watching process and what it prints.
 struct Watch {
@@ -53,6 +58,43 @@ fn read_up_to(from: &mut impl BufRead, wanted: impl Fn(&str) -> bool) -> String 
         }
         all += &line;
     }
+}
+
+/// Who goes on writing to a file: its time is that of this moment again and again, until this is dropped.
+struct Busy {
+    done: Option<Sender<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Busy {
+    fn start(path: PathBuf) -> Self {
+        let (done, asked) = channel();
+        let touch = move || {
+            let ms = u64::try_from(SystemClock.now_ms()).unwrap();
+            std::fs::File::options().append(true).open(&path).unwrap().set_modified(UNIX_EPOCH + Duration::from_millis(ms)).unwrap();
+        };
+        touch();
+        let writer = std::thread::spawn(move || {
+            while asked.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+                touch();
+            }
+        });
+        Self { done: Some(done), writer: Some(writer) }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        let _ = self.writer.take().map(JoinHandle::join);
+    }
+}
+
+/// A file that was written long ago.
+fn old(project: &Project, path: &str, text: &str) {
+    project.write(path, text);
+    let time = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    std::fs::File::options().append(true).open(project.dir().join(path)).unwrap().set_modified(time).unwrap();
 }
 
 fn people(from: u64, to: u64) -> String {
@@ -157,6 +199,36 @@ fn a_file_that_stays_cut_is_tried_later_and_later_and_another_file_begins_anew()
     std::fs::remove_file(project.dir().join("data/people-cut.csv")).unwrap();
     watch.printed("3 read = 3 loaded");
     assert_eq!(watch.end(Signal::TERM), Some(0));
+}
+
+/// The keys of all files say what is gone, and those of a file that is half written are not all.
+#[test]
+fn nothing_is_deleted_by_the_keys_of_files_while_one_of_them_is_written_to() {
+    let project = Project::new();
+    project.people("");
+    let settings = "value: 0.5}\n  - {property: polder.disposition, value: merge}\n  - {property: polder.deletes, value: key_snapshot}";
+    project.write("contracts/people.odcs.yaml", PEOPLE_CONTRACT.replace("value: 0.5}", settings));
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    old(&project, "data/people.csv", &people(0, 10));
+    project.pets("cat\n");
+    project.run(&["run"]).ok();
+    // Whoever writes the file anew is half way. What else came stands still, and that of another table is loaded.
+    project.write("data/people.csv", people(0, 5));
+    let busy = Busy::start(project.dir().join("data/people.csv"));
+    old(&project, "data/people2.csv", &people(10, 12));
+    old(&project, "data/pets2.csv", "pet\nfox\n");
+    let mut watch = Watch::start(&project, &[]);
+    watch.printed("1 read = 1 loaded");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+    assert_eq!(project.rows("select count(*), max(id) from people"), ["10,9"]);
+    // Once it is done both are loaded, and what is gone goes.
+    drop(busy);
+    old(&project, "data/people.csv", &people(0, 9));
+    let mut watch = Watch::start(&project, &[]);
+    watch.printed("11 read = 11 loaded");
+    watch.printed("; 1 rows of the table deleted");
+    assert_eq!(watch.end(Signal::TERM), Some(0));
+    assert_eq!(project.rows("select count(*), count(*) filter (where id = 9), max(id) from people"), ["11,0,11"]);
 }
 
 #[test]

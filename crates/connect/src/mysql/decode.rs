@@ -339,6 +339,7 @@ impl Column {
         let kind = match self.kind {
             Kind::Decimal { .. } => CellKind::Number,
             Kind::Boolean => CellKind::Bool,
+            Kind::Date | Kind::Moment { .. } | Kind::Time { .. } => CellKind::Native,
             _ => CellKind::String,
         };
         let mut column = TextColumnBuilder::new(Bytes::new(), rows);

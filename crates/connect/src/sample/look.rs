@@ -105,7 +105,7 @@ impl Look {
         }
         self.seen = true;
         self.rows.push(Some(bytes));
-        self.texts &= matches!(kind, CellKind::Text | CellKind::Quoted | CellKind::String);
+        self.texts &= matches!(kind, CellKind::Text | CellKind::Quoted | CellKind::String | CellKind::Native);
         if matches!(kind, CellKind::Nested | CellKind::TooLong) {
             // Neither has a text that says anything.
             self.nested |= kind == CellKind::Nested;
@@ -183,7 +183,7 @@ fn comes_as(kind: CellKind, ty: ColumnType) -> bool {
         CellKind::Bool => ty == ColumnType::Boolean,
         CellKind::Number => matches!(ty, ColumnType::Int32 | ColumnType::Int64 | ColumnType::Float64),
         // A JSON string that looks like a number was meant as text.
-        CellKind::String => matches!(ty, ColumnType::Date | ColumnType::Timestamp { .. } | ColumnType::String),
+        CellKind::String | CellKind::Native => matches!(ty, ColumnType::Date | ColumnType::Timestamp { .. } | ColumnType::String),
         CellKind::Null | CellKind::Nested | CellKind::TooLong | CellKind::Masked | CellKind::Withheld => false,
     }
 }

@@ -46,8 +46,13 @@ impl<'a> Snapshot<'a> {
     pub(super) fn open(access: &'a Access, out: Option<&Output>) -> Result<Self, Error> {
         const STEP: &str = "open the database";
         let failed = |error: rusqlite::Error| failure(access, STEP, &error, true);
+        let path = regular(&access.path)?;
+        // SQLite takes one byte for none, and a file of none for an empty database.
+        if path.metadata().is_ok_and(|metadata| metadata.len() == 1) {
+            return Err(no_database(access, STEP));
+        }
         let mut connection = Connection::open_with_flags(
-            regular(&access.path)?,
+            path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE,
         )
         .map_err(failed)?;
@@ -165,6 +170,16 @@ fn break_off(connection: &mut Connection, out: &Output, sent: Arc<AtomicBool>) -
     )
 }
 
+fn no_database(access: &Access, step: &str) -> Error {
+    Error::Database {
+        connection: access.source.clone(),
+        step: step.to_owned(),
+        problem: "the file is no SQLite database, or it is encrypted".to_owned(),
+        advice: "correct `path`, or hand over a copy in plain SQLite".to_owned(),
+        kind: ErrorKind::Rejected,
+    }
+}
+
 /// An error in our words; in SQLite's too where these are about the statement and names, and not about values.
 fn failure(access: &Access, step: &str, error: &rusqlite::Error, prepared: bool) -> Error {
     let told = |problem: String, advice: &str, kind| Error::Database {
@@ -197,11 +212,7 @@ fn failure(access: &Access, step: &str, error: &rusqlite::Error, prepared: bool)
             "run again when its transaction is done; in WAL mode (PRAGMA journal_mode=WAL) readers and writers do not wait for each other",
             ErrorKind::Unavailable,
         ),
-        ErrorCode::NotADatabase => say(
-            "the file is no SQLite database, or it is encrypted",
-            "correct `path`, or hand over a copy in plain SQLite",
-            ErrorKind::Rejected,
-        ),
+        ErrorCode::NotADatabase => no_database(access, step),
         ErrorCode::DatabaseCorrupt => say(
             "the database is damaged",
             "see what `PRAGMA integrity_check` says of it, and restore it from a backup",

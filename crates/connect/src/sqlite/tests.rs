@@ -391,11 +391,15 @@ fn what_is_no_database_or_a_damaged_one_is_said() {
     assert!(matches!(error(&dir.path().join("none.db")), Error::Open { .. }));
     assert!(matches!(error(dir.path()), Error::NotAFile { .. }));
     let noise = dir.path().join("noise.db");
-    std::fs::write(&noise, [0x5au8; 4096]).unwrap();
-    assert_eq!(
-        error(&noise).to_string(),
-        "open the database of source s: the file is no SQLite database, or it is encrypted; correct `path`, or hand over a copy in plain SQLite"
-    );
+    for bytes in [&[0x5au8; 4096][..], &[0x5a; 2], &[0x5a], &[0]] {
+        std::fs::write(&noise, bytes).unwrap();
+        assert_eq!(
+            error(&noise).to_string(),
+            "open the database of source s: the file is no SQLite database, or it is encrypted; correct `path`, or hand over a copy in plain SQLite",
+            "{} bytes",
+            bytes.len()
+        );
+    }
     let empty = dir.path().join("empty.db");
     std::fs::write(&empty, "").unwrap();
     assert_eq!(tables(&access(empty)).unwrap(), Vec::<String>::new());

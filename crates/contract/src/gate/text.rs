@@ -115,22 +115,25 @@ pub fn check(plan: &Plan, cells: &TextColumn, faults: &mut Faults) -> Result<Arr
         ColumnType::Date => {
             let limits = Limits::<i64>::new(min, max, None);
             let plain = plan.column.format.is_none();
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, tail| {
-                let days =
-                    if plain { calendar::date_of(bytes, tail)? } else { i32::try_from(time(plan, bytes)?).map_err(|_| Rule::TypeRange)? };
+            let (values, nulls) = by_kind(plan, cells, faults, Family::Text, |bytes, tail, kind| {
+                let days = if plain || kind == CellKind::Native {
+                    calendar::date_of(bytes, tail)?
+                } else {
+                    i32::try_from(time(plan, bytes, kind)?).map_err(|_| Rule::TypeRange)?
+                };
                 limits.check(i64::from(days)).map(|_| days)
             });
             Ok(Arc::new(Date32Array::try_new(values.into(), nulls)?))
         }
         ColumnType::Timestamp { zone } => {
             let limits = Limits::<i64>::new(min, max, None);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, _| limits.check(time(plan, bytes)?));
+            let (values, nulls) = by_kind(plan, cells, faults, Family::Text, |bytes, _, kind| limits.check(time(plan, bytes, kind)?));
             let array = TimestampMicrosecondArray::try_new(values.into(), nulls)?;
             Ok(Arc::new(if zone { array.with_timezone("UTC") } else { array }))
         }
         ColumnType::Time => {
             let limits = Limits::<i64>::new(min, max, None);
-            let (values, nulls) = fixed(plan, cells, faults, Family::Text, |bytes, _| limits.check(time(plan, bytes)?));
+            let (values, nulls) = by_kind(plan, cells, faults, Family::Text, |bytes, _, kind| limits.check(time(plan, bytes, kind)?));
             Ok(Arc::new(times(&values, nulls)?))
         }
     }
@@ -168,8 +171,11 @@ fn narrow_non_finite(value: f64) -> f32 {
 }
 
 #[inline]
-fn time(plan: &Plan, bytes: &[u8]) -> Result<i64, Rule> {
-    plan.time.as_ref().map_or(Err(Rule::Type), |reader| reader.whole(bytes))
+fn time(plan: &Plan, bytes: &[u8], kind: CellKind) -> Result<i64, Rule> {
+    plan.time.as_ref().map_or(Err(Rule::Type), |reader| match kind {
+        CellKind::Native => reader.whole_of_native(bytes),
+        _ => reader.whole(bytes),
+    })
 }
 
 /// Bounds in the type that is compared.
@@ -224,7 +230,9 @@ fn see_json<'a>(plan: &Plan, bytes: &'a [u8], kind: CellKind, family: Family) ->
         (CellKind::Null, _) => Seen::Null,
         (CellKind::TooLong, _) => Seen::Fault(Rule::TooLong),
         (CellKind::Withheld, _) => Seen::Fault(Rule::Withheld),
-        (CellKind::Number, Family::Number) | (CellKind::Bool, Family::Bool) | (CellKind::String, Family::Text) => Seen::Value(bytes),
+        (CellKind::Number, Family::Number) | (CellKind::Bool, Family::Bool) | (CellKind::String | CellKind::Native, Family::Text) => {
+            Seen::Value(bytes)
+        }
         (CellKind::String, _) if plan.column.from_text => Seen::Value(bytes),
         _ => Seen::Fault(Rule::Type),
     }
@@ -247,11 +255,23 @@ fn fixed<T: Copy + Default>(
     family: Family,
     parse: impl Fn(&[u8], Tail) -> Result<T, Rule>,
 ) -> (Vec<T>, Option<NullBuffer>) {
+    by_kind(plan, cells, faults, family, |bytes, tail, _| parse(bytes, tail))
+}
+
+/// As [`fixed`], where it also matters of which kind a cell is.
+#[inline]
+fn by_kind<T: Copy + Default>(
+    plan: &Plan,
+    cells: &TextColumn,
+    faults: &mut Faults,
+    family: Family,
+    parse: impl Fn(&[u8], Tail, CellKind) -> Result<T, Rule>,
+) -> (Vec<T>, Option<NullBuffer>) {
     let mut values = vec![T::default(); cells.len()];
     let mut nulls = Nulls::new(cells.len());
     for (row, (slot, (cell, tail))) in values.iter_mut().zip(cells.iter_with_tails()).enumerate() {
         let rule = match see(plan, cell, family) {
-            Seen::Value(bytes) => match parse(bytes, tail) {
+            Seen::Value(bytes) => match parse(bytes, tail, cell.kind) {
                 Ok(value) => {
                     *slot = value;
                     nulls.valid();

@@ -158,7 +158,7 @@ fn typed(array: &ArrayRef, row: usize) -> (CellKind, Vec<u8>) {
         }
         DataType::Boolean => CellKind::Bool,
         ty if ty.is_numeric() => CellKind::Number,
-        ty if ty.is_temporal() => CellKind::String,
+        ty if ty.is_temporal() => CellKind::Native,
         _ => CellKind::Nested,
     };
     let text =

@@ -87,7 +87,7 @@ fn typed_values_survive_quarantine_and_replay() {
         "{name: d, logicalType: number, physicalType: 'decimal(20,3)'}",
         "{name: b, logicalType: boolean}",
         "{name: s, logicalType: string}",
-        "{name: w, logicalType: date}",
+        "{name: w, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}",
         "{name: z, logicalType: timestamp}",
         "{name: l, logicalType: timestamp, logicalTypeOptions: {timezone: false}}",
     ];

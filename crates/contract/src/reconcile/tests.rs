@@ -88,7 +88,7 @@ fn merge(settings: &str, cells: &[(&str, &str)], merged: Merged, change: fn(&mut
     let (keys, flags): (Vec<&str>, Vec<&str>) = cells.iter().copied().unzip();
     let checked = gate.check(batch(vec![csv(&keys), csv(&flags)], 0)).unwrap();
     let duplicates = gate.finish().unwrap();
-    let standing = checked.deleted.as_ref().map_or(0, |deleted| deleted.standing(&duplicates).unwrap().num_rows());
+    let standing = checked.deleted.as_ref().map_or(0, |deleted| deleted.standing(&duplicates).unwrap().rows());
     let told = checked.deleted.as_ref().map_or(0, crate::DeletedKeys::rows);
     let taken_out = duplicates.ordinals().len() - duplicates.len();
     let mut counts = Reconciliation {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::bed::{Bed, actor};
 use super::history::history;
 use super::merges::{in_batches, merge};
+use crate::matching::Going;
 use crate::ports::{Failpoints, Heads as _, POINTS};
-use crate::{Deletes, LakeOptions, WriteMode};
+use crate::{LakeOptions, WriteMode};
 
 const CHILD: &str = "POLDER_LAKE_CRASH_CHILD";
 
@@ -52,7 +53,7 @@ impl Act {
             return;
         }
         if self == Self::Scd2 {
-            history(bed, 1, &(0..500).map(|id| (id, id)).collect::<Vec<_>>(), Deletes::None).await.unwrap();
+            history(bed, 1, &(0..500).map(|id| (id, id)).collect::<Vec<_>>(), Going::None).await.unwrap();
             return;
         }
         bed.create().await;
@@ -61,7 +62,7 @@ impl Act {
         if self == Self::Merge || self == Self::Optimize {
             // More than the log holds, and less.
             let gone: Vec<i64> = (0..1500).filter(|id| id % 7 < 4).chain([1500]).collect();
-            merge(bed, 3, &[(1, 1)], Deletes::Listed(in_batches(&gone))).await.unwrap();
+            merge(bed, 3, &[(1, 1)], Going::Listed(in_batches(&gone))).await.unwrap();
         }
         if self == Self::Vacuum {
             bed.load(WriteMode::Replace, 3, 100, 200).await.unwrap();
@@ -78,11 +79,11 @@ impl Act {
             Self::Merge => {
                 let batch: Vec<(i64, i64)> = (1..1600).step_by(2).map(|id| (id, id + 1)).collect();
                 let gone: Vec<i64> = (1500..1600).collect();
-                merge(bed, 4, &batch, Deletes::Listed(in_batches(&gone))).await.map(drop)
+                merge(bed, 4, &batch, Going::Listed(in_batches(&gone))).await.map(drop)
             }
             Self::Scd2 => {
                 let batch: Vec<(i64, i64)> = (1..600).step_by(2).map(|id| (id, id + id % 3)).collect();
-                history(bed, 2, &batch, Deletes::Listed(in_batches(&[2, 4]))).await.map(drop)
+                history(bed, 2, &batch, Going::Listed(in_batches(&[2, 4]))).await.map(drop)
             }
             Self::Optimize => bed.lake.optimize(bed.table, &actor()).await.map(drop),
             Self::Vacuum => bed.lake.vacuum(bed.table, 0, &actor()).await.map(drop),

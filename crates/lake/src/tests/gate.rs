@@ -9,12 +9,13 @@ use base64::Engine as _;
 use polder_contract::approval::{approval_file, approval_text};
 use polder_contract::question::Answers;
 use polder_contract::{
-    Approved, ApproverPublic, Cells, Contract, Gate, GateOptions, RawBatch, Reconciliation, SpillFiles, SpillSink, SpillSource,
+    Approved, ApproverPublic, Cells, Contract, Gate, GateOptions, RawBatch, Reconciliation, SourceKeys, SpillFiles, SpillSink, SpillSource,
 };
-use polder_types::Secret;
+use polder_types::{ErrorKind, Secret};
 
 use super::bed::{Bed, actor};
-use crate::{Committed, WriteMode, WriteRequest};
+use crate::matching::Going;
+use crate::{Committed, Deletes, WriteMode, WriteRequest};
 
 const CONTRACT: &str = "apiVersion: v3.1.0
 kind: DataContract
@@ -64,8 +65,8 @@ impl SpillFiles for MemoryFiles {
     }
 }
 
-fn approved() -> Arc<Approved> {
-    let contract = Contract::parse(CONTRACT, "t.odcs.yaml").unwrap();
+fn approved(text: &str) -> Arc<Approved> {
+    let contract = Contract::parse(text, "t.odcs.yaml").unwrap();
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let tagged = [&[1], pair.public_key().as_ref()].concat();
     let id = crate::log::sha256(&[b"ann\n", tagged.as_slice()].concat());
@@ -91,7 +92,7 @@ fn raw(ids: Vec<Option<i64>>, first_ordinal: u64) -> RawBatch {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     let bed = Bed::new().await;
-    let contract = approved();
+    let contract = approved(CONTRACT);
     let gate = |existing| {
         let mut options = GateOptions::new(Secret::new(vec![9; 32]), Arc::new(MemoryFiles));
         options.existing = existing;
@@ -142,4 +143,20 @@ async fn rows_go_through_the_gate_into_the_table_and_out_with_a_permit() {
     let rows = bed.rows(None).await;
     assert_eq!(rows.len(), 5);
     assert!(rows[4].contains("row 5"), "{rows:?}");
+}
+
+#[test]
+fn nothing_is_compared_with_keys_of_which_one_could_not_be_read() {
+    let merged = "  - {property: polder.disposition, value: merge}\n  - {property: polder.deletes, value: key_snapshot}\nschema:\n";
+    let contract = approved(&CONTRACT.replace("schema:\n", merged));
+    let keys = SourceKeys::new(&contract, &GateOptions::new(Secret::new(vec![9; 32]), Arc::new(MemoryFiles))).unwrap();
+    let read = |ids: Vec<Option<i64>>| {
+        let rows = ids.len();
+        let columns = vec![Cells::Typed(Arc::new(Int64Array::from(ids)) as ArrayRef)];
+        keys.read(&RawBatch { columns, rows, first_record: 1, first_ordinal: 0, file: Arc::from("rows.parquet"), malformed: Vec::new() })
+    };
+    let batches = [read(vec![Some(1), Some(2)]), read(vec![Some(3), None])];
+    let Going::AllBut(mut going) = Going::from(Deletes::AllBut(Box::new(batches.into_iter()))) else { panic!("all but these") };
+    assert_eq!(going.next().unwrap().unwrap().num_rows(), 2);
+    assert_eq!(going.next().unwrap().unwrap_err().kind(), ErrorKind::Rejected);
 }

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use super::bed::{Bed, actor, counts, schema};
 use super::cases;
 use super::merges::{in_batches, request, rows};
-use crate::{Deletes, Error, History, LakeOptions, Matched, WriteMode, WriteRequest};
+use crate::matching::Going;
+use crate::{Error, History, LakeOptions, Matched, WriteMode, WriteRequest};
 
 fn columns() -> History {
     History { from: "valid_from".into(), to: "valid_to".into() }
@@ -23,7 +24,7 @@ fn scd2(bed: &Bed) -> WriteRequest {
 }
 
 /// Merges rows into a table with history and commits.
-pub(super) async fn history(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes: Deletes<'_>) -> Result<Matched, Error> {
+pub(super) async fn history(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes: Going<'_>) -> Result<Matched, Error> {
     let mut writer = bed.lake.writer(scd2(bed)).await?;
     let mut first = 0;
     for chunk in of.chunks(100) {
@@ -32,7 +33,7 @@ pub(super) async fn history(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes
         first = next;
     }
     writer.finish_without(vec![], &mut |_, _, _| {}).await?;
-    let matched = writer.match_rows(&bed.permit(Action::Run), deletes).await?;
+    let matched = writer.match_keys(&bed.permit(Action::Run), deletes).await?;
     assert_eq!((matched.rows, matched.inserted + matched.updated + matched.unchanged), (first, first));
     writer.commit_counts(sequence, counts(matched.rows)).await?;
     Ok(matched)
@@ -69,15 +70,15 @@ pub(super) async fn versions(bed: &Bed) -> Vec<String> {
 async fn a_change_ends_a_row_and_begins_the_next() {
     let bed = Bed::new().await;
     let first: Vec<(i64, i64)> = (0..5).map(|id| (id, id)).collect();
-    history(&bed, 1, &first, Deletes::None).await.unwrap();
-    let matched = history(&bed, 2, &[(1, 1), (2, 8), (9, 9)], Deletes::Listed(in_batches(&[3, 77]))).await.unwrap();
+    history(&bed, 1, &first, Going::None).await.unwrap();
+    let matched = history(&bed, 2, &[(1, 1), (2, 8), (9, 9)], Going::Listed(in_batches(&[3, 77]))).await.unwrap();
     assert_eq!(matched, Matched { rows: 3, inserted: 1, updated: 1, unchanged: 1, listed: 2, deleted: 1, gone: 2 });
     assert_eq!(versions(&bed).await, ["0 0 is", "1 1 is", "2 2 was", "2 8 is", "3 3 was", "4 4 is", "9 9 is"]);
     // It comes back after it was gone; the row that was is let alone.
-    let matched = history(&bed, 3, &[(3, 3), (2, 2)], Deletes::None).await.unwrap();
+    let matched = history(&bed, 3, &[(3, 3), (2, 2)], Going::None).await.unwrap();
     assert_eq!((matched.inserted, matched.updated), (1, 1));
     assert_eq!(versions(&bed).await, ["0 0 is", "1 1 is", "2 2 was", "2 8 was", "2 2 is", "3 3 was", "3 3 is", "4 4 is", "9 9 is"]);
-    let matched = history(&bed, 4, &[], Deletes::AllBut(in_batches(&[0, 2]))).await.unwrap();
+    let matched = history(&bed, 4, &[], Going::AllBut(in_batches(&[0, 2]))).await.unwrap();
     assert_eq!(matched.deleted, 4);
     assert_eq!(versions(&bed).await, ["0 0 is", "1 1 was", "2 2 was", "2 8 was", "2 2 is", "3 3 was", "3 3 was", "4 4 was", "9 9 was"]);
     // One row ends where the next begins.
@@ -95,9 +96,9 @@ async fn a_change_ends_a_row_and_begins_the_next() {
 async fn a_source_that_does_not_change_adds_nothing() {
     let bed = Bed::with(LakeOptions { row_group_rows: 100, merge_memory_bytes: 5000, ..LakeOptions::default() }).await;
     let all: Vec<(i64, i64)> = (0..700).map(|id| (id, id)).collect();
-    history(&bed, 1, &all, Deletes::None).await.unwrap();
+    history(&bed, 1, &all, Going::None).await.unwrap();
     for sequence in 2..4 {
-        let matched = history(&bed, sequence, &all, Deletes::AllBut(in_batches(&(0..700).collect::<Vec<_>>()))).await.unwrap();
+        let matched = history(&bed, sequence, &all, Going::AllBut(in_batches(&(0..700).collect::<Vec<_>>()))).await.unwrap();
         assert_eq!((matched.unchanged, matched.gone), (700, 0));
     }
     let head = bed.lake.snapshot(bed.table, None).await.unwrap();
@@ -136,7 +137,7 @@ async fn follow(steps: Vec<Step>, memory: usize) {
     for (sequence, (batch, ids, all_but)) in (1..).zip(steps) {
         let of: Vec<(i64, i64)> = batch.iter().map(|(id, value)| (*id, *value)).collect();
         let ids = ids.unwrap_or_default();
-        let deletes = if all_but { Deletes::AllBut(in_batches(&ids)) } else { Deletes::Listed(in_batches(&ids)) };
+        let deletes = if all_but { Going::AllBut(in_batches(&ids)) } else { Going::Listed(in_batches(&ids)) };
         let mut wanted = Matched { rows: of.len() as u64, listed: ids.len() as u64, ..Matched::default() };
         for (id, of_id) in &mut model {
             let goes = !batch.contains_key(id) && ids.contains(id) != all_but;

@@ -139,9 +139,9 @@ async fn a_changed_deletion_vector_is_named_wherever_rows_are_read() {
         bed.create().await;
         let gone = |every: i64| (0..2000).filter(move |id| id % every == 0).collect::<Vec<i64>>();
         bed.load(WriteMode::Append, 1, 0, 2000).await.unwrap();
-        merge(&bed, 2, &[], crate::Deletes::Listed(in_batches(&gone(3)))).await.unwrap();
+        merge(&bed, 2, &[], crate::matching::Going::Listed(in_batches(&gone(3)))).await.unwrap();
         let first = bed.lake.snapshot(bed.table, None).await.unwrap().files[0].vector.clone().unwrap().object.unwrap();
-        merge(&bed, 3, &[], crate::Deletes::Listed(in_batches(&gone(5)))).await.unwrap();
+        merge(&bed, 3, &[], crate::matching::Going::Listed(in_batches(&gone(5)))).await.unwrap();
         let path = bed.lake.snapshot(bed.table, None).await.unwrap().files[0].vector.clone().unwrap().object.unwrap();
         assert_ne!(first, path);
         let file = |path: &object_store::path::Path| bed.dir.join("store").join(path.as_ref());

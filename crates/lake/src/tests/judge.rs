@@ -11,7 +11,8 @@ use url::Url;
 
 use super::bed::{Bed, actor};
 use super::merges::{in_batches, merge};
-use crate::{Deletes, LakeOptions};
+use crate::LakeOptions;
+use crate::matching::Going;
 
 /// Writes the plain bytes of a table's objects into a directory.
 async fn unseal(bed: &Bed, dir: &FsPath) {
@@ -39,12 +40,12 @@ async fn judged(dir: &FsPath, version: u64) -> Vec<String> {
 async fn marked() -> (Bed, Vec<(u64, Vec<String>)>) {
     let bed = Bed::with(LakeOptions { row_group_rows: 400, ..LakeOptions::default() }).await;
     bed.create().await;
-    merge(&bed, 1, &(0..3000).map(|id| (id, id)).collect::<Vec<_>>(), Deletes::None).await.unwrap();
-    merge(&bed, 2, &[(5, 9)], Deletes::Listed(in_batches(&[1, 2999]))).await.unwrap();
+    merge(&bed, 1, &(0..3000).map(|id| (id, id)).collect::<Vec<_>>(), Going::None).await.unwrap();
+    merge(&bed, 2, &[(5, 9)], Going::Listed(in_batches(&[1, 2999]))).await.unwrap();
     let some: Vec<i64> = (0..3000).filter(|id| id % 5 == 0 && *id != 5).collect();
-    merge(&bed, 3, &(3000..3900).map(|id| (id, 1)).collect::<Vec<_>>(), Deletes::Listed(in_batches(&some))).await.unwrap();
+    merge(&bed, 3, &(3000..3900).map(|id| (id, 1)).collect::<Vec<_>>(), Going::Listed(in_batches(&some))).await.unwrap();
     let more: Vec<i64> = (0..3900).filter(|id| id % 7 == 0).collect();
-    merge(&bed, 4, &[(0, 0)], Deletes::Listed(in_batches(&more))).await.unwrap();
+    merge(&bed, 4, &[(0, 0)], Going::Listed(in_batches(&more))).await.unwrap();
     let head = bed.lake.snapshot(bed.table, None).await.unwrap();
     let stored: Vec<_> = head.files.iter().filter_map(|file| file.vector.as_ref()).map(|vector| vector.object.clone()).collect();
     assert!(stored.iter().filter(|object| object.is_some()).count() >= 2, "{stored:?}");

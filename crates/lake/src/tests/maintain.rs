@@ -66,7 +66,7 @@ async fn what_a_long_lived_writer_has_committed_is_vacuums() {
     writer.write_batch(rows(&[(1, 5)]), std::slice::from_ref(&(0..1))).await.unwrap();
     writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
     let gone: Vec<i64> = (0..2000).filter(|id| id % 2 == 0).collect();
-    writer.match_rows(&bed.permit(Action::Run), crate::Deletes::Listed(in_batches(&gone))).await.unwrap();
+    writer.match_keys(&bed.permit(Action::Run), crate::matching::Going::Listed(in_batches(&gone))).await.unwrap();
     writer.commit_counts(2, super::bed::counts(1)).await.unwrap();
     let before = bed.lake.storage(bed.table).await.unwrap();
     assert_eq!((writer.storage(), before.stored_rows - before.deleted_rows), (Some(before), 1000));

@@ -13,7 +13,8 @@ use proptest::prelude::*;
 
 use super::bed::{Bed, actor, counts, schema};
 use super::cases;
-use crate::{Committed, Deletes, Error, LakeOptions, Matched, Optimized, TableWriter, WriteMode, WriteRequest};
+use crate::matching::Going;
+use crate::{Committed, Error, LakeOptions, Matched, Optimized, TableWriter, WriteMode, WriteRequest};
 
 /// Rows of a table: the values of each key. Appends know no key, so there may be several.
 type Model = BTreeMap<i64, Vec<i64>>;
@@ -38,7 +39,7 @@ fn keys(ids: Vec<i64>) -> RecordBatch {
 }
 
 /// Keys that come in batches of seven.
-pub(super) fn in_batches(ids: &[i64]) -> crate::KeyBatches<'static> {
+pub(super) fn in_batches(ids: &[i64]) -> crate::matching::KeyBatches<'static> {
     let batches: Vec<_> = ids.chunks(7).map(|chunk| Ok(keys(chunk.to_vec()))).collect();
     Box::new(batches.into_iter())
 }
@@ -61,9 +62,9 @@ pub(super) async fn staged(bed: &Bed, mode: WriteMode, of: &[(i64, i64)]) -> Tab
 }
 
 /// Merges rows and commits.
-pub(super) async fn merge(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes: Deletes<'_>) -> Result<Matched, Error> {
+pub(super) async fn merge(bed: &Bed, sequence: u64, of: &[(i64, i64)], deletes: Going<'_>) -> Result<Matched, Error> {
     let mut writer = staged(bed, WriteMode::Merge, of).await;
-    let matched = writer.match_rows(&bed.permit(Action::Run), deletes).await?;
+    let matched = writer.match_keys(&bed.permit(Action::Run), deletes).await?;
     assert_eq!(matched.rows, of.len() as u64);
     assert_eq!(matched.rows, matched.inserted + matched.updated + matched.unchanged);
     // The table as the commit would leave it, which rules ask.
@@ -118,10 +119,10 @@ async fn a_merge_inserts_updates_and_deletes() {
     let bed = small(300, 128 << 20).await;
     bed.create().await;
     let first: Vec<(i64, i64)> = (0..2000).map(|id| (id, id)).collect();
-    assert_eq!(merge(&bed, 1, &first, Deletes::None).await.unwrap(), Matched { rows: 2000, inserted: 2000, ..Matched::default() });
+    assert_eq!(merge(&bed, 1, &first, Going::None).await.unwrap(), Matched { rows: 2000, inserted: 2000, ..Matched::default() });
     // Here and there a row: nothing is compared.
     let some: Vec<(i64, i64)> = (0..2100).step_by(50).map(|id| (id, if id == 50 { 50 } else { id + 1 })).collect();
-    let matched = merge(&bed, 2, &some, Deletes::Listed(in_batches(&[7, 8, 5000, 50]))).await.unwrap();
+    let matched = merge(&bed, 2, &some, Going::Listed(in_batches(&[7, 8, 5000, 50]))).await.unwrap();
     assert_eq!(matched, Matched { rows: 42, inserted: 2, updated: 40, unchanged: 0, listed: 4, deleted: 2, gone: 42 });
     let mut model: Model = first.iter().map(|(id, value)| (*id, vec![*value])).collect();
     model.extend(some.iter().map(|(id, value)| (*id, vec![*value])));
@@ -144,7 +145,7 @@ async fn a_merge_inserts_updates_and_deletes() {
     assert_eq!(again.rows(None).await, expected(&model));
     // A resend changes nothing.
     let mut writer = staged(&again, WriteMode::Merge, &some).await;
-    writer.match_rows(&again.permit(Action::Run), Deletes::None).await.unwrap();
+    writer.match_keys(&again.permit(Action::Run), Going::None).await.unwrap();
     assert_eq!(writer.commit_counts(2, counts(42)).await.unwrap(), Committed::Already { sequence: 2 });
 }
 
@@ -153,8 +154,8 @@ async fn a_source_that_is_read_whole_does_not_write_the_table_anew() {
     let bed = small(300, 20_000).await;
     bed.create().await;
     let mut all: Vec<(i64, i64)> = (0..2000).map(|id| (id, id)).collect();
-    merge(&bed, 1, &all, Deletes::None).await.unwrap();
-    let matched = merge(&bed, 2, &all, Deletes::None).await.unwrap();
+    merge(&bed, 1, &all, Going::None).await.unwrap();
+    let matched = merge(&bed, 2, &all, Going::None).await.unwrap();
     assert_eq!(matched, Matched { rows: 2000, unchanged: 2000, ..Matched::default() });
     let files = |snapshot: &crate::snapshot::TableSnapshot| snapshot.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
     let (head, first) = (bed.lake.snapshot(bed.table, None).await.unwrap(), bed.lake.snapshot(bed.table, Some(1)).await.unwrap());
@@ -165,7 +166,7 @@ async fn a_source_that_is_read_whole_does_not_write_the_table_anew() {
     all[13].1 = 9;
     all.truncate(1990);
     let ids: Vec<i64> = all.iter().map(|(id, _)| *id).collect();
-    let matched = merge(&bed, 3, &all, Deletes::AllBut(in_batches(&ids))).await.unwrap();
+    let matched = merge(&bed, 3, &all, Going::AllBut(in_batches(&ids))).await.unwrap();
     assert_eq!(matched, Matched { rows: 1990, updated: 1, unchanged: 1989, listed: 1990, deleted: 10, gone: 11, ..Matched::default() });
     assert_eq!(bed.rows(None).await, expected(&all.iter().map(|(id, value)| (*id, vec![*value])).collect()));
     assert_eq!(bed.lake.snapshot(bed.table, None).await.unwrap().files.iter().map(|file| file.rows).sum::<u64>(), 2001);
@@ -177,14 +178,14 @@ async fn a_file_of_which_every_row_goes_is_removed() {
     let bed = small(300, 128 << 20).await;
     let first: Vec<(i64, i64)> = (0..700).map(|id| (id, id)).collect();
     // There is no table yet: the merge makes it.
-    let matched = merge(&bed, 1, &first, Deletes::Listed(in_batches(&[1, 2]))).await.unwrap();
+    let matched = merge(&bed, 1, &first, Going::Listed(in_batches(&[1, 2]))).await.unwrap();
     assert_eq!((matched.inserted, matched.listed, matched.deleted), (700, 2, 0));
     let second: Vec<(i64, i64)> = (0..700).map(|id| (id, id + 1)).collect();
-    assert_eq!(merge(&bed, 2, &second, Deletes::None).await.unwrap().updated, 700);
+    assert_eq!(merge(&bed, 2, &second, Going::None).await.unwrap().updated, 700);
     let head = bed.lake.snapshot(bed.table, None).await.unwrap();
     assert_eq!((head.files.iter().map(|file| file.rows).sum::<u64>(), head.vectors), (700, false));
     // Every row of the source is gone.
-    let matched = merge(&bed, 3, &[], Deletes::AllBut(in_batches(&[]))).await.unwrap();
+    let matched = merge(&bed, 3, &[], Going::AllBut(in_batches(&[]))).await.unwrap();
     assert_eq!(matched, Matched { deleted: 700, gone: 700, ..Matched::default() });
     assert_eq!(bed.lake.snapshot(bed.table, None).await.unwrap().files.len(), 0);
     assert_eq!(bed.rows(None).await, Vec::<String>::new());
@@ -197,11 +198,11 @@ async fn statistics_and_filters_agree_with_the_rows_that_are_left() {
     let options = LakeOptions { encode_threads: 1, row_group_rows: 250, ..LakeOptions::default() };
     let bed = Bed::with(options).await;
     bed.create().await;
-    merge(&bed, 1, &(0..1000).map(|id| (id, id)).collect::<Vec<_>>(), Deletes::None).await.unwrap();
+    merge(&bed, 1, &(0..1000).map(|id| (id, id)).collect::<Vec<_>>(), Going::None).await.unwrap();
     // The least and the greatest go, and every row of one row group.
     let mut gone: Vec<i64> = (0..1000).filter(|id| id % 9 == 0 || (250..520).contains(id)).collect();
     gone.push(999);
-    merge(&bed, 2, &[(2000, 4)], Deletes::Listed(in_batches(&gone))).await.unwrap();
+    merge(&bed, 2, &[(2000, 4)], Going::Listed(in_batches(&gone))).await.unwrap();
     let left = 1000 - gone.iter().collect::<BTreeSet<_>>().len() + 1;
     for column in ["id", "carrier", "delay", "fare", "day", "at", "local"] {
         // Each alone, so that statistics answer what they can.
@@ -250,8 +251,8 @@ async fn a_column_of_which_only_nulls_are_left_is_found_by_is_null_and_by_nothin
     bed.create().await;
     // Values that 4 divides have no carrier.
     let rows: Vec<(i64, i64)> = (0..100).map(|id| (id, if id < 50 { 4 } else { 1 })).collect();
-    merge(&bed, 1, &rows, Deletes::None).await.unwrap();
-    merge(&bed, 2, &[], Deletes::Listed(in_batches(&(0..50).collect::<Vec<_>>()))).await.unwrap();
+    merge(&bed, 1, &rows, Going::None).await.unwrap();
+    merge(&bed, 2, &[], Going::Listed(in_batches(&(0..50).collect::<Vec<_>>()))).await.unwrap();
     assert!(ask(&bed, None, "select count(*) from t where carrier is not null").await.contains("| 50 "));
     assert!(ask(&bed, None, "select count(*) from t where carrier is null").await.contains("| 0 "));
     assert!(ask(&bed, None, "select count(carrier) from t").await.contains("| 50 "));
@@ -262,10 +263,10 @@ async fn maintenance_keeps_the_rows_and_takes_the_vectors_away() {
     let bed = small(300, 128 << 20).await;
     bed.create().await;
     let rows: Vec<(i64, i64)> = (0..3000).map(|id| (id, id)).collect();
-    merge(&bed, 1, &rows, Deletes::None).await.unwrap();
+    merge(&bed, 1, &rows, Going::None).await.unwrap();
     bed.lake.optimize(bed.table, &actor()).await.unwrap();
     let gone: Vec<i64> = (0..3000).filter(|id| id % 3 == 0).collect();
-    merge(&bed, 2, &[], Deletes::Listed(in_batches(&gone))).await.unwrap();
+    merge(&bed, 2, &[], Going::Listed(in_batches(&gone))).await.unwrap();
     let before = bed.rows(None).await;
     assert_eq!(before.len(), 2000);
     let vectors = |snapshot: &crate::snapshot::TableSnapshot| snapshot.files.iter().filter(|file| file.vector.is_some()).count();
@@ -295,8 +296,8 @@ async fn columns_change_around_deleted_rows() {
     use arrow::datatypes::{DataType, Field, Schema};
     let bed = small(300, 128 << 20).await;
     bed.create().await;
-    merge(&bed, 1, &(0..1000).map(|id| (id, id)).collect::<Vec<_>>(), Deletes::None).await.unwrap();
-    merge(&bed, 2, &[], Deletes::Listed(in_batches(&(100..150).collect::<Vec<_>>()))).await.unwrap();
+    merge(&bed, 1, &(0..1000).map(|id| (id, id)).collect::<Vec<_>>(), Going::None).await.unwrap();
+    merge(&bed, 2, &[], Going::Listed(in_batches(&(100..150).collect::<Vec<_>>()))).await.unwrap();
     let mut fields: Vec<_> = schema().fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new("more", DataType::Utf8, true)));
     let wider = Schema::new(fields.clone());
@@ -318,17 +319,17 @@ async fn columns_change_around_deleted_rows() {
 async fn a_merge_that_another_commit_overtook_is_refused() {
     let bed = small(300, 128 << 20).await;
     bed.create().await;
-    merge(&bed, 1, &[(1, 1), (2, 2)], Deletes::None).await.unwrap();
+    merge(&bed, 1, &[(1, 1), (2, 2)], Going::None).await.unwrap();
     let mut writer = staged(&bed, WriteMode::Merge, &[(1, 5)]).await;
-    writer.match_rows(&bed.permit(Action::Run), Deletes::None).await.unwrap();
-    merge(&bed, 2, &[(3, 3)], Deletes::None).await.unwrap();
+    writer.match_keys(&bed.permit(Action::Run), Going::None).await.unwrap();
+    merge(&bed, 2, &[(3, 3)], Going::None).await.unwrap();
     assert!(matches!(writer.finished(&bed.permit(Action::Run)).await.unwrap_err(), Error::Moved { .. }));
     let refused = writer.commit_counts(3, counts(1)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
     assert_eq!(bed.rows(None).await, expected(&[(1, vec![1]), (2, vec![2]), (3, vec![3])].into_iter().collect()));
     // It leaves nothing, and can be done again.
     assert_eq!(bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files, 0);
-    merge(&bed, 3, &[(1, 5)], Deletes::None).await.unwrap();
+    merge(&bed, 3, &[(1, 5)], Going::None).await.unwrap();
     assert_eq!(bed.rows(None).await, expected(&[(1, vec![5]), (2, vec![2]), (3, vec![3])].into_iter().collect()));
 }
 
@@ -340,38 +341,38 @@ async fn a_merge_is_used_in_order_with_a_permit_to_load() {
     let misused = |result: Result<Matched, Error>| assert!(matches!(result, Err(Error::Misuse { .. })));
     let run = bed.permit(Action::Run);
     let mut writer = bed.lake.writer(request(&bed, WriteMode::Merge)).await.unwrap();
-    misused(writer.match_rows(&run, Deletes::None).await);
+    misused(writer.match_keys(&run, Going::None).await);
     writer.write_batch(rows(&[(1, 1)]), std::slice::from_ref(&(0..1))).await.unwrap();
     writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
     for action in [Action::Read, Action::Describe, Action::Approve, Action::Quarantine, Action::Maintain] {
-        let denied = writer.match_rows(&bed.permit(action), Deletes::None).await.unwrap_err();
+        let denied = writer.match_keys(&bed.permit(action), Going::None).await.unwrap_err();
         assert_eq!(denied.kind(), ErrorKind::Denied, "{action:?}: {denied}");
     }
     assert!(matches!(writer.finished(&run).await, Err(Error::Misuse { .. })));
-    writer.match_rows(&run, Deletes::None).await.unwrap();
-    misused(writer.match_rows(&run, Deletes::None).await);
+    writer.match_keys(&run, Going::None).await.unwrap();
+    misused(writer.match_keys(&run, Going::None).await);
     writer.abort().await.unwrap();
     let mut unmatched = staged(&bed, WriteMode::Merge, &[(1, 1)]).await;
     assert!(matches!(unmatched.commit_counts(2, counts(1)).await, Err(Error::Misuse { .. })));
     let mut append = staged(&bed, WriteMode::Append, &[(1, 1)]).await;
-    misused(append.match_rows(&run, Deletes::None).await);
+    misused(append.match_keys(&run, Going::None).await);
     // A batch that has a key twice has not been through the gate.
     for memory in [128 << 20, 0] {
         let bed = small(300, memory).await;
         bed.create().await;
         bed.load(WriteMode::Append, 1, 0, 10).await.unwrap();
         let mut twice = staged(&bed, WriteMode::Merge, &[(1, 1), (2, 2), (1, 3)]).await;
-        misused(twice.match_rows(&bed.permit(Action::Run), Deletes::None).await);
+        misused(twice.match_keys(&bed.permit(Action::Run), Going::None).await);
     }
     for wrong in [vec![], vec!["none".to_owned()]] {
         assert!(matches!(bed.lake.writer(WriteRequest { keys: wrong, ..bed.request(WriteMode::Merge) }).await, Err(Error::Misuse { .. })));
     }
     // Counts that leave rows out do not close.
     let mut writer = staged(&bed, WriteMode::Merge, &[(1, 1), (2, 2)]).await;
-    writer.match_rows(&run, Deletes::None).await.unwrap();
+    writer.match_keys(&run, Going::None).await.unwrap();
     assert_eq!(writer.commit_counts(2, counts(1)).await.unwrap_err().kind(), ErrorKind::Rejected);
     let mut writer = staged(&bed, WriteMode::Merge, &[(1, 1), (2, 2)]).await;
-    writer.match_rows(&run, Deletes::None).await.unwrap();
+    writer.match_keys(&run, Going::None).await.unwrap();
     assert_eq!(writer.commit_counts(2, counts(3)).await.unwrap_err().kind(), ErrorKind::Rejected);
 }
 
@@ -380,11 +381,11 @@ async fn an_aborted_merge_leaves_nothing() {
     let bed = small(300, 128 << 20).await;
     bed.create().await;
     let all: Vec<(i64, i64)> = (0..100).map(|id| (id, id)).collect();
-    merge(&bed, 1, &all, Deletes::None).await.unwrap();
+    merge(&bed, 1, &all, Going::None).await.unwrap();
     // Half of it is unchanged, so that it is staged anew.
     let half: Vec<(i64, i64)> = (0..100).map(|id| (id, id + id % 2)).collect();
     let mut writer = staged(&bed, WriteMode::Merge, &half).await;
-    let matched = writer.match_rows(&bed.permit(Action::Run), Deletes::None).await.unwrap();
+    let matched = writer.match_keys(&bed.permit(Action::Run), Going::None).await.unwrap();
     assert_eq!((matched.updated, matched.unchanged), (50, 50));
     writer.abort().await.unwrap();
     assert_eq!(bed.lake.vacuum(bed.table, 0, &actor()).await.unwrap().files, 0);
@@ -406,8 +407,8 @@ async fn a_key_of_several_columns_is_compared_whole() {
             writer.write_batch(rows(of), std::slice::from_ref(&(0..of.len() as u64))).await.unwrap();
             writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
             // Keys may come with other columns, in any order.
-            let deletes: crate::KeyBatches<'_> = Box::new(std::iter::once(Ok(rows(deletes))));
-            let matched = writer.match_rows(&bed.permit(Action::Run), Deletes::Listed(deletes)).await.unwrap();
+            let deletes: crate::matching::KeyBatches<'_> = Box::new(std::iter::once(Ok(rows(deletes))));
+            let matched = writer.match_keys(&bed.permit(Action::Run), Going::Listed(deletes)).await.unwrap();
             writer.commit_counts(sequence, counts(matched.rows)).await.unwrap();
             matched
         };
@@ -425,7 +426,7 @@ async fn a_key_of_several_columns_is_compared_whole() {
     bed.load(WriteMode::Append, 1, 0, 10).await.unwrap();
     writer.write_batch(rows(&[(1, 1), (2, 4)]), std::slice::from_ref(&(0..2))).await.unwrap();
     writer.finish_without(vec![], &mut |_, _, _| {}).await.unwrap();
-    let refused = writer.match_rows(&bed.permit(Action::Run), Deletes::None).await.unwrap_err();
+    let refused = writer.match_keys(&bed.permit(Action::Run), Going::None).await.unwrap_err();
     assert!(refused.to_string().contains("NULL in its key"), "{refused}");
 }
 
@@ -526,9 +527,9 @@ async fn follow(steps: Vec<Step>, row_group_rows: usize, merge_memory_bytes: usi
 async fn merged(bed: &Bed, sequence: u64, model: &mut Model, rows: &BTreeMap<i64, i64>, listed: Option<&[i64]>, all_but: Option<&[i64]>) {
     let of: Vec<(i64, i64)> = rows.iter().map(|(id, value)| (*id, *value)).collect();
     let deletes = match (listed, all_but) {
-        (Some(ids), _) => Deletes::Listed(in_batches(ids)),
-        (_, Some(ids)) => Deletes::AllBut(in_batches(ids)),
-        _ => Deletes::None,
+        (Some(ids), _) => Going::Listed(in_batches(ids)),
+        (_, Some(ids)) => Going::AllBut(in_batches(ids)),
+        _ => Going::None,
     };
     let before: usize = model.values().map(Vec::len).sum();
     let (met, deleted) = apply(model, rows, listed, all_but);

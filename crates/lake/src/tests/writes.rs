@@ -297,8 +297,8 @@ async fn the_doors_can_be_sent_to_other_threads() {
     let mut writer = sent(lake.writer(WriteRequest { keys: vec!["id".into()], ..bed.request(WriteMode::Merge) })).await.unwrap();
     sent(writer.write_batch(batch(8, 12), &[0..4][..])).await.unwrap();
     sent(writer.finish_without(vec![], &mut |_, _, _| {})).await.unwrap();
-    let deletes: crate::KeyBatches<'_> = Box::new(std::iter::once(Ok(batch(0, 2))));
-    let matched = sent(writer.match_rows(&bed.permit(polder_policy::Action::Run), crate::Deletes::Listed(deletes))).await.unwrap();
+    let deletes: crate::matching::KeyBatches<'_> = Box::new(std::iter::once(Ok(batch(0, 2))));
+    let matched = sent(writer.match_keys(&bed.permit(polder_policy::Action::Run), crate::matching::Going::Listed(deletes))).await.unwrap();
     assert_eq!((matched.inserted, matched.unchanged, matched.deleted), (2, 2, 2));
     sent(writer.finished(&bed.permit(polder_policy::Action::Run))).await.unwrap();
     sent(writer.commit_counts(2, counts(4))).await.unwrap();

@@ -392,7 +392,7 @@ pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, 
 /// When a contract is wrong, or it cannot be recorded.
 pub async fn judged(installation: &Installation, pipeline: &Pipeline, id: NameId) -> Outcome<Vec<Judged>> {
     let now_ms = installation.clock.now_ms();
-    let judged = freshness::judge(installation, pipeline, now_ms)?;
+    let judged = freshness::judge(installation, pipeline, now_ms).await?;
     for missed in [true, false] {
         let news: Vec<&Judged> = judged.iter().filter(|table| table.is_news() && table.missed == missed).collect();
         for table in &news {

@@ -117,17 +117,29 @@ pub fn of_freshness(pipeline: &Pipeline, tables: &[&Judged], missed: bool, at_ms
             None => "was never loaded".to_owned(),
         }
     };
-    let lines: Vec<String> = tables
-        .iter()
-        .map(|table| match missed {
-            true => format!("table {} {}, and may be {} old", table.table, age(table), Shown(table.max_age_seconds)),
-            false => format!("table {} {}", table.table, age(table)),
-        })
-        .collect();
+    // What a column holds is a value of a row: that it is too old is told, and not how old it is.
+    let line = |table: &Judged| match (&table.column, missed, table.why) {
+        (None, true, _) => format!("table {} {}, and may be {} old", table.table, age(table), Shown(table.max_age_seconds)),
+        (None, false, _) => format!("table {} {}", table.table, age(table)),
+        (Some(column), true, Some(why)) => {
+            format!("column {column} of table {} may be {} old, and {why}", table.table, Shown(table.max_age_seconds))
+        }
+        (Some(column), true, None) => {
+            format!("the newest value of column {column} of table {} is more than {} old", table.table, Shown(table.max_age_seconds))
+        }
+        (Some(column), false, _) => {
+            format!("the newest value of column {column} of table {} is not older than {}", table.table, Shown(table.max_age_seconds))
+        }
+    };
+    let lines: Vec<String> = tables.iter().map(|table| line(table)).collect();
     let head = if missed { "misses its freshness" } else { "is fresh again" };
     let details: Vec<_> = tables
         .iter()
-        .map(|table| json!({ "table": table.table, "newest": table.newest_ms.map(print::time), "max_age_seconds": table.max_age_seconds }))
+        .map(|table| {
+            let newest = table.newest_ms.map(print::time);
+            let (column, why) = (&table.column, table.why);
+            json!({ "table": table.table, "column": column, "newest": newest, "max_age_seconds": table.max_age_seconds, "why": why })
+        })
         .collect();
     Some(Notice {
         pipeline: pipeline.name.clone(),

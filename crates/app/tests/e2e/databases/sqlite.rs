@@ -109,6 +109,84 @@ fn beside_a_writer(project: &Project, writer: &Connection) {
     assert_eq!([&counts["updated"], &counts["deleted"]], [&json!(1), &json!(1)], "{report}");
 }
 
+const MERGE: &str = "{property: polder.disposition, value: merge}";
+const BY_KEYS: &str = "{property: polder.deletes, value: key_snapshot}";
+
+#[test]
+fn no_row_goes_by_its_key_where_a_key_of_the_source_cannot_be_read() {
+    let columns = [key("id", "logicalType: integer"), column("ward", "logicalType: string, logicalTypeOptions: {maxLength: 10}")];
+    let settings = [MERGE, BY_KEYS, "{property: polder.onViolation, value: quarantine}", "{property: polder.rejectLimit, value: 0.9}"];
+    let (project, writer) = bed("");
+    let database = "create table stays (id integer, ward text); insert into stays values (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd');";
+    writer.execute_batch(database).unwrap();
+    project.contract("stays", &contract("stays", "his", "stays", &columns, &settings));
+    assert_eq!(project.batch(&["run"])["counts"]["inserted"], json!(4));
+    let rows = || project.rows("select id, ward from stays order by id");
+    let whole = ["1,a", "2,b", "3,c", "4,d"];
+    writer.execute_batch("delete from stays where id = 1").unwrap();
+    // The second row is there, and its key is none: by the others it would be gone, as the first is.
+    for odd in ["'two'", "null"] {
+        writer.execute_batch(&format!("update stays set id = {odd} where ward = 'b'")).unwrap();
+        let ran = project.run(&["run"]);
+        assert!(ran.out.contains("1 rows have none that the table could hold; nothing was committed"), "{odd}: {ran:?}");
+        ran.fails(3);
+        assert_eq!(rows(), whole, "{odd}");
+    }
+    // A row that is refused for another of its values has its key, and stays what it was in the table.
+    writer.execute_batch("update stays set id = 2 where ward = 'b'; update stays set ward = 'much too long' where id = 3;").unwrap();
+    let report = project.batch(&["run"]);
+    let counts = &report["counts"];
+    assert_eq!([&counts["read"], &counts["quarantined"], &counts["deleted"]], [&json!(3), &json!(1), &json!(1)], "{report}");
+    assert_eq!(rows(), ["2,b", "3,c", "4,d"]);
+    project.run(&["audit", "verify"]).ok();
+}
+
+#[test]
+fn how_far_another_dataset_was_read_or_rows_were_merged_tells_nothing_of_rows_that_are_added() {
+    const COLUMNS: [Column; 2] = [key("id", "logicalType: integer"), column("ward", "logicalType: string")];
+    let (project, writer) = bed("datasets:\n  stays: {cursor: id}\n  others: {cursor: id}\n");
+    writer
+        .execute_batch(
+            "create table stays (id integer primary key, ward text); insert into stays values (1, 'a'), (2, 'b');
+             create table others (id integer primary key, ward text); insert into others values (1, 'x'), (3, 'y');",
+        )
+        .unwrap();
+    let of = |dataset: &str, settings: &[&str]| project.contract("stays", &contract("stays", "his", dataset, &COLUMNS, settings));
+    let refused = |says: &str| {
+        let ran = project.run(&["run"]);
+        assert!(ran.out.contains(says) && ran.out.contains("polder state reset"), "{says}: {ran:?}");
+        ran.fails(2);
+        assert_eq!(project.rows("select id, ward from stays order by id"), ["1,a", "2,b"], "{says}");
+    };
+    of("stays", &[MERGE]);
+    project.run(&["run"]).ok();
+    of("others", &[MERGE]);
+    refused("the last increment was read from his.stays");
+    of("stays", &[]);
+    refused("the last increment was merged, and its rows cannot be told from new ones where rows are added");
+    // All anew, and from then on rows are added.
+    project.run(&["run", "--full-refresh"]).ok();
+    writer.execute_batch("insert into stays values (3, 'c')").unwrap();
+    assert_eq!(project.batch(&["run"])["counts"]["loaded"], json!(1));
+    assert_eq!(project.rows("select id, ward from stays order by id"), ["1,a", "2,b", "3,c"]);
+}
+
+#[test]
+fn a_table_that_each_load_replaces_has_no_cursor_to_set() {
+    const COLUMNS: [Column; 2] = [key("id", "logicalType: integer"), column("ward", "logicalType: string")];
+    let (project, writer) = bed("datasets:\n  stays: {cursor: id}\n");
+    writer.execute_batch("create table stays (id integer primary key, ward text); insert into stays values (1, 'a'), (2, 'b');").unwrap();
+    project.contract("stays", &contract("stays", "his", "stays", &COLUMNS, &[REPLACE]));
+    project.run(&["run"]).ok();
+    let err = project.run(&["state", "set", "stays", "--cursor", "2"]).fails(2);
+    assert!(err.contains("each load replaces the table (polder.disposition: replace)") && err.contains("append, merge or scd2"), "{err}");
+    assert_eq!(project.json(&["state", "show", "stays"])[0]["reached"], json!(null));
+    // A control: with rows that stay it has one.
+    project.contract("stays", &contract("stays", "his", "stays", &COLUMNS, &[MERGE]));
+    project.run(&["state", "set", "stays", "--cursor", "2"]).ok();
+    assert_eq!(project.batch(&["run"])["counts"]["read"], json!(1));
+}
+
 #[test]
 fn a_value_of_another_class_is_refused_with_its_row() {
     let columns = [
@@ -176,6 +254,8 @@ fn what_is_no_whole_database_is_told_and_changes_nothing() {
         (with_a_hole, 3, "the database is damaged"),
         (cut, 3, "the database is damaged"),
         (b"id,ward\n".repeat(1000), 3, "the file is no SQLite database"),
+        (b"id".to_vec(), 3, "the file is no SQLite database"),
+        (b"i".to_vec(), 3, "the file is no SQLite database"),
         (Vec::new(), 2, "there is no such table or view"),
     ] {
         project.write(FILE, bytes);

@@ -189,6 +189,25 @@ fn what_is_remembered_must_fit_what_is_asked() {
     let fewer = &columns()[1..];
     let changed = Plan::new(&connection("at"), "s.t", &declared, fewer, options(Some(first.state))).map(drop).unwrap_err();
     assert!(changed.to_string().contains("columns changed since the last increment"), "{changed}");
+    // What was read of another dataset tells nothing of this one; what was set by hand is of any.
+    let (_, first) = increment(&connection("at"), &rows, Settled::All, options(None)).unwrap();
+    assert_eq!(first.state.of, "p.s.t");
+    let fits = |state: CursorState, known_again: bool| {
+        let options = IncrementOptions { known_again, ..options(Some(state)) };
+        Plan::new(&connection("at"), "s.t", &declared, &columns(), options).map(drop).map_err(|error| error.to_string())
+    };
+    let of = |of: &str| CursorState { of: of.to_owned(), ..first.state.clone() };
+    for known_again in [true, false] {
+        let elsewhere = fits(of("p.s.u"), known_again).unwrap_err();
+        assert!(elsewhere.contains("the last increment was read from p.s.u; forget it with `polder state reset`"), "{elsewhere}");
+        assert_eq!((fits(of("p.s.t"), known_again), fits(of(""), known_again)), (Ok(()), Ok(())));
+    }
+    // Rows of which none was noted can be merged again, and not added.
+    let merged = CursorState { known: String::new(), known_from: None, columns: Vec::new(), ..first.state.clone() };
+    let added = fits(merged.clone(), true).unwrap_err();
+    assert!(added.contains("the last increment was merged, and its rows cannot be told from new ones where rows are added"), "{added}");
+    assert_eq!(fits(merged.clone(), false), Ok(()));
+    assert_eq!(fits(CursorState { reached: None, highest: None, ..merged }, true), Ok(()), "before the first row");
     let unauthorised = Plan::new(&connection("at"), "s.t", &declared, &columns()[..1], options(None)).map(drop).unwrap_err();
     assert!(unauthorised.to_string().contains("does not authorise the column"), "{unauthorised}");
     for (cursor, said) in [("{column: word, lag: 5m}", "counts none"), ("{column: at, initial: soon}", "is no value of the type")] {

@@ -102,8 +102,8 @@ fn days_that_no_calendar_has_are_texts_and_so_are_their_neighbours() {
         [(Some(vec![0]), "0000-00-00"), (day(2026, 0, 0), "2026-00-00"), (day(2026, 2, 30), "2026-02-30"), (day(0, 1, 1), "0000-01-01")]
     {
         let found = texts(Kind::Date, &[day(2026, 2, 28), odd, None]);
-        let string = |text: &str| (text.to_owned(), CellKind::String);
-        assert_eq!(found, [string("2026-02-28"), string(shown), (String::new(), CellKind::Null)]);
+        let native = |text: &str| (text.to_owned(), CellKind::Native);
+        assert_eq!(found, [native("2026-02-28"), native(shown), (String::new(), CellKind::Null)]);
     }
     let found = array(Kind::DateText, &[day(2026, 2, 28), Some(vec![0])]);
     assert_eq!(found.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["2026-02-28", "0000-00-00"]);
@@ -122,12 +122,12 @@ fn moments_are_read_to_the_microsecond() {
         assert_eq!(read, [1_769_903_998_123_456, -1_000_000, 86_400_000_000]);
     }
     let odd = [&values[..], &[Some(vec![0])]].concat();
-    let string = |text: &str| (text.to_owned(), CellKind::String);
+    let native = |text: &str| (text.to_owned(), CellKind::Native);
     let found = texts(wall, &odd);
     let shown = ["2026-01-31 23:59:58.123456", "1969-12-31 23:59:59.000000", "1970-01-02 00:00:00.000000", "0000-00-00 00:00:00.000000"];
-    assert_eq!(found, shown.map(string));
+    assert_eq!(found, shown.map(native));
     let found = texts(point, &odd);
-    assert_eq!(found, shown.map(|text| string(&format!("{text}Z"))));
+    assert_eq!(found, shown.map(|text| native(&format!("{text}Z"))));
     let found = array(Kind::MomentText { decimals: 0, zone: true }, &odd[3..]);
     assert_eq!(found.as_string::<i32>().value(0), "0000-00-00 00:00:00Z");
 }

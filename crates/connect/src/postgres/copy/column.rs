@@ -122,7 +122,7 @@ impl Column {
                 values.push(match self.decode {
                     Decode::Date => text::known_day(number).unwrap_or_else(|| {
                         text::write_any_date(number, &mut self.odd.text);
-                        self.odd.push(row, CellKind::String);
+                        self.odd.push(row, CellKind::Native);
                         0
                     }),
                     _ => number,
@@ -133,14 +133,14 @@ impl Column {
                 values.push(match self.decode {
                     Decode::Timestamp { zone } => text::known_moment(number).unwrap_or_else(|| {
                         text::write_any_timestamp(number, zone, &mut self.odd.text);
-                        self.odd.push(row, CellKind::String);
+                        self.odd.push(row, CellKind::Native);
                         0
                     }),
                     Decode::Time => match number {
                         0..text::MICROS_PER_DAY => number,
                         text::MICROS_PER_DAY => {
                             self.odd.text.extend_from_slice(b"24:00:00");
-                            self.odd.push(row, CellKind::String);
+                            self.odd.push(row, CellKind::Native);
                             0
                         }
                         _ => return Err(Damaged),
@@ -215,7 +215,11 @@ impl Column {
     /// The values as cells that the gate reads as it reads the array, and among them the odd ones.
     fn texts(&self, array: &ArrayRef, odd: &Odd) -> Cells {
         let mut cells = TextColumnBuilder::new(Bytes::new(), array.len());
-        let kind = if matches!(self.decode, Decode::Decimal { .. }) { CellKind::Number } else { CellKind::String };
+        let kind = match self.decode {
+            Decode::Decimal { .. } => CellKind::Number,
+            Decode::Date | Decode::Time | Decode::Timestamp { .. } => CellKind::Native,
+            _ => CellKind::String,
+        };
         let mut start = 0;
         let mut rest = odd.cells.iter().peekable();
         for row in 0..array.len() {

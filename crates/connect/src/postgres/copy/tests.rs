@@ -296,7 +296,7 @@ fn a_batch_without_odd_values_comes_as_an_array() {
     let (batches, end) = batches(&[fetch("date", Some(ColumnType::Date))], [stream(&rows).as_slice()]);
     assert_eq!(end.unwrap(), 16_385);
     let shown: Vec<_> = batches.iter().map(|(cells, rows)| (shown(&cells[0], 5.min(rows - 1)), shown(&cells[0], 0))).collect();
-    let (text, typed) = (|text: &str| Some(("String".to_owned(), text.to_owned())), Some(("Date32".to_owned(), "2000-01-02".to_owned())));
+    let (text, typed) = (|text: &str| Some(("Native".to_owned(), text.to_owned())), Some(("Date32".to_owned(), "2000-01-02".to_owned())));
     assert_eq!(shown, [(text("infinity"), text("2000-01-02")), (typed.clone(), typed.clone()), (typed.clone(), typed)]);
     assert_eq!(super::tests::shown(&batches[0].0[0], 6), None);
 }

@@ -101,3 +101,17 @@ fn only_the_row_of_a_value_that_cannot_be_is_refused() {
     }
     insta::assert_snapshot!(report);
 }
+
+/// In a batch with a value that comes as text the others do too, and stay what they are.
+#[test]
+fn a_format_is_not_of_what_the_server_holds_as_a_day_or_a_moment() {
+    let day = |days: i32| vec![Some(days.to_be_bytes().to_vec())];
+    let property = "logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}";
+    let days = fetch("date", Some(ColumnType::Date));
+    assert_eq!(fates(property, &days, &[day(1)]), ["2000-01-02"]);
+    assert_eq!(fates(property, &days, &[day(1), day(i32::MAX), day(2)]), ["2000-01-02", "refused: Type", "2000-01-03"]);
+    let moment = |micros: i64| vec![Some(micros.to_be_bytes().to_vec())];
+    let property = "logicalType: timestamp, logicalTypeOptions: {timezone: false, format: 'dd.MM.yyyy HH:mm:ss'}";
+    let moments = fetch("timestamp", Some(ColumnType::Timestamp { zone: false }));
+    assert_eq!(fates(property, &moments, &[moment(0), moment(i64::MAX)]), ["2000-01-01T00:00:00", "refused: Type"]);
+}
