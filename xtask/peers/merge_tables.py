@@ -17,9 +17,11 @@ QUESTIONS = {
         from {table}""",
     "lineitem": """
         select count(*), sum(l_orderkey), sum(l_orderkey % 1009 * l_linenumber), sum(l_partkey), sum(l_quantity),
-            sum(l_extendedprice), sum(l_tax), sum(case when l_returnflag = 'R' then l_orderkey else 0 end),
-            sum(cast(date_part('day', l_shipdate) as bigint) * l_linenumber), sum(character_length(l_comment)),
-            sum(case when l_shipmode = 'RAIL' then l_suppkey else 0 end), sum(case when gone then 1 else 0 end)
+            sum(l_extendedprice), sum(l_discount), sum(l_tax), sum(case when l_returnflag = 'R' then l_orderkey else 0 end),
+            sum(case when l_linestatus = 'F' then l_partkey else 0 end), sum(case when l_shipmode = 'RAIL' then l_suppkey else 0 end),
+            sum(cast(date_part('day', l_shipdate) as bigint) * l_linenumber), sum(cast(date_part('month', l_commitdate) as bigint)),
+            sum(cast(date_part('year', l_receiptdate) as bigint)), sum(character_length(l_shipinstruct)),
+            sum(character_length(l_comment)), sum(case when gone then 1 else 0 end)
         from {table}""",
 }
 

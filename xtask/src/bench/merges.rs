@@ -149,7 +149,8 @@ impl<'a> Table<'a> {
 
     /// A script with the table and its folder behind what else it is told.
     fn script(&self, script: &str, words: &[&str]) -> Step {
-        let mut arguments = vec![self.tpch.scripts.join(script).display().to_string()];
+        // The scripts import one of them, and nothing is to be left in the clone.
+        let mut arguments = vec!["-B".to_owned(), self.tpch.scripts.join(script).display().to_string()];
         arguments.extend(words.iter().map(|word| (*word).to_owned()));
         arguments.extend([self.name.to_owned(), self.folder.display().to_string()]);
         step(self.tpch.python.clone(), arguments)
