@@ -101,9 +101,10 @@ impl Databases {
                 ],
             ),
             after: vec![],
+            kept: None,
         };
         let mut first = vec![
-            Contender { name: PSQL, leaves: vec![out("copy.txt")], before: vec![], measured: psql, after: vec![] },
+            Contender { name: PSQL, leaves: vec![out("copy.txt")], before: vec![], measured: psql, after: vec![], kept: None },
             peer("duckdb, to Parquet", "duckdb", &postgres_url),
             peer("connectorx, to Parquet", "connectorx", &postgres_url),
             peer("dlt, to Parquet", "dlt", &postgres_url),
@@ -128,7 +129,7 @@ impl Databases {
             .to_vec(),
         );
         let mut second = vec![
-            Contender { name: MARIADB, leaves: vec![], before: vec![], measured: tab, after: vec![] },
+            Contender { name: MARIADB, leaves: vec![], before: vec![], measured: tab, after: vec![], kept: None },
             peer("connectorx, to Parquet", "connectorx", &mysql_url),
             peer("dlt, to Parquet", "dlt", &mysql_url),
         ];
@@ -175,6 +176,7 @@ impl Databases {
             before,
             measured: step(polder.program.clone(), ["run", "--project", &at, "--output", "json"].map(str::to_owned).to_vec()),
             after: vec![],
+            kept: None,
         }
     }
 }

@@ -134,8 +134,9 @@ fn peak(one: &Measured) -> Option<u64> {
     one.rounds.iter().map(|round| round.peak_bytes).max()
 }
 
+/// Bytes as millions of them, to be shown or divided.
 #[allow(clippy::cast_precision_loss, reason = "a ratio of sizes is shown with two digits")]
-fn megabytes(bytes: u64) -> f64 {
+pub fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
@@ -155,7 +156,7 @@ mod tests {
             })
             .collect();
         let checked = rounds.len();
-        Measured { name, rounds, wrong: vec![], checked }
+        Measured { name, rounds, wrong: vec![], checked, costs: vec![] }
     }
 
     fn verdict(goal: Goal, contenders: Vec<Measured>) -> (String, Verdict) {

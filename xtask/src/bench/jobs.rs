@@ -45,13 +45,12 @@ const SEALED_ROUNDS_MIN: usize = 21;
 
 /// What jobs need.
 pub struct Bench {
-    tpch: Tpch,
+    pub(super) tpch: Tpch,
     /// The same at scale factor 1, when that is smaller.
-    small: Option<Tpch>,
-    /// The scale factor is large enough for goals.
-    judged: bool,
-    work: PathBuf,
-    polder: Option<Polder>,
+    pub(super) small: Option<Tpch>,
+    pub(super) factor: f64,
+    pub(super) work: PathBuf,
+    pub(super) polder: Option<Polder>,
     missing: Option<String>,
 }
 
@@ -71,16 +70,15 @@ pub fn build() -> Result<()> {
 pub fn prepare(work: &Path, scale: &str, peers_only: bool) -> Result<Bench> {
     let tpch = tpch::prepare(work, scale)?;
     let factor: f64 = scale.parse().context("read the scale factor")?;
-    let judged = factor >= 1.0;
     let small = if factor > 1.0 && !peers_only { Some(tpch::prepare(work, "1")?) } else { None };
     let work = work.join(format!("sf{scale}"));
     if peers_only {
-        return Ok(Bench { tpch, small, judged, work, polder: None, missing: Some("Polder, since only the peers were asked for".into()) });
+        return Ok(Bench { tpch, small, factor, work, polder: None, missing: Some("Polder, since only the peers were asked for".into()) });
     }
     build()?;
     let target = workspace::metadata()?.target_directory.into_std_path_buf().join("release");
     let polder = Polder { program: target.join("polder"), example: target.join("examples/bench") };
-    Ok(Bench { tpch, small, judged, work, polder: Some(polder), missing: None })
+    Ok(Bench { tpch, small, factor, work, polder: Some(polder), missing: None })
 }
 
 /// Every job, with those contenders that are there.
@@ -97,11 +95,12 @@ impl Bench {
         (&self.tpch, self.polder.as_ref())
     }
 
-    fn goals(&self, goals: &[Goal]) -> Vec<Goal> {
-        if self.judged { goals.to_vec() } else { Vec::new() }
+    /// None where the scale factor is too small for goals.
+    pub(super) fn goals(&self, goals: &[Goal]) -> Vec<Goal> {
+        if self.factor >= 1.0 { goals.to_vec() } else { Vec::new() }
     }
 
-    fn missing(&self) -> Vec<String> {
+    pub(super) fn missing(&self) -> Vec<String> {
         self.missing.iter().cloned().collect()
     }
 }
@@ -148,6 +147,7 @@ fn loads(name: &'static str, tpch: &Tpch, polder: &Polder, folder: PathBuf) -> C
         leaves: vec![folder],
         measured: step(polder.program.clone(), ["run", "--project", &at, "--output", "json"].map(str::to_owned).to_vec()),
         after: vec![],
+        kept: None,
     }
 }
 
@@ -161,6 +161,7 @@ fn load(bench: &Bench) -> Result<Job> {
         before: vec![],
         measured: script(&bench.tpch, "polars_load.py", &[&[csv.as_path(), out.as_path()], more].concat()),
         after: vec![],
+        kept: None,
     };
     let mut contenders = vec![polars(POLARS, &[]), polars("polars, dates parsed", &[Path::new("dates")])];
     contenders.extend(bench.polder.as_ref().map(|polder| loads(POLDER, &bench.tpch, polder, bench.work.join("load"))));
@@ -213,7 +214,7 @@ fn example_load(bench: &Bench, polder: &Polder, name: &'static str, store: &str,
     let mut all = vec!["load".to_owned()];
     all.extend(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value]));
     all.extend(more.iter().map(|word| (*word).to_owned()));
-    Contender { name, leaves: vec![folder], before: vec![], measured: step(polder.example.clone(), all), after: vec![] }
+    Contender { name, leaves: vec![folder], before: vec![], measured: step(polder.example.clone(), all), after: vec![], kept: None }
 }
 
 fn sealed(bench: &Bench) -> Job {
@@ -251,6 +252,7 @@ fn queries(bench: &Bench) -> Result<Job> {
         before: vec![],
         measured: script(&bench.tpch, "datafusion_tpch.py", &[&bench.tpch.parquet, &bench.tpch.queries, &answers]),
         after: vec![script(&bench.tpch, "compare_answers.py", &[&answers, &bench.tpch.answers])],
+        kept: None,
     }];
     if let Some(polder) = &bench.polder {
         let folder = bench.work.join("tpch");
@@ -281,6 +283,7 @@ fn queries(bench: &Bench) -> Result<Job> {
             before: vec![],
             measured: step(polder.example.clone(), arguments.to_vec()),
             after: vec![script(&bench.tpch, "compare_answers.py", &[&answers, &bench.tpch.answers])],
+            kept: None,
         });
     }
     Ok(Job {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use wait4::Wait4;
 
 use super::goals::Goal;
+use super::kept::{Cost, Kept, Size};
 use crate::process::shown;
 
 /// A command of which a fresh copy is made for each round.
@@ -23,6 +24,8 @@ pub struct Contender {
     pub measured: Step,
     /// Run after each round, not measured: fails when the work was not done right, which is counted and does not end the job.
     pub after: Vec<Step>,
+    /// Where it keeps its rows, when what that costs is told.
+    pub kept: Option<Kept>,
 }
 
 /// The same work done by several; the first is the one that the others are compared with.
@@ -53,6 +56,8 @@ pub struct Measured {
     pub wrong: Vec<String>,
     /// Rounds after which was looked, the one that is not counted among them.
     pub checked: usize,
+    /// What each counted round cost where the rows are kept; nothing where that is not told.
+    pub costs: Vec<Cost>,
 }
 
 /// All contenders of a job.
@@ -68,22 +73,24 @@ pub struct MeasuredJob {
 /// Rounds are interleaved, so that what disturbs the machine disturbs all alike. Round 0 warms up and is not counted.
 pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
     let rounds = rounds.max(job.rounds_min);
-    let empty = |one: &Contender| Measured { name: one.name, rounds: Vec::new(), wrong: Vec::new(), checked: 0 };
+    let empty = |one: &Contender| Measured { name: one.name, rounds: Vec::new(), wrong: Vec::new(), checked: 0, costs: Vec::new() };
     let mut measured: Vec<Measured> = job.contenders.iter().map(empty).collect();
     for round in 0..=rounds {
         for (contender, into) in job.contenders.iter().zip(&mut measured) {
-            let (took, wrong) = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
+            let (took, wrong, cost) = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
             eprintln!(
-                "{} / {} / round {round}: {:.2} CPU-s, {} MB",
+                "{} / {} / round {round}: {:.2} CPU-s, {:.2} s, {} MB",
                 job.name,
                 contender.name,
                 took.cpu.as_secs_f64(),
+                took.wall.as_secs_f64(),
                 took.peak_bytes / 1_000_000
             );
             into.checked += 1;
             into.wrong.extend(wrong);
             if round > 0 {
                 into.rounds.push(took);
+                into.costs.extend(cost);
             }
         }
     }
@@ -91,8 +98,8 @@ pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
     Ok(MeasuredJob { name: job.name, what: job.what.clone(), rounds, contenders: measured, goals, missing })
 }
 
-/// What a round took, and what was wrong with it.
-fn once(contender: &Contender) -> Result<(Round, Option<String>)> {
+/// What a round took, what was wrong with it, and what it cost where the rows are kept.
+fn once(contender: &Contender) -> Result<(Round, Option<String>, Option<Cost>)> {
     for path in &contender.leaves {
         if path.is_dir() {
             std::fs::remove_dir_all(path).with_context(|| format!("remove {}", path.display()))?;
@@ -103,20 +110,32 @@ fn once(contender: &Contender) -> Result<(Round, Option<String>)> {
     for step in &contender.before {
         child(step())?;
     }
-    let took = child((contender.measured)())?;
+    let (took, cost) = match &contender.kept {
+        None => (child((contender.measured)())?, None),
+        Some(kept) => {
+            let before = Size::of(&kept.rows)?;
+            let took = timed((contender.measured)(), kept.output()?)?;
+            // Before it is looked whether the work was done right, which may write too.
+            (took, Some(kept.cost(before)?))
+        }
+    };
     let wrong = contender.after.iter().find_map(|step| child(step()).err()).map(|error| format!("{error:#}"));
     if let Some(wrong) = &wrong {
         eprintln!("{}: {wrong}", contender.name);
     }
-    Ok((took, wrong))
+    Ok((took, wrong, cost))
 }
 
 /// Runs a command to its end. CPU includes what its own children used.
-pub fn child(mut command: Command) -> Result<Round> {
+pub fn child(command: Command) -> Result<Round> {
+    timed(command, Stdio::null())
+}
+
+fn timed(mut command: Command, output: Stdio) -> Result<Round> {
     let line = shown(&command);
     #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     let start = std::time::Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("start {line}"))?;
+    let child = command.stdin(Stdio::null()).stdout(output).spawn().with_context(|| format!("start {line}"))?;
     let used = child.wait4().with_context(|| format!("wait for {line}"))?;
     if !used.status.success() {
         bail!("{line} ended with {}", used.status);
@@ -165,6 +184,7 @@ mod tests {
             before: vec![],
             measured: Box::new(move || shell(&format!("test ! -e {path} && mkdir {path}"))),
             after: vec![],
+            kept: None,
         };
         let measured = job(&asked(contender, 0), 3).unwrap();
         assert_eq!((measured.rounds, measured.contenders[0].rounds.len(), measured.contenders[0].checked), (3, 3, 4));
@@ -177,12 +197,40 @@ mod tests {
     #[test]
     fn what_is_wrong_after_a_round_is_counted_and_ends_nothing() {
         let after: Vec<Step> = vec![Box::new(|| shell("exit 1"))];
-        let contender = Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 0")), after };
+        let contender =
+            Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 0")), after, kept: None };
         // A job that wants more rounds than were asked for gets them.
         let measured = job(&asked(contender, 2), 1).unwrap();
         assert_eq!((measured.rounds, measured.contenders[0].rounds.len(), measured.contenders[0].wrong.len()), (2, 2, 3));
-        let broken = Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 3")), after: vec![] };
+        let broken =
+            Contender { name: "shell", leaves: vec![], before: vec![], measured: Box::new(|| shell("exit 3")), after: vec![], kept: None };
         assert!(job(&asked(broken, 0), 1).is_err());
+    }
+
+    #[test]
+    fn what_a_round_costs_is_what_lies_there_before_what_looks_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = folder.path().join("rows");
+        let at = rows.display().to_string();
+        let fill = |mode: &str, bytes: usize| -> Step {
+            let script = format!("head -c {bytes} /dev/zero {mode} {at}");
+            Box::new(move || shell(&script))
+        };
+        let told = r#"{"store": {"gets": 5, "puts": 4, "lists": 3, "deletes": 2, "heads": 1, "bytes_read": 7, "bytes_written": 6}}"#;
+        let at = rows.display().to_string();
+        let contender = Contender {
+            name: "shell",
+            leaves: vec![rows.clone()],
+            before: vec![fill(">", 100)],
+            measured: Box::new(move || shell(&format!("head -c 20 /dev/zero >> {at}; echo '{told}'"))),
+            after: vec![fill(">>", 7)],
+            kept: Some(Kept { rows, said: folder.path().join("said") }),
+        };
+        let measured = job(&asked(contender, 0), 2).unwrap();
+        let costs = &measured.contenders[0].costs;
+        let sizes: Vec<(u64, u64)> = costs.iter().map(|cost| (cost.before.bytes, cost.after.bytes)).collect();
+        assert_eq!(sizes, [(100, 120), (100, 120)]);
+        assert_eq!(costs[0].asked.map(|asked| (asked.puts, asked.bytes_written)), Some((4, 6)));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt::{Display, Write as _};
 
 use anyhow::Result;
 
-use super::goals::{Judged, Spread, spread};
-use super::measure::{Measured, MeasuredJob};
+use super::goals::{Judged, Spread, megabytes, spread};
+use super::kept::{Asked, Cost};
+use super::measure::{Measured, MeasuredJob, median};
 use crate::process::{capture, command};
 use crate::workspace;
 
@@ -51,6 +52,7 @@ pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<Stri
                 writeln!(page, "| {} | {cpu} | {ratio:.2} | {wall} | {peak} |", contender.name)?;
             }
         }
+        page.push_str(&kept(job));
         for contender in &job.contenders {
             if let Some(wrong) = contender.wrong.first() {
                 write!(page, "\nWrong: {} in {} of {} rounds; first: {wrong}\n", contender.name, contender.wrong.len(), contender.checked)?;
@@ -61,6 +63,48 @@ pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<Stri
         }
     }
     Ok(page)
+}
+
+/// What rounds cost where rows are kept: what lies there, and of those whose reports tell it what they asked of their store.
+fn kept(job: &MeasuredJob) -> String {
+    let costs = || job.contenders.iter().filter(|one| !one.costs.is_empty());
+    if costs().next().is_none() {
+        return String::new();
+    }
+    let told = costs().any(|one| one.costs.iter().any(|cost| cost.asked.is_some()));
+    let mut heads = vec!["where rows are kept, medians", "MB before", "MB after", "by before", "deletion vectors, KB"];
+    if told {
+        heads.extend(["puts", "gets", "heads", "lists", "deletes", "MB written", "MB read"]);
+    }
+    let mut lines = vec![heads.iter().map(|head| (*head).to_owned()).collect(), ruler(heads.len())];
+    lines.extend(costs().map(|one| cost_cells(one, told)));
+    let lines = lines.iter().map(|cells: &Vec<String>| format!("| {} |\n", cells.join(" | ")));
+    std::iter::once("\n".to_owned()).chain(lines).collect()
+}
+
+/// The line under a table's head, whose columns but the first hold numbers.
+fn ruler(columns: usize) -> Vec<String> {
+    (0..columns).map(|column| if column == 0 { "---" } else { "---:" }.to_owned()).collect()
+}
+
+fn cost_cells(one: &Measured, told: bool) -> Vec<String> {
+    let middle = |figure: fn(&Cost) -> u64| median(one.costs.iter().map(figure)).unwrap_or_default();
+    let (before, after) = (megabytes(middle(|cost| cost.before.bytes)), megabytes(middle(|cost| cost.after.bytes)));
+    let ratio = if before > 0.0 { format!("{:.3}", after / before) } else { "–".to_owned() };
+    let vectors = middle(|cost| cost.after.vectors_bytes) / 1000;
+    let mut cells = vec![one.name.to_owned(), format!("{before:.1}"), format!("{after:.1}"), ratio, vectors.to_string()];
+    if told {
+        let asked = |figure: fn(&Asked) -> u64| {
+            let figures: Vec<u64> = one.costs.iter().filter_map(|cost| cost.asked.as_ref()).map(figure).collect();
+            median(figures.into_iter())
+        };
+        let requests: [fn(&Asked) -> u64; 5] =
+            [|asked| asked.puts, |asked| asked.gets, |asked| asked.heads, |asked| asked.lists, |asked| asked.deletes];
+        cells.extend(requests.map(|kind| asked(kind).map_or_else(|| "–".to_owned(), |requests| requests.to_string())));
+        let bytes: [fn(&Asked) -> u64; 2] = [|asked| asked.bytes_written, |asked| asked.bytes_read];
+        cells.extend(bytes.map(|kind| asked(kind).map_or_else(|| "–".to_owned(), |bytes| format!("{:.1}", megabytes(bytes)))));
+    }
+    cells
 }
 
 /// The machine, the commit and the day, in one line.
@@ -82,17 +126,42 @@ mod tests {
     use std::time::Duration;
 
     use super::super::goals::Verdict;
+    use super::super::kept::Size;
     use super::super::measure::Round;
     use super::*;
 
+    fn round(seconds: u64, megabytes: u64) -> Round {
+        Round { cpu: Duration::from_secs(seconds), wall: Duration::from_secs(1), peak_bytes: megabytes * 1_000_000 }
+    }
+
+    #[test]
+    fn what_rounds_cost_where_rows_are_kept_is_told_and_only_that() {
+        let size = |bytes, vectors_bytes| Size { bytes, vectors_bytes };
+        let asked = Asked { puts: 12, gets: 345, heads: 0, lists: 3, deletes: 1, bytes_written: 14_560_000, bytes_read: 99_000_000 };
+        let cost = |after, asked| Cost { before: size(800_000_000, 0), after: size(after, 1_234_567), asked };
+        let one = |name, costs: Vec<Cost>| Measured { name, checked: 1, rounds: vec![round(1, 1)], wrong: vec![], costs };
+        let told = |contenders| {
+            let job = MeasuredJob { name: "merge", what: "Work.".into(), rounds: 1, contenders, goals: vec![], missing: vec![] };
+            text(&[job], &[], "1").unwrap()
+        };
+        let page = told(vec![
+            one("file", vec![Cost { before: size(0, 0), after: size(5_000_000, 0), asked: None }]),
+            one("polder", vec![cost(808_000_000, Some(asked)), cost(900_000_000, Some(asked)), cost(816_000_000, Some(asked))]),
+        ]);
+        let head = "\n| where rows are kept, medians | MB before | MB after | by before | deletion vectors, KB | puts | gets | heads | lists | deletes | MB written | MB read |\n| --- | ---: | ---: |";
+        assert!(page.contains(head), "{page}");
+        assert!(page.contains("\n| file | 0.0 | 5.0 | – | 0 | – | – | – | – | – | – | – |\n"), "{page}");
+        assert!(page.contains("\n| polder | 800.0 | 816.0 | 1.020 | 1234 | 12 | 345 | 0 | 3 | 1 | 14.6 | 99.0 |\n"), "{page}");
+        // A report that tells nothing of its store makes no columns.
+        let page = told(vec![one("polder", vec![cost(808_000_000, None)])]);
+        assert!(page.contains("\n| polder | 800.0 | 808.0 | 1.010 | 1234 |\n") && !page.contains("puts"), "{page}");
+        assert!(!told(vec![one("polder", vec![])]).contains("where rows are kept"));
+    }
+
     #[test]
     fn each_job_has_its_rounds_medians_with_their_spread_and_ratios_to_the_first() {
-        let round = |seconds: u64, megabytes: u64| Round {
-            cpu: Duration::from_secs(seconds),
-            wall: Duration::from_secs(1),
-            peak_bytes: megabytes * 1_000_000,
-        };
-        let measured = |name, rounds: Vec<Round>, wrong: Vec<String>| Measured { name, checked: rounds.len(), rounds, wrong };
+        let measured =
+            |name, rounds: Vec<Round>, wrong: Vec<String>| Measured { name, checked: rounds.len(), rounds, wrong, costs: vec![] };
         let job = MeasuredJob {
             name: "load",
             what: "Work.".into(),

@@ -9,7 +9,7 @@ use crate::process::{announce, command};
 use crate::workspace;
 
 /// The peers, all in one environment.
-const PEERS: [&str; 6] =
+pub(super) const PEERS: [&str; 6] =
     ["tpchgen-cli==4.0.0", "polars==2.1.0", "datafusion==55.0.0", "duckdb==1.5.5", "duckdb-extension-tpch==1.5.5", "pyarrow==26.0.1"];
 
 /// Where everything lies.
@@ -67,6 +67,6 @@ pub fn prepare(work: &Path, scale: &str) -> Result<Tpch> {
 }
 
 /// Says that a step was finished, so that one that was cut off is done again.
-fn mark(file: &Path) -> Result<()> {
+pub(super) fn mark(file: &Path) -> Result<()> {
     std::fs::write(file, "").with_context(|| format!("write {}", file.display()))
 }
