@@ -18,6 +18,7 @@ mod destroyed;
 mod disk;
 mod door;
 mod drift;
+mod erase;
 mod features;
 mod formats;
 mod harness;
