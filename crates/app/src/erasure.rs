@@ -125,7 +125,7 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
     }
     let loaded = installation.loaded_models()?;
     models::none_unknown(installation, &loaded)?;
-    let affected = Affected::of(installation, &loaded, &table)?;
+    let affected = Affected::of(installation, &loaded, &table);
     for model in &affected.stored {
         installation.permit(Action::Erase, model.as_str()).await?;
         installation.may(Action::Run, model.as_str()).await?;
@@ -279,7 +279,7 @@ pub async fn finish(installation: &Installation, lake: &Lake, dataset: DatasetId
         failpoint::hit("erase-models");
         let loaded = installation.loaded_models()?;
         models::none_unknown(installation, &loaded)?;
-        let affected = Affected::of(installation, &loaded, &order.table)?;
+        let affected = Affected::of(installation, &loaded, &order.table);
         affected.compute(installation, lake, &loaded, &order.table, memory_mib).await?;
         failpoint::hit("erase-check");
         check(installation, lake, &order, &affected, memory_mib).await
@@ -391,7 +391,7 @@ pub async fn after_builds(installation: &Installation, lake: &Lake, memory_mib: 
         let ended = async {
             let order = Order::of(installation, dataset).await?;
             let loaded: Models = installation.loaded_models()?;
-            let affected = Affected::of(installation, &loaded, &order.table)?;
+            let affected = Affected::of(installation, &loaded, &order.table);
             let stale = affected.stale(installation, &loaded, &order.table);
             match stale.is_empty() {
                 true => finish(installation, lake, dataset, memory_mib).await.map(drop),
@@ -423,21 +423,12 @@ impl Installation {
         }
         let lake = self.lake(None)?;
         for dataset in open {
-            let order = match Order::of(self, dataset).await {
-                Ok(order) => order,
-                Err(lost) if lost.kind() == ErrorKind::NotFound => {
-                    print::warn("an erasure is not finished", &lost);
-                    continue;
-                }
-                Err(failure) => return Err(failure),
-            };
-            match order.table(self, &lake, false).await {
+            let gone_on = async { Order::of(self, dataset).await?.table(self, &lake, false).await };
+            match gone_on.await {
                 Ok(()) => {}
-                // The table says so itself when it is asked for; the others work on.
-                Err(failure) if matches!(failure.kind(), ErrorKind::Corrupt | ErrorKind::Rejected) => {
-                    print::warn("an erasure is not finished", &failure);
-                }
-                Err(failure) => return Err(failure.during(format!("go on with the erasure from table {}", order.table))),
+                Err(lost) if lost.kind() == ErrorKind::Busy => return Err(lost),
+                // It stays open, and says so; whoever makes room, drops the table or mends it must not be kept out.
+                Err(failure) => print::warn("an erasure is not finished", &failure),
             }
         }
         Ok(())

@@ -28,6 +28,9 @@ pub struct State {
     /// Erasures that were announced and have no outcome yet, by table.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub open_erasures: BTreeMap<DatasetId, OpenErasure>,
+    /// What was erased.
+    #[serde(default)]
+    pub erased: ErasedCounters,
     /// Semantic hashes of approved contracts (hexadecimal SHA-256).
     pub approvals: BTreeSet<String>,
     /// How sensitive each table is, as the newest entry that says so.
@@ -178,6 +181,18 @@ pub struct OpenErasure {
     /// The entry that announced it; its private values say which rows are meant.
     pub index: u64,
     pub time_ms: i64,
+}
+
+/// What erasures came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedCounters {
+    /// Erasures that are done.
+    pub done: u64,
+    /// Rows of tables.
+    pub rows: u64,
+    /// Refused rows that were kept.
+    pub refused: u64,
 }
 
 /// How many reads were decided and how they ended.
@@ -338,10 +353,15 @@ impl State {
                 let open = OpenErasure { rows, refused, undecided, models: models.clone(), version, objects, index, time_ms };
                 self.open_erasures.insert(*dataset, open);
             }
-            EventKind::RowsErased { dataset, .. } => {
+            EventKind::RowsErased { dataset, phase, rows, .. } => {
                 self.open_erasures.remove(dataset);
+                if *phase == Phase::Outcome {
+                    self.erased.done = self.erased.done.saturating_add(1);
+                    self.erased.rows = self.erased.rows.saturating_add(*rows);
+                }
             }
-            EventKind::QuarantineErased { dataset, object, left, .. } => {
+            EventKind::QuarantineErased { dataset, object, rows, left } => {
+                self.erased.refused = self.erased.refused.saturating_add(*rows);
                 if let Some(objects) = self.quarantine.get_mut(dataset) {
                     if *left == 0 {
                         objects.remove(object);

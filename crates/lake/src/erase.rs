@@ -204,8 +204,7 @@ impl Lake {
         let mut newest = BTreeMap::new();
         for version in log.first()..=log.head().unwrap_or_default() {
             let Some(bytes) = read_commit(files.as_ref(), dataset, version).await? else { continue };
-            let number = version;
-            let actions = get_actions(number, &bytes).map_err(|source| Error::delta("read the log", dataset, source))?;
+            let actions = get_actions(version, &bytes).map_err(|source| Error::delta("read the log", dataset, source))?;
             for action in actions {
                 if let Action::Txn(txn) = action {
                     newest.insert(txn.app_id.clone(), txn);

@@ -50,7 +50,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         return print::json(&json!({
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
             "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
-            "open_erasures": open_erasures,
+            "open_erasures": open_erasures, "erased": {"done": state.erased.done, "rows": state.erased.rows, "refused": state.erased.refused},
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
             "inspected": {"batches": state.inspected.batches, "found": state.inspected.found, "waived": state.inspected.waived},
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
@@ -71,6 +71,12 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     text(&format!("reads        {} allowed, {} denied, {} rows", state.reads.allowed, state.reads.denied, state.reads.rows))?;
     if state.inspected.batches > 0 {
         text(&format!("inspected    {} findings refused, {} waived", state.inspected.found, state.inspected.waived))?;
+    }
+    if state.erased.done > 0 {
+        text(&format!(
+            "erased       {} rows and {} refused rows, in {} erasures",
+            state.erased.rows, state.erased.refused, state.erased.done
+        ))?;
     }
     match last {
         None => text("last run     none yet")?,

@@ -27,8 +27,7 @@ pub fn reads(models: &Models, model: &Model, table: &str) -> bool {
 pub(super) async fn counted(installation: &Installation, lake: &Lake, question: &str, memory_mib: u64) -> Outcome<u64> {
     let door = installation.door(lake, memory_mib)?;
     let batches: Vec<_> = door.query(&installation.asker(), question, &QueryOptions::default()).await?.try_collect().await?;
-    let number =
-        batches.iter().filter_map(|batch| batch.columns().first()?.as_primitive_opt::<Int64Type>()?.iter().next().flatten()).next();
+    let number = batches.iter().find_map(|batch| batch.columns().first()?.as_primitive_opt::<Int64Type>()?.iter().next().flatten());
     let internal = || Failure::new(ErrorKind::Internal, "count the rows that are meant: there is no answer; report this as a defect");
     number.and_then(|number| u64::try_from(number).ok()).ok_or_else(internal)
 }
@@ -57,10 +56,7 @@ pub struct Affected {
 
 impl Affected {
     /// As models/ and the log say.
-    ///
-    /// # Errors
-    /// Never now.
-    pub fn of(installation: &Installation, models: &Models, table: &TableName) -> Outcome<Self> {
+    pub fn of(installation: &Installation, models: &Models, table: &TableName) -> Self {
         let state = installation.journal.state();
         let mut datasets = Vec::new();
         for model in models.in_order() {
@@ -72,7 +68,7 @@ impl Affected {
                 datasets.push((model.name.clone(), id));
             }
         }
-        Ok(Self { stored: datasets.iter().map(|(name, _)| name.clone()).collect(), datasets })
+        Self { stored: datasets.iter().map(|(name, _)| name.clone()).collect(), datasets }
     }
 
     pub(super) fn dataset(&self, model: &TableName) -> Option<DatasetId> {
@@ -88,8 +84,8 @@ impl Affected {
         let newest = |name: &TableName, wanted: TableOperation| {
             let id = installation.keys.find(&format!("table:{name}"))?;
             let state = installation.journal.state();
-            let versions = state.tables.get(&id)?.versions.iter().rev();
-            versions.into_iter().find(|version| version.operation == wanted).map(|version| version.index)
+            let mut versions = state.tables.get(&id)?.versions.iter().rev();
+            versions.find(|version| version.operation == wanted).map(|version| version.index)
         };
         let own = newest(model, TableOperation::Model);
         // What a view reads is read by whoever reads the view.

@@ -1,8 +1,7 @@
 //! Refused rows that are kept: judged by their values as they came, by type alone. A row of which a value cannot be read that the condition looks at
 //! is undecided; a record of which nothing was kept holds nothing.
 
-use arrow::array::Array as _;
-use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use object_store::ObjectStoreExt as _;
 use polder_contract::Contract;
 use polder_contract::quarantine::{Reader, Writing, values, without};
 use polder_engine::Predicate;

@@ -122,7 +122,10 @@ fn told(name: &str, done: &Done, beyond: &Beyond, output: Output) -> Outcome {
     if done.undecided > 0 {
         text(&format!("kept: {}, which cannot be judged", rows(done.undecided, "refused row")))?;
     }
-    text(&format!("asked again, no such row is left; objects in the store: {} before, {} now", done.objects_before, done.objects))?;
+    text(&format!(
+        "asked again, no such row is left; {} in the store, each of which the newest version needs",
+        rows(done.objects, "object")
+    ))?;
     if beyond.loads {
         text(&format!("the source of {name} may hold these rows still, and a load that reads them brings them back: remove them there"))?;
     }
