@@ -32,15 +32,15 @@ pub(super) async fn counted(installation: &Installation, lake: &Lake, question: 
     number.and_then(|number| u64::try_from(number).ok()).ok_or_else(internal)
 }
 
-/// Refuses while a table is stored that a model computed which is there no longer: nobody knows what it holds.
+/// Refuses while a table is stored that a model computed which is there no longer, or is a view now: nobody knows what it holds.
 pub(super) fn none_unknown(installation: &Installation, models: &Models) -> Outcome {
     let state = installation.journal.state();
     for info in installation.keys.datasets() {
         let Some(name) = info.name.strip_prefix("table:").and_then(|name| TableName::new(name).ok()) else { continue };
         let built = state.tables.get(&info.id).is_some_and(|head| head.versions.iter().any(|one| one.operation == TableOperation::Model));
-        if built && models.get(&name).is_none() {
+        if built && models.get(&name).is_none_or(|model| model.materialized == Materialized::View) {
             let text = format!(
-                "find the models that hold rows of it: {name} was computed by a model that models/ does not hold any more, so nobody knows what it was computed of; put the file back, or remove the table with `polder table drop {name}`"
+                "find the models that hold rows of it: {name} was computed by a model that models/ does not hold any more, or holds as a view, so nobody knows what lies there; put the file back as it was, or remove what it computed with `polder table drop {name}`"
             );
             return Err(Failure::new(ErrorKind::Invalid, text));
         }

@@ -216,6 +216,9 @@ fn a_model_that_cannot_be_computed_keeps_it_from_being_told_as_done() {
     assert!(ran.code.is_some_and(|code| code != 0), "{ran:?}");
     assert!(format!("{}{}", ran.out, ran.err).contains("models hold what was computed of them"), "{ran:?}");
     assert_eq!(phases(&project), ["intent"]);
+    // Nor can it be made to be forgotten.
+    let err = project.run(&["table", "drop", "people", "--yes"]).fails(2);
+    assert!(err.contains("an erasure from it is not finished"), "{err}");
     project.write("models/names.sql", good);
     project.run(&["model", "run"]).ok();
     assert_eq!(phases(&project), ["intent", "outcome"]);
@@ -228,6 +231,10 @@ fn a_table_of_a_model_that_is_gone_stops_it() {
     std::fs::remove_file(project.dir().join("models/ages.sql")).unwrap();
     let err = erase(&project, WHERE, &["--yes"]).fails(2);
     assert!(err.contains("ages") && err.contains("polder table drop ages"), "{err}");
+    // A view computes nothing, and what was computed before lies there still.
+    project.write("models/ages.sql", "-- polder: materialized = view\nselect age from people\n");
+    let err = erase(&project, WHERE, &["--yes"]).fails(2);
+    assert!(err.contains("polder table drop ages"), "{err}");
     assert!(phases(&project).is_empty());
     project.run(&["table", "drop", "ages", "--yes"]).ok();
     erase(&project, WHERE, &["--yes"]).ok();
