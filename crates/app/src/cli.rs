@@ -445,6 +445,28 @@ pub enum TableCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Erase rows for good: from the table with its older versions, from its refused rows, and from what models computed of it
+    Erase {
+        name: String,
+        /// Which rows, as after WHERE: "patient_id = 4711"
+        #[arg(long = "where", value_name = "CONDITION", required_unless_present_any = ["keys", "resume"], conflicts_with_all = ["keys", "resume"])]
+        condition: Option<String>,
+        /// A file with a value of the primary key of each row a line
+        #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+        keys: Option<PathBuf>,
+        /// Go on with an erasure that was broken off
+        #[arg(long, conflicts_with_all = ["dry_run", "undecided"])]
+        resume: bool,
+        /// What becomes of refused rows that cannot be judged; without it, they stop the erasure
+        #[arg(long, value_enum, value_name = "WHAT")]
+        undecided: Option<crate::erasure::Undecided>,
+        /// Tell what would go, and erase nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete files that no kept version needs
     Vacuum {
         name: String,

@@ -72,7 +72,7 @@ pub async fn run(cli: Cli) -> Outcome {
         }
         Command::Table(command) => {
             let installation = writer(global).await?;
-            let done = table::run(&installation, command, output).await;
+            let done = table::run(&installation, command, global.memory_mib, output).await;
             installation.close_after(done).await
         }
         Command::State(command) => {

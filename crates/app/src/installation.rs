@@ -175,6 +175,7 @@ impl Installation {
         installation.settle_keys().await?;
         installation.settle_removals().await?;
         installation.settle_tables().await?;
+        installation.settle_erasures().await?;
         Ok(installation)
     }
 

@@ -20,6 +20,7 @@ pub mod course;
 pub mod described;
 mod diagnostics;
 pub mod duration;
+pub mod erasure;
 pub mod failpoint;
 pub mod failure;
 pub mod field_keys;

@@ -66,6 +66,16 @@ pub async fn drop_table(installation: &Installation, name: &str) -> Outcome<u64>
             format!("drop table {name}: nothing of it is stored; what computes it is a file of models/, what lets it in one of contracts/"),
         ));
     }
+    // With the table it would be forgotten that models hold what was to be erased.
+    let mut models = state.open_erasures.get(&table).into_iter().flat_map(|open| open.models.keys());
+    if models.any(|model| state.tables.contains_key(model)) {
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "drop table {name}: an erasure from it is not finished, and models may hold what was computed of the rows; `polder table erase {name} --resume` finishes it, or drop these models first"
+            ),
+        ));
+    }
     let belongings = Belongings::of(installation, table)?;
     let files = belongings.objects(installation)?.len() as u64;
     installation.still_writer().await?;

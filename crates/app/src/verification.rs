@@ -265,7 +265,11 @@ async fn verify_table(installation: &Installation, dataset: DatasetId) -> Outcom
         let Some(head) = state.tables.get(&dataset).filter(|_| !state.dropping(dataset)) else { return Ok(None) };
         let found = match installation.lake(None)?.verify(dataset).await {
             // What went with its key was counted among the files.
-            Ok(()) | Err(polder_lake::Error::Destroyed { .. }) => missing_offsets(installation, dataset, head).await?,
+            Ok(()) => match old_log(installation, &state, dataset).await? {
+                None => missing_offsets(installation, dataset, head).await?,
+                found => found,
+            },
+            Err(polder_lake::Error::Destroyed { .. }) => missing_offsets(installation, dataset, head).await?,
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 Some((error.object().map_or_else(|| format!("tables/{dataset}"), str::to_owned), error.to_string()))
             }
@@ -281,6 +285,16 @@ async fn verify_table(installation: &Installation, dataset: DatasetId) -> Outcom
             return Ok(found);
         }
     }
+}
+
+/// A commit file of before an erasure that was put back. While an erasure is open it may be one that it did not come to yet.
+async fn old_log(installation: &Installation, state: &State, dataset: DatasetId) -> Outcome<Option<(String, String)>> {
+    let erased = state.tables.get(&dataset).is_some_and(|head| head.oldest_readable() > 0);
+    if !erased || state.open_erasures.iter().any(|(table, open)| *table == dataset || open.models.contains_key(&dataset)) {
+        return Ok(None);
+    }
+    let what = "rows were erased from the table since, and with them what this object told; find out who put it there";
+    Ok(installation.lake(None)?.unerased_log(dataset).await?.map(|object| (object, what.to_owned())))
 }
 
 /// The files that a loaded table holds are known from its offsets alone: without them an append would load all of them again.

@@ -165,16 +165,18 @@ impl Prepared {
         match &self.kind {
             EventKind::CommitOutcome { .. } => true,
             EventKind::TableMaintained { phase, operation, .. } => {
-                *phase != Phase::Intent || matches!(operation, TableOperation::Vacuum | TableOperation::Drop)
+                *phase != Phase::Intent || matches!(operation, TableOperation::Vacuum | TableOperation::Drop | TableOperation::Erase)
             }
             EventKind::KeysChanged { phase, change, .. } => {
                 // What is revealed is shown after its record, which is the only one.
                 let reveals = matches!(change, KeyChange::ObjectKeyRevealed | KeyChange::ValuesRevealed);
                 (*phase != Phase::Intent && !reveals) || *change == KeyChange::DatasetDropped
             }
+            EventKind::RowsErased { phase, .. } => *phase != Phase::Intent,
             kind => matches!(
                 kind,
                 EventKind::Refused { .. }
+                    | EventKind::QuarantineErased { .. }
                     | EventKind::BatchFailed { .. }
                     | EventKind::RunFinished { failed: 1.., .. }
                     | EventKind::StepFinished { .. }
@@ -261,6 +263,7 @@ fn classify(kind: &EventKind) -> Class {
         }
         EventKind::QuarantineWritten { .. } => class(DATASTORE_ACTIVITY, 5, LOW),
         EventKind::ProfileWritten { .. } => class(DATASTORE_ACTIVITY, 5, INFORMATIONAL),
+        EventKind::RowsErased { .. } | EventKind::QuarantineErased { .. } => class(DATASTORE_ACTIVITY, 7, MEDIUM),
         EventKind::ContentInspected { found, .. } => class(DATA_SECURITY_FINDING, 1, if found.is_empty() { LOW } else { MEDIUM }),
         EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
         EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
@@ -280,7 +283,7 @@ fn table_activity(operation: TableOperation) -> u32 {
         TableOperation::Create => 6,
         TableOperation::Append | TableOperation::Replace | TableOperation::Merge | TableOperation::Scd2 | TableOperation::Model => 5,
         TableOperation::Migrate | TableOperation::State | TableOperation::Restore | TableOperation::Optimize | TableOperation::Fence => 2,
-        TableOperation::Vacuum | TableOperation::Drop => 7,
+        TableOperation::Vacuum | TableOperation::Drop | TableOperation::Erase => 7,
     }
 }
 

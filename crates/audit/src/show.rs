@@ -142,6 +142,8 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::QuarantineWritten { dataset, .. }
         | EventKind::ProfileWritten { dataset, .. }
         | EventKind::ContentInspected { dataset, .. }
+        | EventKind::RowsErased { dataset, .. }
+        | EventKind::QuarantineErased { dataset, .. }
         | EventKind::TableMaintained { dataset, .. } => vec![*dataset],
         EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } | EventKind::StepFinished { dataset, .. } => {
             dataset.iter().copied().collect()

@@ -25,6 +25,12 @@ pub struct State {
     pub open_key_changes: Vec<OpenKeyChange>,
     /// Maintenance that was announced and has no outcome yet, oldest first.
     pub open_maintenance: Vec<OpenMaintenance>,
+    /// Erasures that were announced and have no outcome yet, by table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub open_erasures: BTreeMap<DatasetId, OpenErasure>,
+    /// What was erased.
+    #[serde(default)]
+    pub erased: ErasedCounters,
     /// Semantic hashes of approved contracts (hexadecimal SHA-256).
     pub approvals: BTreeSet<String>,
     /// How sensitive each table is, as the newest entry that says so.
@@ -154,6 +160,39 @@ pub struct OpenMaintenance {
     pub operation: TableOperation,
     pub index: u64,
     pub time_ms: i64,
+}
+
+/// An erasure that was announced, with what there was then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenErasure {
+    /// Rows of the table that go.
+    pub rows: u64,
+    /// Refused rows that go.
+    pub refused: u64,
+    /// Refused rows of which nobody can tell.
+    pub undecided: u64,
+    /// Rows of each model.
+    pub models: BTreeMap<DatasetId, u64>,
+    /// The table's newest version.
+    pub version: u64,
+    /// Objects in the store.
+    pub objects: u64,
+    /// The entry that announced it; its private values say which rows are meant.
+    pub index: u64,
+    pub time_ms: i64,
+}
+
+/// What erasures came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedCounters {
+    /// Erasures that are done.
+    pub done: u64,
+    /// Rows of tables.
+    pub rows: u64,
+    /// Refused rows that were kept.
+    pub refused: u64,
 }
 
 /// How many reads were decided and how they ended.
@@ -309,6 +348,28 @@ impl State {
                     }
                 }
             },
+            EventKind::RowsErased { dataset, phase: Phase::Intent, rows, refused, undecided, models, version, objects } => {
+                let (rows, refused, undecided, version, objects) = (*rows, *refused, *undecided, *version, *objects);
+                let open = OpenErasure { rows, refused, undecided, models: models.clone(), version, objects, index, time_ms };
+                self.open_erasures.insert(*dataset, open);
+            }
+            EventKind::RowsErased { dataset, phase, rows, .. } => {
+                self.open_erasures.remove(dataset);
+                if *phase == Phase::Outcome {
+                    self.erased.done = self.erased.done.saturating_add(1);
+                    self.erased.rows = self.erased.rows.saturating_add(*rows);
+                }
+            }
+            EventKind::QuarantineErased { dataset, object, rows, left } => {
+                self.erased.refused = self.erased.refused.saturating_add(*rows);
+                if let Some(objects) = self.quarantine.get_mut(dataset) {
+                    if *left == 0 {
+                        objects.remove(object);
+                    } else if let Some(kept) = objects.get_mut(object) {
+                        kept.rows = *left;
+                    }
+                }
+            }
             EventKind::DestructionPrepared { dataset, key_version, part, objects } => {
                 self.destruction_prepared(*dataset, *key_version, *part, objects);
             }
@@ -333,6 +394,7 @@ impl State {
         self.tables.remove(&dataset);
         self.quarantine.remove(&dataset);
         self.classifications.remove(&dataset);
+        self.open_erasures.remove(&dataset);
         self.open_intents.retain(|intent| intent.dataset != dataset);
         if let Some(versions) = self.destructions.get_mut(&dataset) {
             versions.values_mut().for_each(|destruction| destruction.objects.clear());
@@ -346,6 +408,12 @@ impl State {
 }
 
 impl TableHead {
+    /// The oldest version that can be read as far as erasures are concerned: those before it held rows that were erased.
+    pub fn oldest_readable(&self) -> u64 {
+        let erased = self.versions.iter().rev().find(|version| version.operation == TableOperation::Erase);
+        erased.map_or(0, |version| version.version)
+    }
+
     /// A version that is not newer than the head stays out: an outcome is told once, and never takes a table back.
     fn advance(&mut self, info: VersionInfo) {
         if self.versions.last().is_some_and(|last| last.version >= info.version) {

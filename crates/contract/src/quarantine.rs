@@ -1,6 +1,7 @@
 //! Rejected rows as the sealed quarantine keeps them, to list, show and replay. The bytes are in `docs/format/quarantine.md`.
 
 pub(crate) mod row;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use crate::column::Column;
 use crate::contract::Contract;
 use crate::error::Error;
 use crate::raw::{CellKind, Cells, RawBatch, TextColumnBuilder};
+
+pub use values::{Values, Writing, values, without};
 
 const MAGIC: &[u8; 8] = b"POLDERQ1";
 

@@ -11,6 +11,7 @@ mod open;
 mod outline;
 mod parse;
 mod plan_check;
+mod predicate;
 mod projections;
 mod recursion;
 mod registry;
@@ -49,6 +50,7 @@ use spill::SealedSpill;
 use stack::polled_with_room;
 
 pub use outline::{Outline, Unfit, outline};
+pub use predicate::Predicate;
 pub use run_model::ModelRun;
 pub(crate) use stack::with_room;
 pub(crate) use thrift::{Thrift, start, until_idle};

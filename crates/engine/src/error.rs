@@ -27,6 +27,9 @@ pub enum Error {
     /// The text is SQL that fits no table, column or type.
     #[error("plan query: {0}")]
     Plan(String),
+    /// The text is no condition on a row of a table.
+    #[error("read condition: {0}")]
+    Predicate(String),
     /// The text is too long.
     #[error("parse query: it is longer than {max} {unit}; shorten it, or put parts of it into a model")]
     TooLong {
@@ -115,9 +118,12 @@ impl Error {
         match self {
             Self::Refused(_) => ErrorKind::Denied,
             Self::Denied(denied) => denied.kind(),
-            Self::Parse(_) | Self::Plan(_) | Self::Unsupported(_) | Self::TooLong { .. } | Self::TooLittleMemory { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Parse(_)
+            | Self::Plan(_)
+            | Self::Predicate(_)
+            | Self::Unsupported(_)
+            | Self::TooLong { .. }
+            | Self::TooLittleMemory { .. } => ErrorKind::Invalid,
             Self::Format { .. } | Self::SameName { .. } => ErrorKind::Invalid,
             Self::Table { source, .. } => source.kind,
             Self::Incomplete { source, .. } => source.kind(),

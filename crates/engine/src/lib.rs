@@ -26,7 +26,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use classification::strictest;
-pub use door::{Asker, Door, DoorOptions, DoorPorts, ModelRun, Outline, QueryOptions, Unfit, check_query, outline};
+pub use door::{Asker, Door, DoorOptions, DoorPorts, ModelRun, Outline, Predicate, QueryOptions, Unfit, check_query, outline};
 pub use error::Error;
 pub use lineage::{ColumnRef, OutputColumn};
 pub use model::{Materialized, Model, ModelError, ModelProblem, Models};

@@ -92,6 +92,17 @@ pub enum Error {
         #[source]
         source: Box<polder_contract::Error>,
     },
+    /// Which rows are to be erased could not be told.
+    #[error("erase rows of table {dataset}")]
+    Choose {
+        /// The table.
+        dataset: DatasetId,
+        /// What it means.
+        kind: ErrorKind,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The table changed between the matching of a batch's keys and its commit.
     #[error("merge into table {dataset}: another commit came between the matching of the batch's keys and its own; run the load again")]
     Moved {
@@ -208,6 +219,7 @@ impl Error {
             // For good: trying again does not help.
             Self::RowsLost { .. } | Self::Destroyed { .. } => ErrorKind::Rejected,
             Self::Keys { source, .. } => source.kind(),
+            Self::Choose { kind, .. } => *kind,
             Self::Fenced { source, .. } => source.kind,
             Self::Record { source, .. } => source.kind,
             Self::Integrity { .. } => ErrorKind::Corrupt,

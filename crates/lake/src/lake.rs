@@ -23,6 +23,8 @@ use crate::schema::{stored_schema, table_actions};
 use crate::snapshot::{DataFile, TableSnapshot};
 use crate::stage::Claims;
 
+/// Why a version before an erasure cannot be read.
+const ERASED: &str = "rows were erased from the table since, and with them every older version";
 /// How many versions of a table stay in memory.
 const SNAPSHOTS_MAX: usize = 8;
 
@@ -270,7 +272,8 @@ impl Lake {
     /// A log of which some commit files went with their key: the others must be there, and no further ones.
     async fn verify_commits(&self, dataset: DatasetId) -> Result<(), Error> {
         let known = self.inner.heads.versions(dataset);
-        for entry in &known {
+        let first = crate::log::begins(&known);
+        for entry in known.iter().filter(|entry| entry.version >= first) {
             let read = crate::log::read_verified(self.inner.store.as_ref(), dataset, entry).await;
             match self.close_on_integrity(dataset, read).await {
                 Ok(_) | Err(Error::Destroyed { .. }) => {}
@@ -311,7 +314,8 @@ impl Lake {
         Arc::clone(self.inner.tables.lock().entry(dataset).or_default())
     }
 
-    fn forget(&self, dataset: DatasetId) {
+    /// Reads the table anew the next time that it is asked for.
+    pub(crate) fn forget(&self, dataset: DatasetId) {
         let table = self.table(dataset);
         let mut cache = table.cache.lock();
         cache.log = None;
@@ -410,6 +414,9 @@ impl Lake {
         let version = version.unwrap_or(head);
         if version > head {
             return Err(Error::NoVersion { dataset, version, reason: "the journal does not know it" });
+        }
+        if version < log.first() {
+            return Err(Error::NoVersion { dataset, version, reason: ERASED });
         }
         let created = self.inner.heads.versions(dataset).iter().find(|known| known.operation == TableOperation::Create).map(|v| v.version);
         if created.is_none_or(|created| version < created) {

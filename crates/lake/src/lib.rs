@@ -17,6 +17,7 @@
 
 mod commit;
 mod encode;
+mod erase;
 mod error;
 mod file_reader;
 mod keys;
@@ -40,6 +41,7 @@ mod vector;
 mod watched;
 mod writer;
 
+pub use erase::{Chooser, Erased, Left};
 pub use error::Error;
 pub use keys::TableKeys;
 pub use lake::{Lake, LakeOptions, LakePorts, Version};

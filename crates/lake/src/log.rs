@@ -10,6 +10,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use polder_types::DatasetId;
+use polder_types::event::TableOperation;
 
 use crate::error::Error;
 use crate::ports::KnownVersion;
@@ -59,12 +60,21 @@ pub(crate) async fn read_commit(store: &dyn ObjectStore, dataset: DatasetId, ver
     }
 }
 
-/// The verified commit files of a table, from version 0 to `head`.
+/// What stands for each commit file before an erasure. Delta wants the log from version 0 on; that of the erasure says all by itself.
+pub(crate) const ERASED: &[u8] = br#"{"commitInfo":{"operation":"ERASED"}}"#;
+
+/// The version with which the log begins: the newest erasure, or 0.
+pub(crate) fn begins(known: &[KnownVersion]) -> u64 {
+    known.iter().rev().find(|entry| entry.operation == TableOperation::Erase).map_or(0, |entry| entry.version)
+}
+
+/// The verified commit files of a table, from the version with which its log begins to `head`.
 #[derive(Debug, Clone)]
 pub(crate) struct VerifiedLog {
-    /// Holds the verified commit files under their logical paths and nothing else.
+    /// Holds the verified commit files under their logical paths, and nothing else but what stands for those that were erased.
     files: Arc<InMemory>,
     hashes: BTreeMap<u64, String>,
+    first: u64,
 }
 
 impl VerifiedLog {
@@ -78,6 +88,7 @@ impl VerifiedLog {
         known: &[KnownVersion],
         before: Option<&Self>,
     ) -> Result<Self, Error> {
+        let first = begins(known);
         let (files, mut hashes) = match before {
             Some(before) if before.agrees(known) => (Arc::clone(&before.files), before.hashes.clone()),
             _ => (Arc::new(InMemory::new()), BTreeMap::new()),
@@ -90,8 +101,15 @@ impl VerifiedLog {
                 });
             }
         }
+        if hashes.is_empty() {
+            for version in 0..first {
+                let path = commit_path(dataset, version);
+                files.put(&path, ERASED.into()).await.map_err(|error| Error::store("keep in memory", &path, error))?;
+            }
+        }
         // Owned, or the compiler does not see that the future can be sent to another thread.
-        let missing: Vec<KnownVersion> = known.iter().filter(|entry| !hashes.contains_key(&entry.version)).cloned().collect();
+        let missing: Vec<KnownVersion> =
+            known.iter().filter(|entry| entry.version >= first && !hashes.contains_key(&entry.version)).cloned().collect();
         let read: Vec<(u64, String, Bytes)> = futures::stream::iter(missing)
             .map(|entry: KnownVersion| {
                 let store = Arc::clone(store);
@@ -108,18 +126,27 @@ impl VerifiedLog {
             files.put(&path, bytes.into()).await.map_err(|error| Error::store("keep in memory", &path, error))?;
             hashes.insert(version, hash);
         }
-        Ok(Self { files, hashes })
+        Ok(Self { files, hashes, first })
     }
 
-    /// Whether what is held is a beginning of what the journal names.
+    /// Whether what is held is a beginning of what the journal names and can be read.
     fn agrees(&self, known: &[KnownVersion]) -> bool {
-        self.hashes.len() <= known.len()
-            && self.hashes.iter().zip(known).all(|((version, hash), entry)| *version == entry.version && *hash == entry.log_hash)
+        let mut readable = known.iter().filter(|entry| entry.version >= self.first);
+        self.first == begins(known)
+            && self
+                .hashes
+                .iter()
+                .all(|(version, hash)| readable.next().is_some_and(|entry| *version == entry.version && *hash == entry.log_hash))
     }
 
-    /// Whether what is held is exactly what the journal names.
+    /// Whether what is held is exactly what the journal names and can be read.
     pub(crate) fn covers(&self, known: &[KnownVersion]) -> bool {
-        self.hashes.len() == known.len() && self.agrees(known)
+        self.agrees(known) && self.hashes.len() == known.iter().filter(|entry| entry.version >= self.first).count()
+    }
+
+    /// The version with which it begins.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
     }
 
     /// The newest version held.
@@ -206,6 +233,29 @@ mod tests {
         assert_eq!(VerifiedLog::load(&store, DATASET, &both, Some(&first)).await.unwrap().head(), Some(1));
         let changed = [known(0, b"nought"), known(1, b"one")];
         assert!(VerifiedLog::load(&store, DATASET, &changed, Some(&first)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_log_begins_with_the_newest_erasure() {
+        let store = store_with(&[(2, b"two"), (3, b"three")]).await;
+        let erased = KnownVersion { operation: TableOperation::Erase, ..known(2, b"two") };
+        let versions = [known(0, b"zero"), known(1, b"one"), erased, known(3, b"three")];
+        let log = VerifiedLog::load(&store, DATASET, &versions, None).await.unwrap();
+        assert_eq!((log.first(), log.head(), log.covers(&versions)), (2, Some(3), true));
+        // Delta finds a version in each place, and nothing of what was there.
+        assert_eq!(listed_versions(log.files().as_ref(), DATASET).await.unwrap(), vec![0, 1, 2, 3]);
+        for version in [0, 1] {
+            assert_eq!(read_commit(log.files().as_ref(), DATASET, version).await.unwrap().unwrap(), ERASED);
+        }
+        // What was held before the erasure is held no longer.
+        let store = store_with(&[(0, b"zero"), (1, b"one"), (2, b"two")]).await;
+        let before = VerifiedLog::load(&store, DATASET, &versions[..2], None).await.unwrap();
+        assert!(!before.covers(&versions[..3]));
+        let after = VerifiedLog::load(&store, DATASET, &versions[..3], Some(&before)).await.unwrap();
+        assert_eq!(read_commit(after.files().as_ref(), DATASET, 0).await.unwrap().unwrap(), ERASED);
+        // A version after it must be there as ever.
+        store.delete(&commit_path(DATASET, 2)).await.unwrap();
+        assert!(VerifiedLog::load(&store, DATASET, &versions[..3], None).await.is_err());
     }
 
     #[test]

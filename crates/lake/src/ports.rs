@@ -93,7 +93,7 @@ pub trait Failpoints: Debug + Send + Sync {
 }
 
 /// Every point, in the order in which a load passes them; then those of maintenance.
-pub const POINTS: [&str; 13] = [
+pub const POINTS: [&str; 17] = [
     "lake.staged",
     "lake.matched",
     "lake.vectors_stored",
@@ -107,6 +107,10 @@ pub const POINTS: [&str; 13] = [
     "lake.fence_written",
     "lake.vacuum_intent",
     "lake.vacuum_deleted",
+    "lake.erase_staged",
+    "lake.erase_purging",
+    "lake.erase_deleting",
+    "lake.erase_emptying",
 ];
 
 /// Faults that a seeded test injects into the writer.

@@ -140,6 +140,8 @@ fn announces(intent: &OpenIntent, version: u64, bytes: &bytes::Bytes) -> bool {
         operation if operation.loads() || operation == TableOperation::Model => {
             sequences.len() == 1 && sequences.iter().all(|sequence| u64::try_from(*sequence).ok() == Some(intent.sequence))
         }
+        // It repeats the newest of each source.
+        TableOperation::Erase => true,
         _ => sequences.is_empty(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod bed;
 mod crash;
+mod erase;
 mod gate;
 mod history;
 mod integrity;

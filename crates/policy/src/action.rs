@@ -15,6 +15,8 @@ pub enum Action {
     Maintain,
     /// Remove the table and all that belongs to it.
     Drop,
+    /// Remove rows of the table for good, with all that was computed of them.
+    Erase,
     /// Rotate, reencrypt, destroy or reveal keys.
     ManageKeys,
     /// Read the audit log with its private values.
@@ -27,13 +29,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::Describe,
         Self::Run,
         Self::Approve,
         Self::Maintain,
         Self::Drop,
+        Self::Erase,
         Self::ManageKeys,
         Self::Audit,
         Self::Quarantine,
@@ -49,6 +52,7 @@ impl Action {
             Self::Approve => "Approve",
             Self::Maintain => "Maintain",
             Self::Drop => "Drop",
+            Self::Erase => "Erase",
             Self::ManageKeys => "ManageKeys",
             Self::Audit => "Audit",
             Self::Quarantine => "Quarantine",
@@ -65,6 +69,7 @@ impl Action {
             Self::Approve => "approve the contract of table",
             Self::Maintain => "maintain table",
             Self::Drop => "drop table",
+            Self::Erase => "erase rows of table",
             Self::ManageKeys => "manage the keys of table",
             Self::Audit => "read the audit log of table",
             Self::Quarantine => "see refused rows of table",

@@ -111,6 +111,8 @@ pub enum TableOperation {
     Fence,
     /// The table and all that belongs to it is removed.
     Drop,
+    /// Rows are removed for good. The version says by itself what the table holds, and no version before it can be read any more.
+    Erase,
 }
 
 impl TableOperation {
@@ -432,6 +434,32 @@ pub enum EventKind {
         operation: TableOperation,
         phase: Phase,
         files: u64,
+    },
+    /// Rows of a table are removed for good: from it with its older versions, from its refused rows, and from what models computed of it. Which
+    /// rows these are is a private value. An intent tells what there is before, an outcome what was done; it is recorded only after the predicate
+    /// was asked again and the store was looked through. A second intent of a table takes the place of the first.
+    RowsErased {
+        dataset: DatasetId,
+        phase: Phase,
+        /// Rows of the table's newest version.
+        rows: u64,
+        /// Refused rows that were kept.
+        refused: u64,
+        /// Refused rows of which nobody can tell whether they are meant: those that stay, where it is an outcome.
+        undecided: u64,
+        /// Rows of each model that is stored: before, or as computed anew.
+        models: BTreeMap<DatasetId, u64>,
+        /// The table's newest version; of an outcome the only one that can be read.
+        version: u64,
+        /// Objects in the store of the table, its models and its refused rows.
+        objects: u64,
+    },
+    /// So many refused rows are taken out of an object, and so many stay in it. With none left the object goes. Told before it is done.
+    QuarantineErased {
+        dataset: DatasetId,
+        object: String,
+        rows: u64,
+        left: u64,
     },
     /// `object` is the object's path, which holds ids only.
     IntegrityFailed {

@@ -18,6 +18,7 @@ use crate::cli::{ModelCommand, Output};
 use crate::command::run::end;
 use crate::course::Course;
 use crate::described::Described;
+use crate::erasure;
 use crate::failpoint;
 use crate::failure::{Failure, Outcome};
 use crate::ingest::BatchReport;
@@ -82,6 +83,7 @@ async fn run_models(installation: &Installation, name: Option<&str>, memory_mib:
         course.ended(installation, &mut report).await;
         reports.push(report);
     }
+    reports.extend(erasure::after_builds(installation, &lake, memory_mib).await);
     end(installation, run, reports, Asked::default(), output).await
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::{Output, RunArgs};
 use crate::course::Course;
+use crate::erasure;
 use crate::failure::{Failure, Outcome};
 use crate::ingest::{self, BatchReport, LoadOptions, Settled};
 use crate::installation::Installation;
@@ -132,6 +133,10 @@ pub(super) async fn batches(
             course.ended(installation, &mut report).await;
         }
         reports.push(report);
+    }
+    if !args.dry_run {
+        // What an erasure waits for was computed, or it is told that it was not.
+        reports.extend(erasure::after_builds(installation, &lake, memory_mib).await);
     }
     Ok(reports)
 }

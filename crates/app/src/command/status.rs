@@ -37,6 +37,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             Some((name.to_owned(), head.version, newest.map(|version| version.time_ms), newest.and_then(|version| version.counts)))
         })
         .collect();
+    let open_erasures: Vec<&str> = state.open_erasures.keys().filter_map(|id| names.get(id)?.strip_prefix("table:")).collect();
     let unusual = unusual(installation).await?;
     // A file that is wrong hides nothing else.
     let pipelines = pipelines(installation).await;
@@ -49,6 +50,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         return print::json(&json!({
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
             "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
+            "open_erasures": open_erasures, "erased": {"done": state.erased.done, "rows": state.erased.rows, "refused": state.erased.refused},
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
             "inspected": {"batches": state.inspected.batches, "found": state.inspected.found, "waived": state.inspected.waived},
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
@@ -70,6 +72,12 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     if state.inspected.batches > 0 {
         text(&format!("inspected    {} findings refused, {} waived", state.inspected.found, state.inspected.waived))?;
     }
+    if state.erased.done > 0 {
+        text(&format!(
+            "erased       {} rows and {} refused rows, in {} erasures",
+            state.erased.rows, state.erased.refused, state.erased.done
+        ))?;
+    }
     match last {
         None => text("last run     none yet")?,
         Some(run) => match run.finished {
@@ -90,6 +98,11 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     }
     if !state.open_intents.is_empty() {
         text(&format!("unfinished   {} commits; the next writer settles them", state.open_intents.len()))?;
+    }
+    for table in &open_erasures {
+        text(&format!(
+            "unfinished   an erasure from {table}: models may hold what was computed of the rows; `polder table erase {table} --resume`"
+        ))?;
     }
     for one in destructions.iter().filter(|one| !one.pending.is_empty()) {
         text(&format!("keys         {}", one.text()))?;

@@ -1,17 +1,18 @@
 //! `polder table`: what there is, its versions, and its care.
 
+mod erase;
 mod storage;
 
 use polder_audit::VersionInfo;
-use polder_engine::{Model, Models};
 use polder_lake::Lake;
 use polder_policy::Action;
+use polder_types::ErrorKind;
 use polder_types::event::{Counts, TableOperation};
-use polder_types::{ErrorKind, TableName};
 use serde_json::{Value, json};
 
 use crate::cli::{Output, TableCommand};
 use crate::command::contract::confirmed;
+use crate::erasure::reads;
 use crate::failure::{Failure, Outcome};
 use crate::ingest::{self, Offsets};
 use crate::installation::Installation;
@@ -23,7 +24,7 @@ use crate::tables::Unreadable;
 ///
 /// # Errors
 /// When it is not permitted, or the table is not as it must be.
-pub async fn run(installation: &Installation, command: &TableCommand, output: Output) -> Outcome {
+pub async fn run(installation: &Installation, command: &TableCommand, memory_mib: u64, output: Output) -> Outcome {
     let lake = installation.lake(None)?;
     match command {
         TableCommand::List => {
@@ -88,6 +89,18 @@ pub async fn run(installation: &Installation, command: &TableCommand, output: Ou
             let objects = drop_table(installation, name).await?;
             text(&format!("dropped {name}: {objects} objects removed; its entries in the log stay"))
         }
+        TableCommand::Erase { name, condition, keys, resume, undecided, dry_run, yes } => {
+            let asked = erase::Asked {
+                name,
+                condition: condition.as_deref(),
+                keys: keys.as_deref(),
+                resume: *resume,
+                undecided: *undecided,
+                dry_run: *dry_run,
+                yes: *yes,
+            };
+            erase::run(installation, &lake, &asked, memory_mib, output).await
+        }
         TableCommand::Optimize { name } => {
             let permit = installation.permit(Action::Maintain, name).await?;
             let done = lake.optimize(permit.table_id(), &installation.actor).await?;
@@ -125,6 +138,12 @@ async fn restore(installation: &Installation, lake: &Lake, name: &str, version: 
         let text = format!("restore table {name}: it has no version {version}; `polder table history {name}` shows those that it has");
         return Err(Failure::new(ErrorKind::NotFound, text));
     };
+    if state.tables.get(&dataset).is_some_and(|head| version < head.oldest_readable()) {
+        let text = format!(
+            "restore table {name}: rows were erased from it since version {version}, and with them every older version; `polder table history {name}` shows since when"
+        );
+        return Err(Failure::new(ErrorKind::NotFound, text));
+    }
     let head = state.tables.get(&dataset).map_or(0, |head| head.sequence);
     let built = versions.iter().any(|known| known.operation == TableOperation::Model);
     let mut offsets = match Offsets::read(installation, dataset, wanted.sequence).await? {
@@ -186,10 +205,4 @@ fn history(versions: &[VersionInfo], output: Output) -> Outcome {
         listing.row(row);
     }
     listing.print(output)
-}
-
-/// Whether a model reads a table, through other models too.
-fn reads(models: &Models, model: &Model, table: &str) -> bool {
-    let below = |input: &TableName| models.get(input).is_some_and(|below| reads(models, below, table));
-    model.inputs.iter().any(|input| input.as_str() == table || below(input))
 }

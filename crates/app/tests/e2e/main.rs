@@ -19,6 +19,7 @@ mod destroyed;
 mod disk;
 mod door;
 mod drift;
+mod erase;
 mod features;
 mod formats;
 mod freshness;

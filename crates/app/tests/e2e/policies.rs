@@ -20,7 +20,7 @@ fn refusals(project: &Project) -> Vec<String> {
 fn what_a_policy_forbids_is_refused_with_a_record() {
     let project = loaded();
     let export = project.beside("export").display().to_string();
-    let commands: [(&str, &[&[&str]]); 8] = [
+    let commands: [(&str, &[&[&str]]); 9] = [
         ("Run", &[&["run"], &["run", "--again"], &["quarantine", "replay", "people"]]),
         ("Approve", &[&["contract", "approve", "people", "--yes"]]),
         (
@@ -34,6 +34,7 @@ fn what_a_policy_forbids_is_refused_with_a_record() {
         ),
         ("Audit", &[&["audit", "show"], &["audit", "verify"], &["audit", "export", "--to", &export], &["audit", "proof", "0"]]),
         ("Maintain", &[&["table", "optimize", "people"], &["table", "vacuum", "people"]]),
+        ("Erase", &[&["table", "erase", "people", "--where", "id = 1", "--yes"]]),
         ("Drop", &[&["table", "drop", "people", "--yes"]]),
         ("Quarantine", &[&["quarantine", "list", "people"], &["quarantine", "show", "people"]]),
         ("ManageKeys", &[&["keys", "show"], &["keys", "rotate"]]),

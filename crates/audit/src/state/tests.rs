@@ -131,6 +131,57 @@ fn a_dropped_table_leaves_nothing_that_must_be_there() {
 }
 
 #[test]
+fn an_erasure_stays_open_until_its_outcome() {
+    let erased = |phase, rows| EventKind::RowsErased {
+        dataset: DATASET,
+        phase,
+        rows,
+        refused: 2,
+        undecided: 0,
+        models: std::collections::BTreeMap::new(),
+        version: 4,
+        objects: 9,
+    };
+    let state = after(&[erased(Phase::Intent, 3), erased(Phase::Intent, 5)]);
+    assert_eq!((state.open_erasures[&DATASET].rows, state.open_erasures[&DATASET].index), (5, 1), "the newer one takes its place");
+    let state = after(&[erased(Phase::Intent, 3), erased(Phase::Outcome, 3)]);
+    assert_eq!((state.open_erasures.len(), state.erased.done, state.erased.rows), (0, 1, 3));
+    let drop = EventKind::TableMaintained { dataset: DATASET, operation: TableOperation::Drop, phase: Phase::Outcome, files: 1 };
+    assert!(after(&[erased(Phase::Intent, 3), drop]).open_erasures.is_empty(), "of a dropped table nothing is left to erase");
+}
+
+#[test]
+fn refused_rows_that_are_erased_are_missed_no_more() {
+    let kept = |object: &str| EventKind::QuarantineWritten {
+        run: RunId([1; 16]),
+        dataset: DATASET,
+        sequence: 1,
+        rows: 3,
+        object: Some(object.to_owned()),
+    };
+    let erased = |object: &str, left| EventKind::QuarantineErased { dataset: DATASET, object: object.to_owned(), rows: 3 - left, left };
+    let state = after(&[kept("a"), kept("b"), erased("a", 0), erased("b", 1)]);
+    assert_eq!(state.quarantine[&DATASET].iter().map(|(object, kept)| (object.as_str(), kept.rows)).collect::<Vec<_>>(), [("b", 1)]);
+}
+
+#[test]
+fn no_version_before_an_erasure_can_be_read() {
+    let erased = EventKind::CommitOutcome {
+        dataset: DATASET,
+        operation: TableOperation::Erase,
+        sequence: 11,
+        version: 2,
+        log_hash: "bb".to_owned(),
+        result: CommitResult::Recovered,
+        counts: None,
+    };
+    let before = after(&[outcome(1, "aa", CommitResult::Committed)]);
+    assert_eq!(before.tables[&DATASET].oldest_readable(), 0);
+    let state = after(&[outcome(1, "aa", CommitResult::Committed), erased, outcome(3, "cc", CommitResult::Committed)]);
+    assert_eq!((state.tables[&DATASET].oldest_readable(), state.tables[&DATASET].versions.len()), (2, 3));
+}
+
+#[test]
 fn old_finished_runs_are_forgotten_and_unfinished_ones_are_not() {
     let mut events = Vec::new();
     for n in 0..1_200u32 {

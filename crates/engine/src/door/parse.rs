@@ -23,7 +23,7 @@ pub(crate) const DEPTH_MAX: usize = 500;
 /// Most tables, joins and queries within a query, for the same reason; and the time to plan grows with their third power.
 pub(crate) const PARTS_MAX: usize = 200;
 /// Deepest nesting of parentheses and subqueries.
-const NESTING_MAX: usize = 50;
+pub(crate) const NESTING_MAX: usize = 50;
 
 /// One query.
 #[derive(Debug)]

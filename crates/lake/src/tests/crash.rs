@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::bed::{Bed, actor};
+use super::erase::Ids;
 use super::history::history;
 use super::merges::{in_batches, merge};
 use crate::matching::Going;
@@ -39,13 +40,15 @@ enum Act {
     Scd2,
     Optimize,
     Vacuum,
+    /// Rows of files of which others are deleted already.
+    Erase,
     /// Opens a table that another process left between intent and outcome.
     Recover,
 }
 
 impl Act {
-    const ALL: [Self; 8] =
-        [Self::Create, Self::Append, Self::Replace, Self::Merge, Self::Scd2, Self::Optimize, Self::Vacuum, Self::Recover];
+    const ALL: [Self; 9] =
+        [Self::Create, Self::Append, Self::Replace, Self::Merge, Self::Scd2, Self::Optimize, Self::Vacuum, Self::Erase, Self::Recover];
 
     /// What the table is before the act.
     async fn prepare(self, bed: &Bed) {
@@ -59,7 +62,7 @@ impl Act {
         bed.create().await;
         bed.load(WriteMode::Append, 1, 0, 1500).await.unwrap();
         bed.load(WriteMode::Append, 2, 1500, 1600).await.unwrap();
-        if self == Self::Merge || self == Self::Optimize {
+        if matches!(self, Self::Merge | Self::Optimize | Self::Erase) {
             // More than the log holds, and less.
             let gone: Vec<i64> = (0..1500).filter(|id| id % 7 < 4).chain([1500]).collect();
             merge(bed, 3, &[(1, 1)], Going::Listed(in_batches(&gone))).await.unwrap();
@@ -87,6 +90,10 @@ impl Act {
             }
             Self::Optimize => bed.lake.optimize(bed.table, &actor()).await.map(drop),
             Self::Vacuum => bed.lake.vacuum(bed.table, 0, &actor()).await.map(drop),
+            Self::Erase => {
+                bed.lake.erase(bed.table, Some(&Ids(vec![6, 1550])), &actor()).await?;
+                bed.lake.purge(bed.table, &actor()).await.map(drop)
+            }
         }
     }
 }
@@ -197,6 +204,11 @@ async fn optimize() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vacuum() {
     matrix(Act::Vacuum, &["lake.vacuum_intent", "lake.vacuum_deleted"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasure() {
+    matrix(Act::Erase, &commit_and(&["lake.erase_staged", "lake.erase_purging", "lake.erase_deleting", "lake.erase_emptying"])).await;
 }
 
 /// A second crash, in recovery itself. With the first one after the commit, the load finds its sequence committed, so it

@@ -71,6 +71,20 @@ async fn delta_sees_the_rows_that_are_left() {
     }
 }
 
+/// What an erasure leaves is a Delta table still, for those who read the log from its beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delta_reads_a_table_of_which_rows_were_erased() {
+    let (bed, _) = marked().await;
+    let version = bed.lake.erase(bed.table, Some(&super::erase::Ids(vec![8, 3001])), &actor()).await.unwrap().version;
+    bed.lake.purge(bed.table, &actor()).await.unwrap();
+    let dir = tempfile::TempDir::new().unwrap();
+    unseal(&bed, dir.path()).await;
+    assert_eq!(judged(dir.path(), version).await, bed.rows(None).await);
+    merge(&bed, 6, &[(9_000, 1)], Deletes::Listed(in_batches(&[9]))).await.unwrap();
+    unseal(&bed, dir.path()).await;
+    assert_eq!(judged(dir.path(), version + 1).await, bed.rows(None).await);
+}
+
 /// `tests/judge_delta.py` reads the versions with DuckDB's `delta` extension.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duckdb_sees_the_rows_that_are_left() {

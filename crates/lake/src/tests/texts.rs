@@ -24,6 +24,7 @@ fn error_texts() {
         Error::RowsLost { dataset, staged: 9, expected: 10 },
         Error::Conflict { dataset, version: 3 },
         Error::Moved { dataset },
+        Error::Choose { dataset, kind: ErrorKind::Invalid, source: "division by zero".into() },
         Error::Keys { dataset, source: Box::new(polder_contract::Error::Key) },
         Error::Fenced { dataset, source: FenceError { kind: ErrorKind::Busy, message: "epoch 2 is newer than 1".into() } },
         Error::Record {
