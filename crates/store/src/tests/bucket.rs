@@ -7,4 +7,5 @@ mod lease;
 mod moto;
 mod objects;
 mod proxy;
+mod source;
 mod tls;

@@ -56,8 +56,12 @@ impl SourceBucket {
     /// # Errors
     /// When the storage does not give a whole listing, or one of more objects.
     pub fn list(&self, prefix: &str) -> Result<Vec<SourceObject>, Trouble> {
+        self.list_up_to(prefix, LISTED_MAX)
+    }
+
+    pub(crate) fn list_up_to(&self, prefix: &str, most: usize) -> Result<Vec<SourceObject>, Trouble> {
         let (client, prefix) = (Arc::clone(&self.client), prefix.to_owned());
-        let listed = self.io.wait(async move { client.list_at_most(&prefix, LISTED_MAX).await })?;
+        let listed = self.io.wait(async move { client.list_at_most(&prefix, most).await })?;
         let object = |listed: super::request::Listed| match listed.tag.as_str() {
             "" => Err(Trouble::Odd("it names no tag")),
             tag => Ok(SourceObject { tag: quoted(tag), key: listed.key, len: listed.len, modified_ms: listed.modified_ms }),
