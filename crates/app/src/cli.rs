@@ -214,7 +214,7 @@ pub enum SourceCommand {
     /// Propose sources for the files of a directory that no source reads yet: the type of each, its encoding and dialect, where its
     /// records are. No row is stored or shown (a recorded read)
     Propose {
-        /// The directory, or one file
+        /// The directory, or one file; or s3://BUCKET/PREFIX
         dir: PathBuf,
         /// The name that the sources' names begin with (default: the directory's)
         #[arg(long)]
@@ -222,7 +222,36 @@ pub enum SourceCommand {
         /// Write sources/NAME.yaml, and layouts; without it, print what would be written
         #[arg(long)]
         write: bool,
+        #[command(flatten)]
+        bucket: SourceBucketArgs,
     },
+}
+
+/// How the bucket of a source is reached. Each is written into the source as it is given: paths are relative to the project.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Files in a bucket")]
+pub struct SourceBucketArgs {
+    /// Where the storage is: https://HOST (default: Amazon's of the region)
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The provider's name of the region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Where the key's id comes from: env:NAME, file:PATH or credential:NAME
+    #[arg(long, value_name = "REFERENCE")]
+    pub access_key_id: Option<String>,
+    /// Where the key comes from
+    #[arg(long, value_name = "REFERENCE")]
+    pub secret_access_key: Option<String>,
+    /// Where the token of temporary keys comes from
+    #[arg(long, value_name = "REFERENCE")]
+    pub session_token: Option<String>,
+    /// Certificates of the only authorities that are trusted, as PEM (default: the system's)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<String>,
+    /// Take plain HTTP from a storage on this machine itself
+    #[arg(long)]
+    pub plain_loopback: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -96,9 +96,9 @@ pub async fn run(cli: Cli) -> Outcome {
             let done = source::check(&installation, name, output).await;
             installation.close_after(done).await
         }
-        Command::Source(SourceCommand::Propose { dir, name, write }) => {
+        Command::Source(SourceCommand::Propose { dir, name, write, bucket }) => {
             let installation = writer(global).await?;
-            let done = survey::propose(&installation, dir, name.as_deref(), *write).await;
+            let done = survey::propose(&installation, dir, bucket, name.as_deref(), *write).await;
             installation.close_after(done).await
         }
         Command::Contract(

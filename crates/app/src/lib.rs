@@ -14,6 +14,7 @@
 )]
 
 pub mod account;
+pub mod bucket_source;
 pub mod cli;
 pub mod command;
 pub mod course;

@@ -11,6 +11,7 @@ use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
+use crate::bucket_source;
 use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
@@ -114,9 +115,9 @@ impl Project {
         real.starts_with(self.dir.canonicalize().unwrap_or_else(|_| plain(&self.dir)))
     }
 
-    /// How sources are read: paths relative to the project, secrets by reference.
+    /// How sources are read: paths relative to the project, secrets by reference, buckets by the keys that references name.
     pub fn read_options(&self) -> ReadOptions<'_> {
-        ReadOptions::new(&self.dir).with_secrets(self)
+        ReadOptions::new(&self.dir).with_secrets(self).with_buckets(self)
     }
 
     /// Files of a directory of the project.
@@ -134,7 +135,7 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or is wrong.
     pub fn sources(&self) -> Outcome<Vec<Connection>> {
-        self.files("sources", ".yaml")?.iter().map(|path| Ok(Connection::parse(&read(path)?, &self.shown(path))?)).collect()
+        self.files("sources", ".yaml")?.iter().map(|path| Ok(bucket_source::parse(&read(path)?, &self.shown(path))?)).collect()
     }
 
     /// One source.

@@ -30,20 +30,7 @@ pub fn backend(project: &Project) -> Outcome<Backend> {
 /// # Errors
 /// When the file of authorities cannot be read, or there is no place for temporary files.
 pub fn place(store: &S3Store, base: &Path) -> Outcome<S3Place> {
-    let ca_pem = match &store.ca {
-        Some(file) => {
-            let file = base.join(file);
-            let read = std::fs::read(&file).map_err(|error| {
-                Failure::because(
-                    ErrorKind::Unavailable,
-                    format!("read {}, `ca` of the store; check its path and mode", file.display()),
-                    &error,
-                )
-            });
-            Some(read?)
-        }
-        None => None,
-    };
+    let ca_pem = authorities(store.ca.as_deref(), base, "the store")?;
     let temporary = match &store.temporary {
         Some(directory) => base.join(directory),
         None => default_temporary()?,
@@ -55,6 +42,18 @@ pub fn place(store: &S3Store, base: &Path) -> Outcome<S3Place> {
         base: base.to_owned(),
     };
     Ok(S3Place { address: store.address.clone(), ca_pem, credentials: Arc::new(references), temporary })
+}
+
+/// The certificates of the only authorities that are trusted, of a file relative to `base`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn authorities(ca: Option<&str>, base: &Path, whose: &str) -> Outcome<Option<Vec<u8>>> {
+    let Some(file) = ca.map(|file| base.join(file)) else { return Ok(None) };
+    std::fs::read(&file).map(Some).map_err(|error| {
+        let text = format!("read {}, `ca` of {whose}; check its path and mode", file.display());
+        Failure::because(ErrorKind::Unavailable, text, &error)
+    })
 }
 
 /// The cache of the user's account: what lies there is of no use to anyone once the process has ended.
@@ -75,11 +74,12 @@ fn default_temporary() -> Outcome<PathBuf> {
 
 /// Keys by reference, read whenever they are asked for: what was rotated is taken at the next request.
 #[derive(Debug)]
-struct References {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    base: PathBuf,
+pub(crate) struct References {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    pub(crate) session_token: Option<String>,
+    /// What paths of files are relative to.
+    pub(crate) base: PathBuf,
 }
 
 impl References {

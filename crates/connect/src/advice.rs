@@ -26,7 +26,7 @@ pub fn advice(connection: &Connection, dataset: &str, options: ReadOptions<'_>) 
     if !matches!(connection.source_type, SourceType::Csv | SourceType::Fixed) {
         return Ok(Vec::new());
     }
-    let found = files::find(connection, dataset, declared, options.root)?;
+    let found = files::find(connection, dataset, declared, options)?;
     let Some(first) = found.first() else { return Ok(Vec::new()) };
     let known = KnownFile::look(first)?;
     let mut stream = Stream::open(&known, declared.compression)?;

@@ -1,5 +1,6 @@
 //! A source file: `sources/<name>.yaml`. Described in `docs/format/source.md`.
 
+mod bucket;
 pub(crate) mod database;
 mod dataset;
 pub(crate) mod keys;
@@ -10,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub(crate) use self::bucket::BucketFile;
 use self::keys::DatasetFile;
 use crate::error::{Error, suggest};
 
+pub use self::bucket::Bucket;
 pub(crate) use self::database::is_reference;
 pub use self::database::{Cursor, Database, Driver, NullCursors};
 pub use self::dataset::{Compression, Dataset, Encoding, SheetChoice};
@@ -72,8 +75,10 @@ pub struct Connection {
     /// The source file, for error texts.
     pub file: String,
     pub source_type: SourceType,
-    /// A directory, or one file. Relative to the project. Empty for a database that is no file.
+    /// A directory, or one file. Relative to the project. Empty for a database that is no file; of a bucket only what is shown.
     pub path: PathBuf,
+    /// The bucket, where files lie in one.
+    pub bucket: Option<Bucket>,
     /// Of a database those alone of which something is said.
     pub datasets: BTreeMap<String, Dataset>,
     /// What is said of a database.
@@ -86,6 +91,7 @@ pub(crate) struct ConnectionFile {
     #[serde(rename = "type")]
     source_type: SourceType,
     path: Option<String>,
+    s3: Option<BucketFile>,
     url: Option<String>,
     password: Option<String>,
     ca: Option<String>,
@@ -116,11 +122,15 @@ impl Connection {
         let source_type = parsed.source_type;
         let name = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         let declared = parsed.datasets.take();
-        let (path, database) = match source_type.is_database() {
-            true => parsed.database().map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?,
+        let (path, bucket, database) = match source_type.is_database() {
+            true => {
+                let (path, database) = parsed.database().map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
+                (path, None, database)
+            }
             false => {
-                let path = parsed.files(declared.is_some()).map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
-                (path, None)
+                let (path, bucket) =
+                    parsed.files(declared.is_some()).map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
+                (path, bucket, None)
             }
         };
         if declared.as_ref().is_some_and(BTreeMap::is_empty) {
@@ -143,7 +153,7 @@ impl Connection {
                 .map_err(|(problem, advice)| wrong(line, format!("dataset {dataset}: {problem}"), advice))?;
             datasets.insert(dataset, built);
         }
-        Ok(Self { name, file: file.to_owned(), source_type, path, datasets, database })
+        Ok(Self { name, file: file.to_owned(), source_type, path, bucket, datasets, database })
     }
 
     /// Names and patterns of what the file declares, without a look at the source: of a database its queries and the patterns of its

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use polder_types::ErrorKind;
 
+use crate::objects::Fault;
+
 /// A source that cannot be read as its connection says.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -99,6 +101,8 @@ pub enum Error {
     Database { connection: String, step: String, problem: String, advice: String, kind: ErrorKind },
     #[error("read column {column} of {dataset}: {problem}; {advice}")]
     DatabaseColumn { dataset: String, column: String, problem: String, advice: String },
+    #[error("{step} {object}: {problem}; {advice}")]
+    Bucket { step: &'static str, object: String, problem: String, advice: String, kind: ErrorKind },
     #[error("{step}: this is a defect of the program; report it")]
     Internal { step: &'static str },
     /// From a reader outside this crate, in its words.
@@ -107,6 +111,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// What a storage says of a bucket or an object.
+    pub(crate) fn bucket(step: &'static str, object: impl Into<String>, fault: Fault) -> Self {
+        let Fault { problem, advice, kind } = fault;
+        Self::Bucket { step, object: object.into(), problem, advice, kind }
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -147,7 +157,7 @@ impl Error {
             | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
             Self::Internal { .. } => ErrorKind::Internal,
             Self::DatabaseColumn { .. } => ErrorKind::Rejected,
-            Self::Database { kind, .. } | Self::Elsewhere { kind, .. } => *kind,
+            Self::Database { kind, .. } | Self::Bucket { kind, .. } | Self::Elsewhere { kind, .. } => *kind,
         }
     }
 }

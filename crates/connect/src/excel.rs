@@ -8,7 +8,6 @@ mod ods;
 mod outline;
 mod package;
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -25,6 +24,7 @@ use crate::connection::{Dataset, SheetChoice};
 use crate::csv::header::{Header, Origin};
 use crate::error::{Error, suggest};
 use crate::input::KnownFile;
+use crate::opened::OpenedFile;
 use crate::output::{Message, Output, Stop};
 
 pub(crate) use self::outline::outline;
@@ -87,7 +87,7 @@ fn decode_inner(
 }
 
 /// A workbook that is a package.
-fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
+fn package(path: &Path, file: &OpenedFile, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
     let package = Package::check(path, file)?;
     let mut clone = file.try_clone().map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
     clone.seek(SeekFrom::Start(0)).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
@@ -123,7 +123,7 @@ fn package(path: &Path, file: &File, dataset: &Dataset, rows: &mut Rows<'_>) -> 
 }
 
 /// A workbook of the time before packages, which is held whole.
-fn compound(file: &KnownFile, opened: &mut File, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
+fn compound(file: &KnownFile, opened: &mut OpenedFile, dataset: &Dataset, rows: &mut Rows<'_>) -> Result<Option<u64>, Stop> {
     let path = &file.path;
     let bytes = compound::read(file, opened)?;
     let mut book = Xls::new(Cursor::new(bytes)).map_err(|_| undecodable(path, "its workbook"))?;

@@ -1,32 +1,59 @@
 //! Which files a dataset consists of: names, globs and directories under the connection's path, sorted.
 
+pub(crate) mod in_bucket;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::GlobBuilder;
 
 use crate::connection::{Connection, Dataset, SourceType};
 use crate::error::Error;
+use crate::objects::{ObjectSeen, Objects};
+use crate::reader::ReadOptions;
 
 /// Most files of one dataset.
 pub(crate) const FILES_MAX: usize = 100_000;
 
 /// A file of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct FoundFile {
-    /// Where it is opened.
+    /// Where it is opened; of an object what is shown.
     pub path: PathBuf,
     /// Its name under the connection's path, which identifies it in reports.
     pub name: String,
+    pub at: At,
+}
+
+/// Where a file lies.
+#[derive(Debug, Clone)]
+pub(crate) enum At {
+    Disk,
+    Bucket(Arc<dyn Objects>, ObjectSeen),
+}
+
+impl FoundFile {
+    pub(crate) fn on_disk(path: PathBuf, name: String) -> Self {
+        Self { path, name, at: At::Disk }
+    }
+
+    /// Where it lies, links followed; none when it is gone. Of an object what is shown.
+    pub(crate) fn real(&self) -> Option<PathBuf> {
+        match self.at {
+            At::Disk => self.path.canonicalize().ok(),
+            At::Bucket(..) => Some(self.path.clone()),
+        }
+    }
 }
 
 /// Whether what cannot be listed fails all of it, or is left out.
 type Fails<'a> = &'a mut dyn FnMut(Error) -> Result<(), Error>;
 
 /// Lists the files of a dataset, sorted by name, each once.
-pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, root: &Path) -> Result<Vec<FoundFile>, Error> {
-    find_but(connection, name, dataset, root, &mut Err::<(), Error>)
+pub(crate) fn find(connection: &Connection, name: &str, dataset: &Dataset, options: ReadOptions<'_>) -> Result<Vec<FoundFile>, Error> {
+    find_but(connection, name, dataset, options, &mut Err::<(), Error>)
 }
 
 /// The same; `fails` hears of what cannot be listed, or matches nothing, and decides.
@@ -34,10 +61,13 @@ pub(crate) fn find_but(
     connection: &Connection,
     name: &str,
     dataset: &Dataset,
-    root: &Path,
+    options: ReadOptions<'_>,
     fails: Fails<'_>,
 ) -> Result<Vec<FoundFile>, Error> {
-    let base = root.join(&connection.path);
+    if let Some(bucket) = &connection.bucket {
+        return in_bucket::find(connection, bucket, name, dataset, options, fails);
+    }
+    let base = options.root.join(&connection.path);
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     if dataset.files.is_empty() {
         collect(&base, &base, connection.source_type, &mut found, fails)?;
@@ -82,7 +112,7 @@ pub(crate) fn find_but(
             }
         };
         if seen.insert(real) {
-            files.push(FoundFile { path, name });
+            files.push(FoundFile::on_disk(path, name));
         }
     }
     Ok(files)

@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 use polder_contract::edit::quoted;
 
 use crate::advice::{self, LOOK_BYTES};
-use crate::connection::{Compression, Connection, Encoding, SourceType};
+use crate::connection::{Bucket, Compression, Connection, Encoding, SourceType};
 use crate::error::Error;
 use crate::excel;
 use crate::files::{self, FILES_MAX, FoundFile};
 use crate::input::KnownFile;
 use crate::proposal::names_somebody;
+use crate::reader::ReadOptions;
 use crate::stream::Stream;
 
 /// A file of a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct FolderFile {
     found: FoundFile,
 }
@@ -31,9 +32,9 @@ impl FolderFile {
         &self.found.name
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.found.path
+    /// Where it lies, links followed; none when it is gone. Of an object `s3://bucket/key`.
+    pub fn real(&self) -> Option<PathBuf> {
+        self.found.real()
     }
 }
 
@@ -71,7 +72,7 @@ impl RecognisedDataset {
 /// When it holds more than 100,000 files.
 pub fn folder(dir: &Path) -> Result<(Vec<FolderFile>, Vec<Error>), Error> {
     let (mut found, mut failed) = (Vec::new(), Vec::new());
-    let mut take = |name, path| found.push(FolderFile { found: FoundFile { path, name } });
+    let mut take = |name, path| found.push(FolderFile { found: FoundFile::on_disk(path, name) });
     let mut fails = |error| {
         failed.push(error);
         Ok(())
@@ -84,16 +85,23 @@ pub fn folder(dir: &Path) -> Result<(Vec<FolderFile>, Vec<Error>), Error> {
     Ok((found, failed))
 }
 
+/// The objects below the prefix of a bucket, sorted by name, and what of it cannot be read. No object is opened.
+///
+/// # Errors
+/// When they cannot be listed, there are more than 100,000, or the prefix is itself an object.
+pub fn folder_in_bucket(bucket: &Bucket, options: ReadOptions<'_>) -> Result<(Vec<FolderFile>, Vec<Error>), Error> {
+    let objects = files::in_bucket::opened(bucket, options)?;
+    let (found, failed) = files::in_bucket::below(bucket, &objects)?;
+    if found.len() > FILES_MAX {
+        return Err(Error::TooManyFiles { dataset: bucket.location(), max: FILES_MAX });
+    }
+    Ok((found.into_iter().map(|found| FolderFile { found }).collect(), failed))
+}
+
 /// The files that a connection reads now, links followed. A dataset without files has none.
-pub fn files_of(connection: &Connection, root: &Path) -> BTreeSet<PathBuf> {
-    let of = |(name, dataset)| files::find(connection, name, dataset, root).unwrap_or_default();
-    connection
-        .datasets
-        .iter()
-        .map(|(name, dataset)| (name.as_str(), dataset))
-        .flat_map(of)
-        .filter_map(|file| file.path.canonicalize().ok())
-        .collect()
+pub fn files_of(connection: &Connection, options: ReadOptions<'_>) -> BTreeSet<PathBuf> {
+    let of = |(name, dataset)| files::find(connection, name, dataset, options).unwrap_or_default();
+    connection.datasets.iter().map(|(name, dataset)| (name.as_str(), dataset)).flat_map(of).filter_map(|file| file.real()).collect()
 }
 
 /// Looks at the beginning of a file.
@@ -102,10 +110,14 @@ pub fn files_of(connection: &Connection, root: &Path) -> BTreeSet<PathBuf> {
 /// When it cannot be opened, decompressed or, as a workbook, decoded.
 pub fn recognise(file: &FolderFile) -> Result<Recognised, Error> {
     let known = KnownFile::look(&file.found)?;
+    recognised(file, &known).map_err(|error| known.explained(error))
+}
+
+fn recognised(file: &FolderFile, known: &KnownFile) -> Result<Recognised, Error> {
     let lower = file.name().to_lowercase();
     let plain = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst")).unwrap_or(&lower);
     let ending = plain.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let mut stream = Stream::open(&known, Compression::Auto)?;
+    let mut stream = Stream::open(known, Compression::Auto)?;
     let bytes = stream.peek(LOOK_BYTES)?.to_vec();
     let typed = |ty| {
         // Types with a compression of their own take none around it.
@@ -124,7 +136,7 @@ pub fn recognise(file: &FolderFile) -> Result<Recognised, Error> {
         [0xff, 0xff, 0xff, 0xff, ..] if matches!(ending, "arrow" | "arrows" | "feather" | "ipc") => typed(SourceType::Arrow),
         [b'P', b'K', 3 | 5, 4 | 6, ..] | [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => {
             if matches!(ending, "xlsx" | "xlsm" | "xlsb" | "xls" | "ods") && plain.len() == lower.len() {
-                workbook(&known)?
+                workbook(known)?
             } else {
                 Recognised::Nothing("it is an archive or an office document; unpack it")
             }

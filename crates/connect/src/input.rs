@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use polder_types::limit::DECOMPRESSION_RATIO_MAX;
 
 use crate::connection::Compression;
 use crate::error::Error;
-use crate::files::FoundFile;
+use crate::files::{At, FoundFile};
+use crate::opened::{KnownObject, OpenedFile};
 
 /// Output up to here is never called a bomb.
 pub(crate) const BOMB_FREE_BYTES: u64 = 64 << 20;
@@ -27,6 +29,8 @@ pub struct FileSeen {
     pub size_bytes: u64,
     /// Last change, in nanoseconds since the epoch.
     pub modified_ns: i128,
+    /// Of an object what its storage changes whenever its bytes change (`ETag`).
+    pub tag: Option<String>,
     /// SHA-256 of all its bytes: known once it was read to its end, when [`ReadOptions`](crate::ReadOptions) ask for it.
     pub sha256: Option<[u8; 32]>,
 }
@@ -56,38 +60,85 @@ impl Stamp {
 #[derive(Debug, Clone)]
 pub(crate) struct KnownFile {
     pub path: PathBuf,
-    stamp: Stamp,
+    place: Place,
     pub seen: FileSeen,
-    /// SHA-256 of its edges.
+    /// SHA-256 of its edges; of an object, of its tag.
     pub digest: [u8; 32],
     /// Whether it is hashed while it is read.
     pub hash: bool,
 }
 
+/// Where it lies, and by what it is known again.
+#[derive(Debug, Clone)]
+enum Place {
+    Disk(Stamp),
+    /// Every range of it is asked for under its tag.
+    Bucket(Arc<KnownObject>),
+}
+
 impl KnownFile {
-    /// Looks at a file: reads 64 KiB at both ends.
+    /// Looks at a file: reads 64 KiB at both ends. Of an object its listing is enough.
     pub(crate) fn look(found: &FoundFile) -> Result<Self, Error> {
+        if let At::Bucket(objects, object) = &found.at {
+            let seen = FileSeen {
+                path: found.name.clone(),
+                size_bytes: object.size_bytes,
+                modified_ns: i128::from(object.modified_ms) * 1_000_000,
+                tag: Some(object.tag.clone()),
+                sha256: None,
+            };
+            let mut context = digest::Context::new(&digest::SHA256);
+            context.update(b"polder object 1");
+            context.update(object.tag.as_bytes());
+            let known = KnownObject::new(Arc::clone(objects), object.clone(), found.path.clone());
+            let place = Place::Bucket(Arc::new(known));
+            return Ok(Self { path: found.path.clone(), place, seen, digest: finished(context), hash: false });
+        }
         let mut file = open_regular(&found.path)?;
         let read_error = |source| Error::Read { path: found.path.clone(), source };
         let stamp = Stamp::of(&file).map_err(read_error)?;
-        let mut context = digest::Context::new(&digest::SHA256);
-        if stamp.size <= 2 * EDGE_BYTES {
-            digest_into(&mut context, &mut file).map_err(read_error)?;
-        } else {
-            digest_into(&mut context, &mut (&mut file).take(EDGE_BYTES)).map_err(read_error)?;
-            file.seek(SeekFrom::Start(stamp.size - EDGE_BYTES)).map_err(read_error)?;
-            digest_into(&mut context, &mut file).map_err(read_error)?;
-        }
+        let digest = edges(&mut file, stamp.size).map_err(read_error)?;
         if Stamp::of(&file).map_err(read_error)? != stamp {
             return Err(Error::Changed { path: found.path.clone() });
         }
-        let seen = FileSeen { path: found.name.clone(), size_bytes: stamp.size, modified_ns: stamp.modified_ns, sha256: None };
-        Ok(Self { path: found.path.clone(), stamp, seen, digest: finished(context), hash: false })
+        let seen = FileSeen { path: found.name.clone(), size_bytes: stamp.size, modified_ns: stamp.modified_ns, tag: None, sha256: None };
+        Ok(Self { path: found.path.clone(), place: Place::Disk(stamp), seen, digest, hash: false })
+    }
+
+    /// SHA-256 of 64 KiB at both ends. Of an object they are read for it.
+    pub(crate) fn edges(&self) -> Result<[u8; 32], Error> {
+        match &self.place {
+            Place::Disk(_) => Ok(self.digest),
+            Place::Bucket(_) => edges(&mut self.open()?, self.size()).map_err(|source| self.read_error(source)),
+        }
+    }
+
+    /// Whether its ends were read when it was looked at.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self.place, Place::Disk(_))
+    }
+
+    /// What went wrong with an object that was read, whatever a decoder made of that.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        match &self.place {
+            Place::Disk(_) => None,
+            Place::Bucket(object) => object.failure(),
+        }
+    }
+
+    /// The error of a decoder, or the one of the storage that it comes from.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        self.failure().unwrap_or(error)
+    }
+
+    fn read_error(&self, source: io::Error) -> Error {
+        self.failure().unwrap_or_else(|| Error::Read { path: self.path.clone(), source })
     }
 
     /// SHA-256 of all bytes of the open file, from its beginning; the caller checks that it is still the same.
-    pub(crate) fn sha256(&self, file: &mut File) -> Result<[u8; 32], Error> {
-        let read_error = |source| Error::Read { path: self.path.clone(), source };
+    pub(crate) fn sha256(&self, file: &mut OpenedFile) -> Result<[u8; 32], Error> {
+        let read_error = |source| self.read_error(source);
+        file.freely();
         let mut context = digest::Context::new(&digest::SHA256);
         file.seek(SeekFrom::Start(0)).map_err(read_error)?;
         digest_into(&mut context, file).map_err(read_error)?;
@@ -95,17 +146,25 @@ impl KnownFile {
     }
 
     /// Opens the file, which must still be the one that was looked at.
-    pub(crate) fn open(&self) -> Result<File, Error> {
-        let file = open_regular(&self.path)?;
+    pub(crate) fn open(&self) -> Result<OpenedFile, Error> {
+        let file = match &self.place {
+            Place::Disk(_) => OpenedFile::Disk(open_regular(&self.path)?),
+            Place::Bucket(object) => OpenedFile::of_object(Arc::clone(object)),
+        };
         self.check(&file)?;
         Ok(file)
     }
 
     /// Fails when the open file, or the one that now bears its name, is not the one that was looked at.
-    pub(crate) fn check(&self, file: &File) -> Result<(), Error> {
+    ///
+    /// Whatever was read of an object was the one that was listed.
+    pub(crate) fn check(&self, file: &OpenedFile) -> Result<(), Error> {
         let read_error = |source| Error::Read { path: self.path.clone(), source };
+        let (Place::Disk(stamp), OpenedFile::Disk(file)) = (&self.place, file) else {
+            return self.failure().map_or(Ok(()), Err);
+        };
         let named = open_regular(&self.path)?;
-        if Stamp::of(file).map_err(read_error)? == self.stamp && Stamp::of(&named).map_err(read_error)? == self.stamp {
+        if Stamp::of(file).map_err(read_error)? == *stamp && Stamp::of(&named).map_err(read_error)? == *stamp {
             Ok(())
         } else {
             Err(Error::Changed { path: self.path.clone() })
@@ -113,8 +172,21 @@ impl KnownFile {
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.stamp.size
+        self.seen.size_bytes
     }
+}
+
+/// SHA-256 of 64 KiB at both ends of a file that was just opened.
+fn edges<F: Read + Seek>(file: &mut F, size: u64) -> io::Result<[u8; 32]> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    if size <= 2 * EDGE_BYTES {
+        digest_into(&mut context, file)?;
+    } else {
+        digest_into(&mut context, &mut file.by_ref().take(EDGE_BYTES))?;
+        file.seek(SeekFrom::Start(size - EDGE_BYTES))?;
+        digest_into(&mut context, file)?;
+    }
+    Ok(finished(context))
 }
 
 fn finished(context: digest::Context) -> [u8; 32] {
@@ -162,7 +234,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-type Raw = Counted<File>;
+type Raw = Counted<OpenedFile>;
 
 enum Decoder {
     Plain(Raw),
@@ -181,7 +253,7 @@ impl Input {
     /// Opens a file and its decompressor.
     pub(crate) fn open(file: &KnownFile, compression: Compression) -> Result<Self, Error> {
         let mut raw = file.open()?;
-        let read_error = |source| Error::Read { path: file.path.clone(), source };
+        let read_error = |source| file.read_error(source);
         let mut magic = [0u8; 4];
         let have = read_full(&mut raw, &mut magic).map_err(read_error)?;
         raw.seek(SeekFrom::Start(0)).map_err(read_error)?;
@@ -265,6 +337,9 @@ impl Input {
     }
 
     fn explain(&self, source: io::Error) -> Error {
+        if let Some(error) = self.file.failure() {
+            return error;
+        }
         let path = self.file.path.clone();
         let format = match &self.decoder {
             Decoder::Plain(_) => return Error::Read { path, source },

@@ -4,12 +4,17 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use crate::connection::keys::{DATASET_KEYS, ENCODINGS, KEYS};
-use crate::connection::{Compression, ConnectionFile, SourceType};
+use crate::connection::{BucketFile, Compression, ConnectionFile, SourceType};
 use crate::layout::{ColumnFile, LayoutFile, Short, Trim, Unit};
 
 /// The keys of a source file.
 pub fn source_keys() -> &'static [&'static str] {
     asked::<ConnectionFile>()
+}
+
+/// The keys of `s3`.
+pub fn bucket_keys() -> &'static [&'static str] {
+    asked::<BucketFile>()
 }
 
 /// The keys of a dataset.

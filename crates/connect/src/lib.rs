@@ -1,6 +1,7 @@
-//! Duty: sources (files and databases, their formats, their limits) as raw batches of the authorised columns, and the port for sinks.
+//! Duty: sources (files and databases, their formats, their limits) as raw batches of the authorised columns, and the ports for sinks and
+//! for buckets.
 //! Never: decodes a column that nobody authorised, admits a row, stores a byte, or reports an end that it did not reach.
-//! Enter at: [`Connection::parse`], [`open`], [`SourceReader`], [`TableSink`], `docs/format/source.md`.
+//! Enter at: [`Connection::parse`], [`open`], [`SourceReader`], [`TableSink`], [`Buckets`], `docs/format/source.md`.
 #![cfg_attr(
     test,
     allow(
@@ -34,6 +35,8 @@ pub mod keys;
 mod layout;
 mod mysql;
 mod ndjson;
+mod objects;
+mod opened;
 mod output;
 mod parquet_file;
 mod postgres;
@@ -51,12 +54,13 @@ mod xml;
 
 pub use adbc::{WORKER as ADBC_WORKER, worker as adbc_worker};
 pub use advice::advice;
-pub use connection::{Compression, Connection, Cursor, Database, Dataset, Driver, Encoding, NullCursors, SheetChoice, SourceType};
+pub use connection::{Bucket, Compression, Connection, Cursor, Database, Dataset, Driver, Encoding, NullCursors, SheetChoice, SourceType};
 pub use database::{CursorState, Increment, IncrementOptions, datasets, open_table};
 pub use error::Error;
-pub use folder::{FolderFile, Recognised, RecognisedDataset, files_of, folder, recognise};
+pub use folder::{FolderFile, Recognised, RecognisedDataset, files_of, folder, folder_in_bucket, recognise};
 pub use input::FileSeen;
 pub use layout::check_layout;
+pub use objects::{Buckets, Fault, ObjectSeen, Objects};
 pub use proposal::{Found, Proposals, Proposed, ProposedColumn, Stand, Target};
 pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
 pub use relations::{Join, KeyRole, SampleKey};

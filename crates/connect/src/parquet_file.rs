@@ -2,7 +2,6 @@
 
 pub(crate) mod pages;
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +48,9 @@ fn decode_inner(file: &KnownFile, wanted: Option<&[String]>, place: &mut Place, 
     let promised = check_footer(path, metadata.metadata())?;
     let roots = ProjectionMask::roots(metadata.parquet_schema(), header.fields.iter().copied());
     refuse_int96(path, metadata.metadata(), &roots)?;
+    let chunks = pages::chunks(metadata.metadata(), &roots);
+    let leaves = metadata.parquet_schema().num_columns();
+    opened.within(chunks, (0..leaves).filter(|leaf| roots.leaf_included(*leaf)).count());
     pages::check(path, &opened, metadata.metadata(), &roots, &pages::Limits::DEFAULT)?;
 
     // Views share the dictionary: a long value that stands there once is not copied for each row.
@@ -181,7 +183,7 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
 
 /// The fields of a file.
 pub(crate) fn fields(file: &KnownFile) -> Result<Vec<TypedField>, Error> {
-    let opened: File = file.open()?;
+    let opened = file.open()?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let load = || ArrowReaderMetadata::load(&opened, options);
     let metadata = match catch_unwind(AssertUnwindSafe(load)) {

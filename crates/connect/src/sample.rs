@@ -176,19 +176,22 @@ fn opened(connection: &Connection, dataset: &str, declared: &Dataset, options: R
         let names = readable(&fields);
         return Ok((Some(fields), Some(names), reader, 1));
     }
-    let found = files::find(connection, dataset, declared, options.root)?;
+    let found = files::find(connection, dataset, declared, options)?;
     let Some(first) = found.first() else { return Err(Error::Internal { step: "find the first file" }) };
     let known = KnownFile::look(first)?;
+    let told = |error| known.explained(error);
     let fields = match connection.source_type {
-        SourceType::Parquet => Some(parquet_file::fields(&known)?),
-        SourceType::Avro => Some(avro::fields(&known)?),
-        SourceType::Arrow => Some(arrow_file::fields(&known)?),
+        SourceType::Parquet => Some(parquet_file::fields(&known).map_err(told)?),
+        SourceType::Avro => Some(avro::fields(&known).map_err(told)?),
+        SourceType::Arrow => Some(arrow_file::fields(&known).map_err(told)?),
         _ => None,
     };
     let names: Option<Vec<String>> = match (&fields, connection.source_type) {
         (Some(fields), _) => Some(readable(fields)),
-        (None, SourceType::Ndjson | SourceType::Json) => Some(json::first_names(&known, declared, connection.source_type, RECORDS_MAX)?),
-        (None, SourceType::Xml) => Some(xml::first_names(&known, declared, RECORDS_MAX)?),
+        (None, SourceType::Ndjson | SourceType::Json) => {
+            Some(json::first_names(&known, declared, connection.source_type, RECORDS_MAX).map_err(told)?)
+        }
+        (None, SourceType::Xml) => Some(xml::first_names(&known, declared, RECORDS_MAX).map_err(told)?),
         (None, _) => None,
     };
     let wanted = names.as_ref().map(|names| names.iter().map(WantedColumn::new).collect());

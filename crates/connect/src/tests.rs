@@ -1,6 +1,7 @@
 //! Whole sources through the public door.
 
 mod approval;
+mod bucket_cases;
 mod connection;
 mod csv_cases;
 mod csv_judge;

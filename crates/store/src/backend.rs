@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::fault::{Faults, NoFaults, Operation};
 
 pub(crate) use bucket::{Bucket, Put};
-pub use bucket::{Credentials, Patience, S3Address, S3Credentials, S3Place, Trouble, WrongAddress};
+pub use bucket::{Credentials, Patience, S3Address, S3Credentials, S3Place, SourceBucket, SourceObject, Trouble, WrongAddress};
 pub(crate) use directory::{Directory, NewFile, read_at};
 pub(crate) use draft::Draft;
 pub(crate) use object::ReadObject;

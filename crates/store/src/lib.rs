@@ -1,6 +1,6 @@
 //! Duty: bytes at rest: the sealed object store over a directory or a bucket, sealed temporary files, the writer's lease, the reserve.
 //! Never: writes a byte of plaintext to a disk or a network, follows a symbolic link, or believes a length that is not authenticated.
-//! Enter at: [`SealedStore`] (objects), [`Backend`] (the directory or bucket), [`TempSpace`], [`Lease`], `docs/format/store-layout.md`.
+//! Enter at: [`SealedStore`] (objects), [`Backend`] (the directory or bucket), [`SourceBucket`] (a bucket that others fill, which is only read), [`TempSpace`], [`Lease`], `docs/format/store-layout.md`.
 #![cfg_attr(
     test,
     allow(
@@ -22,7 +22,10 @@ mod lease;
 mod sealed;
 mod temp;
 
-pub use backend::{Backend, Credentials, Options, Patience, PhysicalFile, S3Address, S3Credentials, S3Place, Trouble, WrongAddress};
+pub use backend::{
+    Backend, Credentials, Options, Patience, PhysicalFile, S3Address, S3Credentials, S3Place, SourceBucket, SourceObject, Trouble,
+    WrongAddress,
+};
 pub use counters::{Asked, Counters};
 pub use error::{Error, destroyed_in, is_no_space, kind_of, kind_of_any};
 pub use fault::{Effect, FaultAt, Faults, NoFaults, Operation};

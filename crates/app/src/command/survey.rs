@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use polder_connect::{Connection, FolderFile, Recognised, RecognisedDataset, SourceType, files_of, folder};
+use polder_connect::{Bucket, Connection, FolderFile, Recognised, RecognisedDataset, SourceType, files_of, folder, folder_in_bucket};
 use polder_contract::edit::quoted;
 use polder_policy::Action;
 use polder_types::{ErrorKind, TableName, printable};
 
+use crate::bucket_source;
+use crate::cli::SourceBucketArgs;
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
 use crate::print::{note, text};
@@ -35,20 +37,33 @@ struct Draft {
     nested: Vec<String>,
 }
 
-/// Looks at the files of a directory and proposes sources for those that none reads.
+/// Looks at the files of a directory, or the objects below a prefix of a bucket, and proposes sources for those that none reads.
 ///
 /// # Errors
 /// When the look is not permitted, the directory cannot be listed, or a file cannot be written.
-pub async fn propose(installation: &Installation, dir: &Path, name: Option<&str>, write: bool) -> Outcome {
+pub async fn propose(installation: &Installation, dir: &Path, bucket: &SourceBucketArgs, name: Option<&str>, write: bool) -> Outcome {
     let project = &installation.project;
-    let place = Place::of(project, dir)?;
+    let place = match dir.to_str().filter(|dir| dir.starts_with("s3://")) {
+        Some(location) => Place::in_bucket(location, bucket)?,
+        None if settings_of(bucket).is_empty() => Place::of(project, dir)?,
+        None => {
+            let text = format!("look at {}: it is not in a bucket, and keys to one are named; write s3://BUCKET/PREFIX", dir.display());
+            return Err(Failure::new(ErrorKind::Invalid, text));
+        }
+    };
     let name = match name {
         Some(name) => table_for(name)?.to_string(),
         None => table_for(&place.name)?.to_string(),
     };
     let sources = project.sources()?;
-    let known: Vec<(&Connection, BTreeSet<PathBuf>)> = sources.iter().map(|source| (source, files_of(source, project.dir()))).collect();
-    let (files, failed) = folder(&place.full)?;
+    // A bucket is not asked for the sake of a directory.
+    let beside =
+        sources.iter().filter(|source| source.bucket.as_ref().map(|bucket| &bucket.name) == place.bucket.as_ref().map(|of| &of.name));
+    let known: Vec<(&Connection, BTreeSet<PathBuf>)> = beside.map(|source| (source, files_of(source, project.read_options()))).collect();
+    let (files, failed) = match &place.bucket {
+        Some(bucket) => folder_in_bucket(bucket, project.read_options())?,
+        None => folder(&place.full)?,
+    };
     for error in failed {
         tell(&format!("  not read: {}", Failure::from(error).text()));
     }
@@ -56,7 +71,7 @@ pub async fn propose(installation: &Installation, dir: &Path, name: Option<&str>
     let mut drafts = Vec::new();
     let mut read_already = 0;
     for file in &files {
-        let real = file.path().canonicalize().ok();
+        let real = file.real();
         if known.iter().any(|(_, files)| real.as_ref().is_some_and(|real| files.contains(real))) {
             read_already += 1;
             continue;
@@ -112,9 +127,48 @@ struct Place {
     name: String,
     /// The only file that is looked at.
     file: Option<String>,
+    bucket: Option<Bucket>,
+    /// What a source file says of the bucket, as YAML.
+    s3: String,
+}
+
+/// What a source file says of a bucket, key by key.
+fn settings_of(bucket: &SourceBucketArgs) -> Vec<(&'static str, String)> {
+    let texts = [
+        ("endpoint", &bucket.endpoint),
+        ("region", &bucket.region),
+        ("access_key_id", &bucket.access_key_id),
+        ("secret_access_key", &bucket.secret_access_key),
+        ("session_token", &bucket.session_token),
+        ("ca", &bucket.ca),
+    ];
+    let said = texts.into_iter().filter_map(|(key, text)| Some((key, quoted(text.as_ref()?))));
+    said.chain(bucket.plain_loopback.then(|| ("plain_loopback", "true".to_owned()))).collect()
 }
 
 impl Place {
+    fn in_bucket(location: &str, args: &SourceBucketArgs) -> Outcome<Self> {
+        let settings = settings_of(args);
+        let s3 = match settings.is_empty() {
+            true => String::new(),
+            false => "s3:\n".to_owned() + &settings.iter().map(|(key, value)| format!("  {key}: {value}\n")).collect::<String>(),
+        };
+        // As the source file will be read: what is wrong is told of the words of the command.
+        let text = format!("type: csv\npath: {}\n{s3}datasets: {{all: {{}}}}\n", quoted(location));
+        let connection = bucket_source::parse(&text, "s3.yaml").map_err(|error| match error {
+            polder_connect::Error::Connection { problem, advice, .. } => {
+                Failure::new(ErrorKind::Invalid, format!("look at {location}: {problem}; {advice}"))
+            }
+            error => error.into(),
+        })?;
+        let Some(bucket) = connection.bucket else {
+            return Err(Failure::new(ErrorKind::Internal, "look at a bucket that is none; report this as a defect"));
+        };
+        let path = bucket.location();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(Self { full: PathBuf::from(&path), shown: path.clone(), path, name, file: None, bucket: Some(bucket), s3 })
+    }
+
     fn of(project: &Project, dir: &Path) -> Outcome<Self> {
         let unavailable = |error| Failure::because(ErrorKind::Unavailable, format!("look at {}", dir.display()), &error);
         let real = dir.canonicalize().map_err(unavailable)?;
@@ -136,7 +190,7 @@ impl Place {
             return Err(Failure::new(ErrorKind::Invalid, format!("look at {}: its name is not UTF-8; rename it", dir.display())));
         };
         let name = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { shown: dir.display().to_string(), path, name, full, file })
+        Ok(Self { shown: dir.display().to_string(), path, name, full, file, bucket: None, s3: String::new() })
     }
 }
 
@@ -187,7 +241,7 @@ async fn look(installation: &Installation, place: &Place, file: &FolderFile, dra
 /// Finds the columns of a draft by reading it as it is proposed; the inner error is the source's.
 async fn columns(installation: &Installation, place: &Place, draft: &mut Draft, table: &TableName) -> Outcome<Outcome> {
     for _ in 0..2 {
-        let text = source_text("", &place.path, draft.source_type, &[&*draft]);
+        let text = source_text("", place, draft.source_type, &[&*draft]);
         let connection = match Connection::parse(&text, &format!("{}.yaml", draft.name)) {
             Ok(connection) => connection,
             Err(error) => return Ok(Err(error.into())),
@@ -325,7 +379,7 @@ fn sources_for(project: &Project, place: &Place, name: &str, drafts: &[Draft], s
             1 => ": 1 dataset".to_owned(),
             many => format!(": {many} datasets"),
         };
-        let text = source_text(&head, &place.path, source_type, drafts);
+        let text = source_text(&head, place, source_type, drafts);
         written.push(Written { path: format!("sources/{source}.yaml"), text, done });
     }
     written
@@ -335,8 +389,8 @@ fn layout_path(name: &str) -> String {
     format!("layouts/{name}.yaml")
 }
 
-fn source_text(head: &str, path: &str, source_type: SourceType, drafts: &[&Draft]) -> String {
-    let mut text = format!("{head}type: {}\npath: {}\ndatasets:\n", source_type.as_str(), quoted(path));
+fn source_text(head: &str, place: &Place, source_type: SourceType, drafts: &[&Draft]) -> String {
+    let mut text = format!("{head}type: {}\npath: {}\n{}datasets:\n", source_type.as_str(), quoted(&place.path), place.s3);
     for draft in drafts {
         let files = match (&draft.pattern, draft.files.as_slice()) {
             (Some(pattern), _) => quoted(pattern),
@@ -420,7 +474,7 @@ mod tests {
         let mut drafts = grouped(drafts, &names).unwrap();
         distinct(&mut drafts, &[], |_| false);
         let drafts: Vec<&Draft> = drafts.iter().collect();
-        let text = source_text("", "data", SourceType::Csv, &drafts);
+        let text = source_text("", &place("data", ""), SourceType::Csv, &drafts);
         // A pattern that met the third file of sales would read it with the wrong columns.
         assert_eq!(
             text,
@@ -429,6 +483,31 @@ mod tests {
         );
         let connection = Connection::parse(&text, "s.yaml").unwrap();
         assert_eq!(connection.datasets.len(), 4);
+    }
+
+    fn place(path: &str, s3: &str) -> Place {
+        let (path, s3) = (path.to_owned(), s3.to_owned());
+        Place { full: PathBuf::from(&path), shown: path.clone(), name: path.clone(), path, file: None, bucket: None, s3 }
+    }
+
+    #[test]
+    fn a_source_of_a_bucket_says_how_it_is_reached() {
+        let args = SourceBucketArgs {
+            endpoint: Some("https://minio.example:9000".to_owned()),
+            access_key_id: Some("env:ID".to_owned()),
+            secret_access_key: Some("file:key".to_owned()),
+            ..SourceBucketArgs::default()
+        };
+        let place = Place::in_bucket("s3://lake/in/2026/", &args).unwrap();
+        assert_eq!((place.path.as_str(), place.name.as_str()), ("s3://lake/in/2026", "2026"));
+        let text = source_text("", &place, SourceType::Csv, &[&draft("a.csv", &[])]);
+        let source = bucket_source::parse(&text, "sources/a.yaml").unwrap();
+        assert_eq!(source.bucket, place.bucket);
+        let wrong = |args: &SourceBucketArgs| Place::in_bucket("s3://lake/in", args).err().unwrap().to_string();
+        let secret = SourceBucketArgs { access_key_id: Some("env:ID".to_owned()), secret_access_key: Some("geheim".to_owned()), ..args };
+        let text = wrong(&secret);
+        assert!(text.contains("`secret_access_key` is not a reference") && !text.contains("geheim"), "{text}");
+        assert!(wrong(&SourceBucketArgs::default()).contains("`s3` with the keys to it is missing"));
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub struct LoadedFile {
     path: String,
     size_bytes: u64,
     modified_ns: String,
+    /// Of an object what its storage changes whenever its bytes change; none for a file on a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
     /// SHA-256 of its bytes, in hexadecimal; none where it was loaded before hashes were kept, or by a load that replaced the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
@@ -61,7 +64,12 @@ pub struct LoadedFile {
 impl LoadedFile {
     /// Whether nothing speaks for a change since.
     fn is_as(&self, seen: &Self) -> bool {
-        (&self.path, self.size_bytes, &self.modified_ns) == (&seen.path, seen.size_bytes, &seen.modified_ns)
+        let same = match (&self.tag, &seen.tag) {
+            // Times of objects may be whole seconds, in which much can change.
+            (Some(tag), Some(seen)) => tag == seen,
+            _ => self.modified_ns == seen.modified_ns,
+        };
+        same && (&self.path, self.size_bytes) == (&seen.path, seen.size_bytes)
     }
 }
 
@@ -92,6 +100,7 @@ impl From<&FileSeen> for LoadedFile {
             path: file.path.clone(),
             size_bytes: file.size_bytes,
             modified_ns: file.modified_ns.to_string(),
+            tag: file.tag.clone(),
             sha256: file.sha256.map(hex::encode),
         }
     }
@@ -281,8 +290,26 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_known_by_its_tag_and_not_by_its_time() {
+        let object = |tag: &str, modified_ns: &str| LoadedFile {
+            path: "a".to_owned(),
+            size_bytes: 1,
+            modified_ns: modified_ns.to_owned(),
+            tag: Some(tag.to_owned()),
+            sha256: None,
+        };
+        assert!(object("x", "1").is_as(&object("x", "2")), "it was put there again as it was");
+        assert!(!object("x", "1").is_as(&object("y", "1")), "it changed within a second");
+        let untold = LoadedFile { tag: None, ..object("x", "1") };
+        assert!(untold.is_as(&object("x", "1")) && !untold.is_as(&object("x", "2")));
+        let text = serde_json::to_string(&untold).unwrap();
+        assert!(!text.contains("tag"), "{text}");
+    }
+
+    #[test]
     fn what_is_noted_takes_the_place_of_what_bore_its_name() {
-        let file = |path: &str, size_bytes| LoadedFile { path: path.to_owned(), size_bytes, modified_ns: "0".to_owned(), sha256: None };
+        let file =
+            |path: &str, size_bytes| LoadedFile { path: path.to_owned(), size_bytes, modified_ns: "0".to_owned(), tag: None, sha256: None };
         let mut offsets = Offsets { files: vec![file("a", 1), file("b", 1)], ..Offsets::default() };
         offsets.note(vec![file("b", 2), file("c", 3)]);
         assert_eq!(offsets.files, [file("a", 1), file("b", 2), file("c", 3)]);

@@ -101,7 +101,7 @@ impl Look {
 
 impl Found {
     fn new(connection: &Connection, dataset: &str, project: &Project) -> Self {
-        let (list, left_out) = match FileList::look(connection, dataset, ReadOptions::new(project.dir())) {
+        let (list, left_out) = match FileList::look(connection, dataset, project.read_options()) {
             Ok((list, left_out)) => (Some(list), left_out),
             Err(error) => (None, vec![error]),
         };

@@ -8,6 +8,7 @@ use polder_contract::{Contract, Problem, Problems};
 use polder_engine::Models;
 use polder_policy::Policies;
 
+use crate::bucket_source;
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
@@ -202,7 +203,7 @@ impl Snapshot {
     fn sources(&mut self, tree: &Tree<'_>) -> Outcome {
         for file in tree.list("sources", ".yaml")? {
             let Some(text) = self.text(tree, &file) else { continue };
-            match Connection::parse(&text, &file) {
+            match bucket_source::parse(&text, &file) {
                 Ok(connection) => self.sources.push(connection),
                 Err(polder_connect::Error::Connection { file, line, problem, advice }) => self.wrong(&file, line, problem, advice),
                 Err(error) => self.wrong(&file, 1, error.to_string(), "correct it"),

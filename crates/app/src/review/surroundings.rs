@@ -23,6 +23,9 @@ fn changed(review: &mut Review, before: &Connection, after: &Connection, new: &S
     if before.path != after.path {
         differences.push((None, format!("it is read from {}, and was from {}", after.path.display(), before.path.display())));
     }
+    if before.bucket != after.bucket && before.path == after.path {
+        differences.push((None, "its bucket is at another endpoint, or reached by other keys".to_owned()));
+    }
     if before.database != after.database {
         differences.push((None, "it reads another database, with other queries, or in another way".to_owned()));
     }

@@ -9,7 +9,8 @@ pub(super) fn schema() -> Value {
     let reference = json!({ "type": "string", "pattern": "^(env|file|credential):." });
     let mut body = mapping(keys::source_keys().iter().copied(), &["type"], |key| match key {
         "type" => json!({ "enum": keys::source_types() }),
-        "path" => json!({ "type": "string", "minLength": 1, "not": { "pattern": "://" } }),
+        "path" => json!({ "type": "string", "minLength": 1, "anyOf": [{ "not": { "pattern": "://" } }, { "pattern": IN_A_BUCKET }] }),
+        "s3" => bucket(&reference),
         "url" | "password" => reference.clone(),
         "ca" | "driver" => text(),
         "plain_loopback" => json!({ "type": "boolean" }),
@@ -34,7 +35,7 @@ fn keys_of(source_type: &str) -> (&'static [&'static str], &'static [&'static st
         "postgres" | "mysql" => (&["url", "password", "ca", "plain_loopback", "timeout", "tables", "queries"], &["url"]),
         "sqlite" => (&["path", "tables", "queries"], &["path"]),
         "adbc" => (&["url", "timeout", "tables", "queries", "driver", "driver_sha256", "options"], &["driver", "driver_sha256"]),
-        _ => (&["path"], &["path", "datasets"]),
+        _ => (&["path", "s3"], &["path", "datasets"]),
     }
 }
 
@@ -67,7 +68,34 @@ fn of_type(source_type: &str) -> Value {
         // One of the two must be there, or nothing may be read.
         then.insert("anyOf".to_owned(), json!([{ "required": ["tables"] }, { "required": ["queries"] }]));
     }
+    if let Some(then) = then.as_object_mut().filter(|_| allowed.contains(&"s3")) {
+        // A path in a bucket goes with the keys to it, and no other path does.
+        then.insert("if".to_owned(), json!({ "properties": { "path": { "pattern": "^s3://" } }, "required": ["path"] }));
+        then.insert("then".to_owned(), json!({ "required": ["s3"] }));
+        then.insert("else".to_owned(), json!({ "properties": { "s3": false } }));
+    }
+    if let Some(then) = then.get_mut("properties").and_then(Value::as_object_mut).filter(|_| source_type == "sqlite") {
+        then.insert("path".to_owned(), json!({ "not": { "pattern": "://" } }));
+    }
     json!({ "if": { "properties": { "type": { "const": source_type } } }, "then": then })
+}
+
+/// A bucket, and a prefix without wildcards.
+const IN_A_BUCKET: &str = "^s3://[^/]+(/[^*?]*)?$";
+
+fn bucket(reference: &Value) -> Value {
+    let mut bucket = mapping(keys::bucket_keys().iter().copied(), &["access_key_id", "secret_access_key"], |key| match key {
+        "endpoint" => json!({ "type": "string", "pattern": "^https?://" }),
+        "region" => json!({ "type": "string", "pattern": "^[a-z0-9-]{1,32}$" }),
+        "access_key_id" | "secret_access_key" | "session_token" => reference.clone(),
+        "ca" => text(),
+        "plain_loopback" => json!({ "type": "boolean" }),
+        _ => json!(true),
+    });
+    if let Some(bucket) = bucket.as_object_mut() {
+        bucket.insert("anyOf".to_owned(), json!([{ "required": ["endpoint"] }, { "required": ["region"] }]));
+    }
+    bucket
 }
 
 fn dataset() -> Value {

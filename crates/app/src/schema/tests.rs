@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use polder_connect::Connection;
 use polder_contract::Contract;
 use polder_contract::odcs::{CONTRACT_SETTINGS, KEYS, PROPERTY_SETTINGS, Place, Use};
 
@@ -61,6 +60,7 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     }
     let schema = parsed(Kind::Source);
     assert_eq!(keys(&schema), polder_connect::keys::source_keys().iter().copied().collect());
+    assert_eq!(keys(&schema["properties"]["s3"]), polder_connect::keys::bucket_keys().iter().copied().collect());
     let dataset = &schema["properties"]["datasets"]["additionalProperties"];
     assert_eq!(keys(dataset), polder_connect::keys::dataset_keys().iter().copied().collect());
     let every = polder_connect::keys::dataset_keys().iter().filter(|key| dataset["properties"][**key] == true);
@@ -200,6 +200,33 @@ fn source_cases(cases: &mut Vec<Case>) {
     ] {
         case(wrong, false);
     }
+}
+
+fn bucket_cases(cases: &mut Vec<Case>) {
+    let keys = "access_key_id: 'env:A', secret_access_key: 'file:b'";
+    let mut case = |path: &str, s3: &str, good: bool| {
+        cases.push((Kind::Source, format!("{{type: parquet, path: '{path}', {s3}datasets: {{a: {{file: '*.parquet'}}}}}}\n"), good));
+    };
+    case("s3://lake/in", &format!("s3: {{region: eu-west-3, {keys}}}, "), true);
+    case("s3://lake", &format!("s3: {{endpoint: 'https://minio.example', {keys}, session_token: 'env:T', ca: ca.pem}}, "), true);
+    case("s3://lake/My Exports/", &format!("s3: {{endpoint: 'http://127.0.0.1:9000', plain_loopback: true, {keys}}}, "), true);
+    case("s3://lake/in", "", false);
+    case("data", &format!("s3: {{region: eu-west-3, {keys}}}, "), false);
+    case("gs://lake/in", &format!("s3: {{region: eu-west-3, {keys}}}, "), false);
+    case("s3://lake/in/*.parquet", &format!("s3: {{region: eu-west-3, {keys}}}, "), false);
+    for wrong in [
+        keys.to_owned(),
+        "region: eu-west-3".to_owned(),
+        "region: eu-west-3, access_key_id: AKIA, secret_access_key: 'file:b'".to_owned(),
+        format!("region: EU, {keys}"),
+        format!("endpoint: minio.example, {keys}"),
+        format!("region: eu-west-3, {keys}, plain_loopback: 1"),
+        format!("region: eu-west-3, {keys}, temporary: t"),
+    ] {
+        case("s3://lake/in", &format!("s3: {{{wrong}}}, "), false);
+    }
+    cases.push((Kind::Source, format!("{{type: sqlite, path: a.db, s3: {{region: eu-west-3, {keys}}}, tables: [a]}}\n"), false));
+    cases.push((Kind::Source, "{type: sqlite, path: 's3://lake/a.db', tables: [a]}\n".to_owned(), false));
 }
 
 fn layout_cases(cases: &mut Vec<Case>) {
@@ -386,7 +413,7 @@ fn contract_cases(cases: &mut Vec<Case>) {
 fn read(kind: Kind, text: &str) -> Result<(), String> {
     match kind {
         Kind::Project => Settings::parse(text, "polder.yaml").map(drop).map_err(|error| error.to_string()),
-        Kind::Source => Connection::parse(text, "sources/s.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::Source => crate::bucket_source::parse(text, "sources/s.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Layout => polder_connect::check_layout(text, "layouts/l.yaml").map_err(|error| error.to_string()),
         Kind::Pipeline => Pipeline::parse(text, "pipelines/p.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Contract => Contract::parse(text, "contracts/t.odcs.yaml").map(drop).map_err(|error| error.to_string()),
@@ -412,6 +439,7 @@ fn readers_and_schemas_agree() {
     let mut cases = Vec::new();
     project_cases(&mut cases);
     source_cases(&mut cases);
+    bucket_cases(&mut cases);
     layout_cases(&mut cases);
     contract_cases(&mut cases);
     pipeline_cases(&mut cases);

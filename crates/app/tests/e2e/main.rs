@@ -10,6 +10,7 @@
 
 mod append;
 mod bucket;
+mod bucket_source;
 mod classified;
 mod columns;
 mod costs;

@@ -9,6 +9,7 @@ mod port;
 pub mod postgres;
 mod running;
 pub mod s3;
+pub mod s3_proxy;
 pub mod smtp;
 pub mod webhook;
 

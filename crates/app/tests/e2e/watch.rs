@@ -14,14 +14,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::{PEOPLE_CONTRACT, Project};
 
 /// A watching process and what it prints.
-struct Watch {
+pub struct Watch {
     child: Child,
     out: BufReader<ChildStdout>,
     err: BufReader<std::process::ChildStderr>,
 }
 
 impl Watch {
-    fn start(project: &Project, more: &[&str]) -> Self {
+    pub fn start(project: &Project, more: &[&str]) -> Self {
         let args: Vec<&str> = ["run", "--watch", "1"].into_iter().chain(more.iter().copied()).collect();
         let mut child = project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
@@ -32,7 +32,7 @@ impl Watch {
     }
 
     /// Reads standard output up to a line that holds a text.
-    fn printed(&mut self, text: &str) {
+    pub fn printed(&mut self, text: &str) {
         read_up_to(&mut self.out, |line| line.contains(text));
     }
 
@@ -42,7 +42,7 @@ impl Watch {
     }
 
     /// Ends it by a signal; its exit code.
-    fn end(mut self, signal: Signal) -> Option<i32> {
+    pub fn end(mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap().code()
     }

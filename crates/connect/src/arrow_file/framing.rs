@@ -1,6 +1,5 @@
 //! The messages of a file (found through its footer) or of a stream (one behind the other).
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use arrow::ipc::{Block, root_as_footer};
 use super::message::{METADATA_MAX_BYTES, body_length, described, wrong};
 use crate::error::Error;
 use crate::input::KnownFile;
+use crate::opened::OpenedFile;
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// The magic and two bytes that pad it.
@@ -43,7 +43,7 @@ impl Place {
 
 /// Messages in their order.
 pub(super) struct Messages {
-    file: File,
+    file: OpenedFile,
     /// Those that the footer lists, dictionaries first, last one first; none for a stream.
     listed: Option<Vec<Place>>,
     pub is_file: bool,
@@ -90,7 +90,7 @@ impl Messages {
         Ok(Self { file, listed, is_file, until, size, at: begin, schema_read: false })
     }
 
-    pub(super) fn file(&mut self) -> &mut File {
+    pub(super) fn file(&mut self) -> &mut OpenedFile {
         &mut self.file
     }
 
@@ -223,7 +223,7 @@ impl Messages {
 }
 
 /// The places of dictionaries and batches, in the order in which they are popped, and where the footer begins.
-fn footer(path: &Path, file: &mut File, size: u64) -> Result<(Vec<Place>, u64), Error> {
+fn footer(path: &Path, file: &mut OpenedFile, size: u64) -> Result<(Vec<Place>, u64), Error> {
     let read_error = |source| Error::Read { path: path.to_path_buf(), source };
     let cut = || wrong(path, "its footer is missing or damaged");
     let tail_at = size.checked_sub(TAIL_BYTES).filter(|at| *at >= HEAD_BYTES).ok_or_else(cut)?;
@@ -259,7 +259,7 @@ fn footer(path: &Path, file: &mut File, size: u64) -> Result<(Vec<Place>, u64), 
     Ok((places, start))
 }
 
-fn read_up_to(path: &Path, file: &mut File, buffer: &mut [u8]) -> Result<usize, Error> {
+fn read_up_to(path: &Path, file: &mut OpenedFile, buffer: &mut [u8]) -> Result<usize, Error> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..)
         && !rest.is_empty()

@@ -60,7 +60,7 @@ fn known(bytes: &[u8]) -> (tempfile::TempDir, KnownFile) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("f.arrow");
     std::fs::write(&path, bytes).unwrap();
-    let known = KnownFile::look(&FoundFile { path, name: "f.arrow".to_owned() }).unwrap();
+    let known = KnownFile::look(&FoundFile::on_disk(path, "f.arrow".to_owned())).unwrap();
     (dir, known)
 }
 

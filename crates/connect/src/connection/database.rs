@@ -7,6 +7,7 @@ use std::time::Duration;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
+use super::bucket::{self, Bucket};
 use super::dataset::Dataset;
 use super::keys::{Wrong, wrong};
 use super::{ConnectionFile, SourceType};
@@ -156,15 +157,15 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// What is wrong with a key of the file, and which.
-type WrongKey = (&'static str, Wrong);
+pub(super) type WrongKey = (&'static str, Wrong);
 
-fn key<T>(key: &'static str, problem: impl Into<String>, advice: &'static str) -> Result<T, WrongKey> {
+pub(super) fn key<T>(key: &'static str, problem: impl Into<String>, advice: &'static str) -> Result<T, WrongKey> {
     wrong(problem, advice).map_err(|wrong| (key, wrong))
 }
 
 impl ConnectionFile {
-    /// The path of a connection of files.
-    pub(super) fn files(self, datasets: bool) -> Result<PathBuf, WrongKey> {
+    /// The path of a connection of files, and the bucket where it lies in one.
+    pub(super) fn files(self, datasets: bool) -> Result<(PathBuf, Option<Bucket>), WrongKey> {
         self.without_meaning(&[
             "url",
             "password",
@@ -181,17 +182,26 @@ impl ConnectionFile {
         if path.is_empty() {
             return key("path", "`path` is empty or missing", "name a directory or a file, relative to the project");
         }
-        if path.contains("://") {
-            return key("path", "`path` is a URL", "name a directory or a file on this machine");
-        }
+        let bucket = match (bucket::is_of_bucket(&path), self.s3) {
+            (true, s3) => Some(bucket::bucket(&path, s3)?),
+            (false, Some(_)) => {
+                return key("s3", "`s3` has no meaning for a path on this machine", "remove it, or write s3://BUCKET/PREFIX");
+            }
+            (false, None) if path.contains("://") => {
+                return key("path", "`path` is a URL", "name a directory or a file on this machine, or s3://BUCKET/PREFIX");
+            }
+            (false, None) => None,
+        };
         if !datasets {
             return key("datasets", "`datasets` is missing", "declare at least one, as in `flights: {file: flights*.csv}`");
         }
-        Ok(PathBuf::from(path))
+        let shown = bucket.as_ref().map_or(path, Bucket::location);
+        Ok((PathBuf::from(shown), bucket))
     }
 
     /// The path, where it is a file, and the rest of a database.
     pub(super) fn database(self) -> Result<(PathBuf, Option<Database>), WrongKey> {
+        self.without_meaning(&["s3"])?;
         let sqlite = self.source_type == SourceType::Sqlite;
         let adbc = self.source_type == SourceType::Adbc;
         if sqlite {
@@ -272,6 +282,7 @@ impl ConnectionFile {
     fn without_meaning(&self, keys: &[&'static str]) -> Result<(), WrongKey> {
         let present = |key: &str| match key {
             "path" => self.path.is_some(),
+            "s3" => self.s3.is_some(),
             "url" => self.url.is_some(),
             "password" => self.password.is_some(),
             "ca" => self.ca.is_some(),
@@ -296,7 +307,7 @@ pub(crate) fn is_reference(text: &str) -> bool {
 }
 
 /// A secret must be a reference. What stands there instead is not repeated: it may be the secret.
-fn reference(name: &'static str, text: Option<&str>) -> Result<(), WrongKey> {
+pub(super) fn reference(name: &'static str, text: Option<&str>) -> Result<(), WrongKey> {
     match text {
         Some(text) if !is_reference(text) => key(
             name,

@@ -1,13 +1,13 @@
 //! The compound file in which an old workbook (.xls) lies: chains of sectors that must end, and records that must lie in their stream.
 //! The decoder follows both on trust, so they are followed here first.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use super::package::{HELD_MAX, TEXT_MAX_BYTES, TOO_MUCH_TEXT};
 use super::wrong;
 use crate::error::Error;
 use crate::input::KnownFile;
+use crate::opened::OpenedFile;
 
 /// Largest file of this kind: all of it is held.
 const FILE_MAX_BYTES: u64 = 64 << 20;
@@ -27,7 +27,7 @@ const DAMAGED: Wrong = "its compound file is damaged";
 const CYCLE: Wrong = "a chain of sectors in it never ends";
 
 /// All bytes of a file, checked.
-pub(super) fn read(file: &KnownFile, opened: &mut File) -> Result<Vec<u8>, Error> {
+pub(super) fn read(file: &KnownFile, opened: &mut OpenedFile) -> Result<Vec<u8>, Error> {
     let path = &file.path;
     if file.size() > FILE_MAX_BYTES {
         let problem = format!("it is {} bytes; of .xls at most {FILE_MAX_BYTES} are read", file.size());

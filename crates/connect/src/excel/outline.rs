@@ -1,7 +1,6 @@
 //! The sheets of a workbook that can be seen, and where their tables begin: for a proposal, so only first rows are looked at.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +11,7 @@ use super::package::{Kind, Package};
 use super::{compound, undecodable};
 use crate::error::Error;
 use crate::input::KnownFile;
+use crate::opened::OpenedFile;
 
 /// Rows that are looked at.
 const ROWS: usize = 50;
@@ -116,7 +116,7 @@ macro_rules! held {
     }};
 }
 
-fn in_package(file: &KnownFile, opened: File) -> Result<Vec<(String, Head)>, Error> {
+fn in_package(file: &KnownFile, opened: OpenedFile) -> Result<Vec<(String, Head)>, Error> {
     let path = &file.path;
     let kind = Package::check(path, &opened)?.kind;
     let mut opened = opened;
@@ -129,7 +129,7 @@ fn in_package(file: &KnownFile, opened: File) -> Result<Vec<(String, Head)>, Err
     }
 }
 
-fn in_compound(file: &KnownFile, mut opened: File) -> Result<Vec<(String, Head)>, Error> {
+fn in_compound(file: &KnownFile, mut opened: OpenedFile) -> Result<Vec<(String, Head)>, Error> {
     let path = &file.path;
     let bytes = compound::read(file, &mut opened)?;
     held!(Xls::new(Cursor::new(bytes)), path)

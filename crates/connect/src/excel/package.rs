@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use zip::ZipArchive;
 use super::wrong;
 use crate::error::Error;
 use crate::input::BOMB_FREE_BYTES;
+use crate::opened::OpenedFile;
 use crate::xml::skim::{ATTRIBUTES_MAX_BYTES, Skim, Tag, is_named};
 
 /// Most parts of a package.
@@ -53,7 +53,7 @@ pub(super) struct Package {
 
 impl Package {
     /// Goes over all parts that the decoder may read.
-    pub(super) fn check(path: &Path, file: &File) -> Result<Self, Error> {
+    pub(super) fn check(path: &Path, file: &OpenedFile) -> Result<Self, Error> {
         let damaged = || wrong(path, "it is no package that can be opened", "deliver the file again");
         let clone = file.try_clone().map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
         let mut archive = ZipArchive::new(BufReader::new(clone)).map_err(|_| damaged())?;

@@ -1,7 +1,7 @@
 //! Looks at the page headers of the wanted columns before anything is decompressed, so that no page can promise one size and grow to another.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use parquet::arrow::ProjectionMask;
@@ -12,6 +12,7 @@ use polder_types::limit::DECOMPRESSION_RATIO_MAX;
 
 use crate::error::Error;
 use crate::input::BOMB_FREE_BYTES;
+use crate::opened::OpenedFile;
 
 /// Largest page, compressed or not.
 const PAGE_MAX_BYTES: u64 = 256 << 20;
@@ -33,8 +34,25 @@ impl Limits {
     pub(crate) const DEFAULT: Self = Self { pages_bytes: 512 << 20, bomb_free_bytes: BOMB_FREE_BYTES };
 }
 
+/// Where the wanted columns lie in the file.
+pub(crate) fn chunks(metadata: &ParquetMetaData, wanted: &ProjectionMask) -> Vec<Range<u64>> {
+    let of_groups = metadata.row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+    let of_wanted = of_groups.filter(|(leaf, _)| wanted.leaf_included(*leaf)).map(|(_, chunk)| chunk);
+    let range = |chunk: &parquet::file::metadata::ColumnChunkMetaData| {
+        let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset())).ok()?;
+        Some(start..start.checked_add(u64::try_from(chunk.compressed_size()).ok()?)?)
+    };
+    of_wanted.filter_map(range).collect()
+}
+
 /// Checks each page of the wanted columns.
-pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted: &ProjectionMask, limits: &Limits) -> Result<(), Error> {
+pub(crate) fn check(
+    path: &Path,
+    file: &OpenedFile,
+    metadata: &ParquetMetaData,
+    wanted: &ProjectionMask,
+    limits: &Limits,
+) -> Result<(), Error> {
     let damaged = |text: &str| Error::Parquet {
         path: path.to_path_buf(),
         step: "read a page header",
@@ -113,7 +131,7 @@ pub(crate) fn check(path: &Path, file: &File, metadata: &ParquetMetaData, wanted
 }
 
 /// How far a gzip page grows, counted up to a little beyond its promise and never kept. A page that is no gzip is left to the decoder.
-fn inflate(file: &File, at: u64, compressed: u64, promised: u64) -> io::Result<u64> {
+fn inflate(file: &OpenedFile, at: u64, compressed: u64, promised: u64) -> io::Result<u64> {
     let mut clone = file.try_clone()?;
     clone.seek(SeekFrom::Start(at))?;
     let mut reader = flate2::bufread::MultiGzDecoder::new(BufReader::new(clone.take(compressed))).take(promised.saturating_add(1));
@@ -274,6 +292,7 @@ mod tests {
         writer.close().unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
+        let file = OpenedFile::Disk(file);
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
         check(Path::new("f.parquet"), &file, metadata.metadata(), &ProjectionMask::all(), limits)
     }

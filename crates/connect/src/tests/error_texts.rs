@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
+use polder_types::ErrorKind;
+
+use crate::{Error, Fault};
 
 #[test]
 fn error_texts() {
@@ -64,6 +66,11 @@ fn error_texts() {
         Error::ParquetNested { path: path(), column: word("a"), kind: "a list" },
         Error::ParquetFooter { path: path(), promised: 2, found: 1, place: "in its pages" },
         Error::ParquetTooLarge { path: path(), what: "a page", found_bytes: 2, max_bytes: 1 },
+        Error::bucket(
+            "read",
+            "s3://lake/in/f.csv",
+            Fault { problem: word("the storage answered 503 (SlowDown)"), advice: word("try again later"), kind: ErrorKind::Unavailable },
+        ),
         Error::Internal { step: "start the decoding thread" },
     ];
     let texts: Vec<String> = all.iter().map(|error| format!("{}: {error}", error.kind().name())).collect();

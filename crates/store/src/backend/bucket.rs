@@ -8,6 +8,7 @@ mod patience;
 mod place;
 mod read;
 mod request;
+mod source;
 mod survey;
 mod trouble;
 mod upload;
@@ -28,11 +29,13 @@ use crate::error::Error;
 use crate::fault::Operation;
 use client::Client;
 use io::Io;
+use wire::Proxies;
 
 pub(crate) use door::Put;
 pub use patience::Patience;
 pub use place::{Credentials, S3Address, S3Credentials, S3Place, WrongAddress};
 pub(crate) use read::RemoteFile;
+pub use source::{SourceBucket, SourceObject};
 pub use trouble::Trouble;
 pub(crate) use upload::Upload;
 
@@ -59,7 +62,8 @@ impl Bucket {
         let name = place.address.name();
         let counters = Arc::<Live>::default();
         let io = Io::new().map_err(|source| Error::io("start the threads of", &name, source))?;
-        let client = Client::new(place, options.patience.clone(), Arc::clone(&options.rng), Arc::clone(&counters));
+        let rng = Arc::clone(&options.rng);
+        let client = Client::new(place, options.patience.clone(), rng, Arc::clone(&counters), Proxies::OfTheEnvironment);
         let client = Arc::new(client.map_err(|trouble| Error::bucket("open store", &name, trouble))?);
         Ok(Self(Arc::new(Inner { client, io, options, counters, scratch: OnceLock::new(), making_scratch: Mutex::new(()) })))
     }

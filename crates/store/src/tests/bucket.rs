@@ -8,4 +8,5 @@ mod lease;
 mod moto;
 mod objects;
 mod proxy;
+mod source;
 mod tls;

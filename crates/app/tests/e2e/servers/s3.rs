@@ -15,6 +15,7 @@ const PYTHON: &str = "POLDER_JUDGE_MOTO_PYTHON";
 /// An empty server. It takes every key for a right one and holds objects in its memory.
 pub struct Moto {
     _running: Running,
+    port: u16,
     url: String,
     certificates: Certificates,
     /// Keeps the files of the certificate.
@@ -42,12 +43,17 @@ impl Moto {
             let (_, port) = line.split_once("Running on ")?.1.rsplit_once(':')?;
             port.trim_end().parse::<u16>().ok()
         });
-        Self { _running: running, url: format!("{scheme}://localhost:{port}"), certificates, _home: home }
+        Self { _running: running, port, url: format!("{scheme}://localhost:{port}"), certificates, _home: home }
     }
 
     /// `http://localhost:PORT`, or `https`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The certificate of the authority that a client is to trust.
@@ -81,6 +87,13 @@ impl Moto {
     #[track_caller]
     pub fn put(&self, bucket: &str, key: &str, file: &Path) {
         finished(self.boto("s3.upload_file(sys.argv[5], sys.argv[3], sys.argv[4])", &[bucket, key]).arg(file));
+    }
+
+    /// Puts all files of a directory there, each under a prefix and its name.
+    #[track_caller]
+    pub fn put_all(&self, bucket: &str, prefix: &str, dir: &Path) {
+        let put = "import pathlib\nfor file in sorted(pathlib.Path(sys.argv[5]).iterdir()):\n    s3.put_object(Bucket=sys.argv[3], Key=sys.argv[4] + file.name, Body=file.read_bytes())";
+        finished(self.boto(put, &[bucket, prefix]).arg(dir));
     }
 
     /// Amazon's own client with a line of Python.

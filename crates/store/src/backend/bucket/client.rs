@@ -12,7 +12,7 @@ use super::door::{Condition, Door, Got, Put};
 use super::patience::Patience;
 use super::place::S3Place;
 use super::trouble::Trouble;
-use super::wire::Wire;
+use super::wire::{Proxies, Wire};
 use crate::backend::quoted;
 use crate::counters::Live;
 
@@ -45,8 +45,8 @@ impl Known {
 }
 
 impl Client {
-    pub(super) fn new(place: S3Place, patience: Patience, rng: Arc<dyn Rng>, live: Arc<Live>) -> Result<Self, Trouble> {
-        let wire = Arc::new(Wire::new(&place, patience.clone(), live)?);
+    pub(super) fn new(place: S3Place, patience: Patience, rng: Arc<dyn Rng>, live: Arc<Live>, proxies: Proxies) -> Result<Self, Trouble> {
+        let wire = Arc::new(Wire::new(&place, patience.clone(), live, proxies)?);
         let door = Door::new(&place, &wire)?;
         Ok(Self { place: Arc::new(place), wire, door, patience, rng })
     }

@@ -102,12 +102,21 @@ impl Client {
 
     /// Objects whose keys begin with a text, sorted; with `one_level`, up to the next `/`; `first` of them, or all.
     pub(super) async fn list(&self, prefix: &str, one_level: bool, first: Option<usize>) -> Result<Listing, Trouble> {
+        self.listed(prefix, one_level, first, LISTED_MAX).await
+    }
+
+    /// All objects whose keys begin with a text, sorted; more than `most` are an error.
+    pub(super) async fn list_at_most(&self, prefix: &str, most: usize) -> Result<Vec<Listed>, Trouble> {
+        Ok(self.listed(prefix, false, None, most).await?.objects)
+    }
+
+    async fn listed(&self, prefix: &str, one_level: bool, first: Option<usize>, most: usize) -> Result<Listing, Trouble> {
         let mut listing = Listing::default();
         let mut token: Option<String> = None;
         loop {
             let mut query = vec![("list-type", "2"), ("prefix", prefix)];
-            let most = first.map(|first| first.to_string());
-            query.push(("max-keys", most.as_deref().unwrap_or(PAGE)));
+            let wanted = first.map(|first| first.to_string());
+            query.push(("max-keys", wanted.as_deref().unwrap_or(PAGE)));
             query.extend(one_level.then_some(("delimiter", "/")));
             query.extend(token.as_deref().map(|token| ("continuation-token", token)));
             let page = self
@@ -132,11 +141,14 @@ impl Client {
                 return Err(Trouble::Odd("it lists what was not asked for"));
             }
             let found = listing.objects.len() + listing.prefixes.len();
+            if found > most {
+                return Err(Trouble::TooMany(most));
+            }
             if page.text_of("IsTruncated") != "true" || first.is_some_and(|first| found >= first) {
                 break;
             }
             let next = page.text_of("NextContinuationToken").to_owned();
-            if next.is_empty() || Some(&next) == token.as_ref() || found > LISTED_MAX {
+            if next.is_empty() || Some(&next) == token.as_ref() {
                 return Err(Trouble::Odd("it comes to no end"));
             }
             token = Some(next);

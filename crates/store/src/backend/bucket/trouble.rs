@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use polder_types::ErrorKind;
+
 /// Longest code that is repeated.
 const CODE_MAX: usize = 64;
 /// Longest reason of a failed connection that is repeated.
@@ -41,7 +43,33 @@ pub enum Trouble {
     /// The keys cannot be had.
     #[error("{0}")]
     Keys(String),
+    /// A listing is longer than is followed.
+    #[error("more than {0} objects lie there")]
+    TooMany(usize),
 }
+
+/// Where the settings stand that are to be corrected.
+struct Settings {
+    keys: &'static str,
+    bucket: &'static str,
+    /// What a storage must be able to do.
+    able: &'static str,
+    /// Whose settings they are.
+    whose: &'static str,
+}
+
+const OF_THE_STORE: Settings = Settings {
+    keys: "`access_key_id`, `secret_access_key` and `session_token` of the store",
+    bucket: "`s3` and `endpoint`",
+    able: "docs/format/store-layout.md says what a store needs",
+    whose: "the settings of the store",
+};
+const OF_A_SOURCE: Settings = Settings {
+    keys: "`access_key_id`, `secret_access_key` and `session_token` of the source",
+    bucket: "`path` and `endpoint` of the source",
+    able: "docs/format/source.md says what a source needs",
+    whose: "the settings of the source",
+};
 
 impl Trouble {
     /// A status, with what of the answer may be repeated.
@@ -74,7 +102,7 @@ impl Trouble {
             Self::Status { status, .. } => {
                 matches!(status, 408 | 429 | 500 | 502..=504) || (*status == 409 && self.code() == "ConditionalRequestConflict")
             }
-            Self::Tls(_) | Self::Odd(_) | Self::Keys(_) => false,
+            Self::Tls(_) | Self::Odd(_) | Self::Keys(_) | Self::TooMany(_) => false,
         }
     }
 
@@ -83,7 +111,7 @@ impl Trouble {
         match self {
             Self::Tls(_) | Self::Keys(_) => true,
             Self::Status { status, .. } => matches!(status, 301 | 307 | 401 | 403 | 405 | 501),
-            Self::Timeout(_) | Self::Connect(_) | Self::Broken | Self::Odd(_) => false,
+            Self::Timeout(_) | Self::Connect(_) | Self::Broken | Self::Odd(_) | Self::TooMany(_) => false,
         }
     }
 
@@ -107,8 +135,31 @@ impl Trouble {
         matches!(self, Self::Status { status: 507, .. }) || matches!(self.code(), "QuotaExceeded" | "XMinioStorageFull")
     }
 
-    /// What to do.
+    /// What it means to who reads from the bucket of a source.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TooMany(_) => ErrorKind::Rejected,
+            _ if self.is_of_keys() => ErrorKind::Denied,
+            Self::Status { status: 401 | 403, .. } => ErrorKind::Denied,
+            Self::Status { status: 404, .. } => ErrorKind::NotFound,
+            Self::Status { status: 301 | 307 | 400, .. } => ErrorKind::Invalid,
+            Self::Timeout(_) | Self::Connect(_) | Self::Tls(_) | Self::Broken | Self::Status { .. } | Self::Odd(_) | Self::Keys(_) => {
+                ErrorKind::Unavailable
+            }
+        }
+    }
+
+    /// What to do about the storage of a source.
+    pub fn advice_of_source(&self) -> String {
+        self.advised(&OF_A_SOURCE)
+    }
+
+    /// What to do about the storage of the store.
     pub(crate) fn advice(&self) -> String {
+        self.advised(&OF_THE_STORE)
+    }
+
+    fn advised(&self, settings: &Settings) -> String {
         let fixed = match self {
             Self::Timeout(_) | Self::Connect(_) | Self::Broken => {
                 "the storage cannot be reached now; try again, and check `endpoint` and the network if it stays so"
@@ -117,26 +168,27 @@ impl Trouble {
                 "the storage does not prove who it is; name the host of its certificate in `endpoint`, and its authority's file in `ca` if the system does not know it"
             }
             Self::Odd(_) => "check that `endpoint` is that of S3-compatible storage",
-            Self::Keys(_) => "set what `access_key_id`, `secret_access_key` and `session_token` of the store name",
+            Self::Keys(_) => return format!("set what {} name", settings.keys),
+            Self::TooMany(_) => "name a longer prefix",
             Self::Status { region: Some(region), .. } => {
                 return format!("the bucket lies in another region; set `region: {region}` and the endpoint of that region");
             }
             Self::Status { .. } if self.is_of_keys() => {
-                "the storage does not take the keys; check what `access_key_id`, `secret_access_key` and `session_token` of the store name"
+                return format!("the storage does not take the keys; check what {} name", settings.keys);
             }
             Self::Status { status, needs, .. } => match (*status, self.code()) {
                 (_, "SlowDown" | "TooManyRequests") | (429, _) => {
                     "the storage asks for fewer requests at a time; try again later, and raise the account's limits if it stays so"
                 }
                 (_, "RequestTimeTooSkewed") => "this machine's clock and the storage's differ; set the clock",
-                (_, "NoSuchBucket") => "there is no such bucket; make it, or correct `s3` and `endpoint`",
+                (_, "NoSuchBucket") => return format!("there is no such bucket; make it, or correct {}", settings.bucket),
                 (301 | 307, _) => "the bucket lies elsewhere; correct `region` and `endpoint`",
                 (401 | 403, _) => {
                     return format!("the account may not do that; give it the right {needs} for the bucket and prefix");
                 }
-                (405 | 501, _) => "the storage cannot do that; take one that can, docs/format/store-layout.md says what a store needs",
+                (405 | 501, _) => return format!("the storage cannot do that; take one that can, {}", settings.able),
                 (408 | 500 | 502..=504, _) => "the storage is in trouble or overloaded; try again later",
-                _ => "the storage refuses the request; check the settings of the store",
+                _ => return format!("the storage refuses the request; check {}", settings.whose),
             },
         };
         fixed.to_owned()

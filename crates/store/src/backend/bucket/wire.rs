@@ -23,6 +23,14 @@ const ANSWER_MAX_BYTES: usize = 16 << 20;
 const REFUSAL_MAX_BYTES: usize = 64 << 10;
 const USER_AGENT: &str = concat!("polder/", env!("CARGO_PKG_VERSION"));
 
+/// Whether the proxies that the environment names are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proxies {
+    OfTheEnvironment,
+    /// What goes to the storage goes to no one else.
+    Never,
+}
+
 /// A client of one storage.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -43,7 +51,7 @@ pub(super) struct Answer {
 impl Wire {
     /// # Errors
     /// When a certificate of `ca` cannot be read, or the system's cannot be had.
-    pub(super) fn new(place: &S3Place, patience: Patience, live: Arc<Live>) -> Result<Self, Trouble> {
+    pub(super) fn new(place: &S3Place, patience: Patience, live: Arc<Live>, proxies: Proxies) -> Result<Self, Trouble> {
         let mut client = Client::builder()
             .user_agent(USER_AGENT)
             .http1_only()
@@ -54,6 +62,9 @@ impl Wire {
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .connect_timeout(patience.connect)
             .timeout(patience.request);
+        if proxies == Proxies::Never {
+            client = client.no_proxy();
+        }
         if place.address.is_plain() {
             // It stays on this machine, whatever the environment says of proxies and the hosts file of `localhost`.
             client = client.no_proxy().resolve("localhost", std::net::SocketAddr::from(([127, 0, 0, 1], 0)));

@@ -17,7 +17,7 @@ use crate::tests::fixture::bytes;
 use crate::{Backend, Error, Lease, Options, Patience, STALE_AFTER_MS, SealedStore, kind_of};
 
 /// Answers are waited for so long that those which come do come.
-fn impatient() -> Options {
+pub(super) fn impatient() -> Options {
     let patience = Patience { request: Duration::from_millis(400), ..patience() };
     Options { patience, ..options() }
 }
@@ -34,7 +34,7 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// A fault for the first `times` requests of a sort.
-fn first(
+pub(super) fn first(
     times: u32,
     fault: Fault,
     sort: fn(&super::proxy::Request<'_>) -> bool,

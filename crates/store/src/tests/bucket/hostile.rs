@@ -10,7 +10,7 @@ use super::fixture::{SECRET, options, patience, place, plain};
 use crate::{Backend, Error, Options, Patience, Trouble};
 
 /// Answers every request with these bytes.
-fn answering(answer: Vec<u8>) -> u16 {
+pub(super) fn answering(answer: Vec<u8>) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -25,7 +25,7 @@ fn answering(answer: Vec<u8>) -> u16 {
     port
 }
 
-fn with_body(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(super) fn with_body(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
 }
 
