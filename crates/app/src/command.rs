@@ -170,7 +170,7 @@ async fn run_runs(global: &Global, command: &RunsCommand, output: Output) -> Out
         RunsCommand::Show { run } => runs::show(&reader(global).await?, run, output).await,
         RunsCommand::Cancel { run } => {
             let installation = reader(global).await?;
-            runs::cancel(&installation.project, &installation.journal.state(), run)
+            runs::cancel(&installation.project, &installation.journal.state(), run, output)
         }
         RunsCommand::Retry { run } => pipeline::retry(&project(global)?, global, run, output).await,
         RunsCommand::Logs { run } => {

@@ -19,6 +19,9 @@ use crate::schedule::Schedule;
 pub const QUEUE_MAX: usize = 100;
 /// How late a due time may be seen and still be one of now, in milliseconds.
 pub const LATE_MS: i64 = 60_000;
+/// How long a run that has reached its timeout is left to see to that itself, in milliseconds: it measures from later on, and has to
+/// record and to tell that it took too long. Whoever is asked to end before that is cancelled, which is told to nobody.
+pub const TIMEOUT_GRACE_MS: i64 = 60_000;
 /// How long whoever was asked to end is waited for, in milliseconds.
 pub const KILL_AFTER_MS: i64 = 60_000;
 /// What a clock may go back by before due times behind it are forgotten, in milliseconds.
@@ -134,6 +137,8 @@ pub enum Ended {
     },
     /// Someone ended it.
     Cancelled,
+    /// It was told to end by something else than the scheduler, and nobody meant it to be left at that.
+    Interrupted,
     /// Its process ended without a word.
     Lost,
 }
@@ -235,6 +240,11 @@ impl Scheduler {
     pub fn close(&mut self, now_ms: i64) -> Vec<Act> {
         self.closing = true;
         self.entries.iter_mut().filter_map(|(name, entry)| entry.stop(name, Stop::Shutdown, now_ms)).collect()
+    }
+
+    /// The clock was set, by so much: what was measured with it before goes on as if it had not been. Due times are those of the new time.
+    pub fn clock_set(&mut self, by_ms: i64) {
+        self.entries.values_mut().for_each(|entry| entry.clock_set(by_ms));
     }
 
     /// When there is something to do next, in milliseconds since the epoch, if nothing ends before.

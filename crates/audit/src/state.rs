@@ -36,7 +36,7 @@ pub struct State {
     /// How sensitive each table is, as the newest entry that says so.
     #[serde(default)]
     pub classifications: BTreeMap<DatasetId, Option<String>>,
-    /// Unfinished runs, and the newest 1,000 finished ones.
+    /// The newest 1,000 finished runs, and the newest 1,000 that have not finished.
     pub runs: BTreeMap<RunId, RunInfo>,
     /// Pipelines of which a run was triggered, or skipped.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,7 +1,7 @@
 //! `polder pipeline`: run one as it says, list them, look after what nobody told.
 
 pub mod attempt;
-mod tell;
+pub mod tell;
 
 use std::collections::BTreeSet;
 
@@ -67,10 +67,11 @@ async fn run_one(project: &Project, global: &Global, args: &PipelineRunArgs, out
         retry_of: None,
         previous: None,
         passed,
+        followed: true,
     };
     let mut attempts = Vec::new();
     let last = loop {
-        let attempt = attempt::attempt(project, global, loss, &asked, &mut ends).await;
+        let mut attempt = attempt::attempt(project, global, loss, &asked, &mut ends).await;
         match output {
             // Standard output is the scheduler's: what is for people goes where its own words go.
             _ if supervised => lines(&attempt).iter().for_each(|line| print::note(line)),
@@ -88,7 +89,12 @@ async fn run_one(project: &Project, global: &Global, args: &PipelineRunArgs, out
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = ends.told() => break attempt,
+            told = ends.told() => {
+                let text = format!("run pipeline {}: it was told to end before attempt {}", pipeline.name, asked.attempt.saturating_add(1));
+                let ended = attempt.failure.take().map(|failure| failure.during(text).exiting(attempt::exit_of(told)));
+                attempt.failure = ended;
+                break attempt;
+            }
         }
         asked.previous = attempt.run.or(asked.previous);
         (asked.attempt, asked.trigger) = (asked.attempt.saturating_add(1), Trigger::Retry);
@@ -97,7 +103,7 @@ async fn run_one(project: &Project, global: &Global, args: &PipelineRunArgs, out
     if supervised || output == Output::Json {
         print::json(&json!({
             "pipeline": pipeline.name, "success": last.failure.is_none(), "result": last.result.name(), "passes": last.passes,
-            "stale_at_ms": last.stale_at_ms, "attempts": attempts,
+            "stale_at_ms": last.stale_at_ms, "untold": last.untold, "attempts": attempts,
         }))?;
     }
     last.failure.map_or(Ok(()), Err)
@@ -122,6 +128,7 @@ pub async fn retry(project: &Project, global: &Global, text: &str, output: Outpu
         retry_of: Some(run),
         previous: None,
         passed: Vec::new(),
+        followed: false,
     };
     let attempt = attempt::attempt(project, global, None, &asked, &mut ends).await;
     match output {
@@ -231,8 +238,13 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
     };
     let mut listing = Listing::new(&["pipeline", "table", "column", "newest_load", "max_age", "too_old", "why"]);
     let (mut old, mut stale_at_ms) = (BTreeSet::new(), None::<i64>);
+    let (mut buried, mut unsettled, mut untold) = (0usize, false, false);
     for pipeline in &pipelines {
-        for table in looked_after(project, global, pipeline).await? {
+        let looked = looked_after(project, global, pipeline).await?;
+        buried = buried.saturating_add(looked.buried);
+        unsettled |= looked.unsettled;
+        untold |= looked.untold;
+        for table in looked.judged {
             if table.missed {
                 old.insert((pipeline.name.clone(), table.table.clone()));
             } else {
@@ -252,7 +264,11 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
     let missed = old.len();
     match supervised {
         // What the scheduler sleeps by.
-        true => print::json(&json!({ "missed": missed, "stale_at_ms": stale_at_ms }))?,
+        true => {
+            print::json(&json!({
+                "missed": missed, "stale_at_ms": stale_at_ms, "buried": buried, "unsettled": unsettled, "untold": untold,
+            }))?;
+        }
         false => listing.print(output)?,
     }
     match missed {
@@ -270,26 +286,41 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
     }
 }
 
+/// What a look at a pipeline came to.
+struct Looked {
+    judged: Vec<Judged>,
+    /// Runs of which it was told that they are dead.
+    buried: usize,
+    /// Runs may be dead, and could not be told from one that goes on.
+    unsettled: bool,
+    /// A run failed, and nobody could be told of that.
+    untold: bool,
+}
+
+impl Looked {
+    fn of(judged: Vec<Judged>) -> Self {
+        Self { judged, buried: 0, unsettled: false, untold: false }
+    }
+}
+
 /// Looks at one pipeline beside whoever writes. Only news needs the lease; when another holds it for long, they are told first and
 /// recorded after: an alarm does not wait for the load that it is about.
-async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -> Outcome<Vec<Judged>> {
+async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -> Outcome<Looked> {
     let reader = Installation::open_read_only(project.clone()).await?;
     let id = reader.name_id(Named::Pipeline, &pipeline.name)?;
     let now_ms = reader.clock.now_ms();
     let judged = freshness::judge(&reader, pipeline, now_ms).await?;
-    let state = reader.journal.state();
-    let unconcluded =
-        state.runs.values().any(|info| info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)));
+    let unsettled = attempt::unsettled(&reader.journal.state(), pipeline, id, now_ms);
     drop(reader);
-    if !unconcluded && !judged.iter().any(Judged::is_news) {
-        return Ok(judged);
+    if !unsettled && !judged.iter().any(Judged::is_news) {
+        return Ok(Looked::of(judged));
     }
     let wait = Some(global.wait.unwrap_or(CHECK_WAIT_S));
     let opened = match Installation::open(project.clone(), wait).await {
         Err(failure) if failure.kind() == ErrorKind::Busy => {
             if !judged.iter().any(Judged::is_news) {
                 // Whoever holds the lease may well be the run that is not concluded yet.
-                return Ok(judged);
+                return Ok(Looked { unsettled, ..Looked::of(judged) });
             }
             for missed in [true, false] {
                 let news: Vec<&Judged> = judged.iter().filter(|table| table.is_news() && table.missed == missed).collect();
@@ -299,24 +330,30 @@ async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -
             }
             let installation = Installation::open(project.clone(), Some(RECORD_WAIT_S)).await?;
             let quiet = Pipeline { notify: None, ..pipeline.clone() };
-            let recorded = attempt::judged(&installation, &quiet, id).await;
+            let recorded = async {
+                let buried = attempt::bury(&installation, pipeline, id, false).await?;
+                let untold = attempt::untold_failure(&installation.journal.state(), pipeline, id, now_ms).is_some();
+                Ok(Looked { buried, untold, ..Looked::of(attempt::judged(&installation, &quiet, id).await?) })
+            };
+            let recorded = recorded.await;
             return closed(installation, recorded).await;
         }
         opened => opened?,
     };
     let looked = async {
-        attempt::bury(&opened, pipeline, id, false).await?;
-        attempt::judged(&opened, pipeline, id).await
+        let buried = attempt::bury(&opened, pipeline, id, false).await?;
+        let untold = attempt::untold_failure(&opened.journal.state(), pipeline, id, now_ms).is_some();
+        Ok(Looked { buried, untold, ..Looked::of(attempt::judged(&opened, pipeline, id).await?) })
     };
     let looked = looked.await;
     closed(opened, looked).await
 }
 
-async fn closed(installation: Installation, looked: Outcome<Vec<Judged>>) -> Outcome<Vec<Judged>> {
+async fn closed(installation: Installation, looked: Outcome<Looked>) -> Outcome<Looked> {
     let ended = installation.close_after(looked.as_ref().map(|_| ()).map_err(Clone::clone)).await;
-    let judged = looked?;
+    let looked = looked?;
     ended?;
-    Ok(judged)
+    Ok(looked)
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ pub async fn logs(installation: &Installation, text: &str, output: Output) -> Ou
 ///
 /// # Errors
 /// When the run does not go on, goes on elsewhere, or its process belongs to somebody else.
-pub fn cancel(project: &Project, state: &State, text: &str) -> Outcome {
+pub fn cancel(project: &Project, state: &State, text: &str, output: Output) -> Outcome {
     let run = history::find(state, text)?;
     let info = state.runs.get(&run).cloned().unwrap_or_default();
     if let Some(result) = history::result(&info) {
@@ -192,6 +192,9 @@ pub fn cancel(project: &Project, state: &State, text: &str) -> Outcome {
         ));
     }
     signal(run, &holder, || Ok(Lease::holder(&backend)?))?;
+    if output == Output::Json {
+        return print::json(&json!({ "run": run.to_string(), "process": holder.pid, "asked": true }));
+    }
     print::line(&format!("run {run}: process {} was asked to end it; `polder runs show {run}` tells when it has", holder.pid))
 }
 

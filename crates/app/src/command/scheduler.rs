@@ -3,6 +3,7 @@
 
 mod child;
 mod readiness;
+mod steady;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,11 +18,15 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use self::child::{Child, Exited, Job};
 use self::readiness::Readiness;
+use self::steady::Steady;
 use crate::cli::Global;
-use crate::command::pipeline::write_passed;
+use crate::command::pipeline::attempt::unsettled;
+use crate::command::pipeline::{tell, write_passed};
 use crate::duration::Shown;
 use crate::failure::{Failure, Outcome};
 use crate::freshness;
@@ -42,6 +47,14 @@ const LOOK: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_secs(75);
 /// How long a run waits for another writer, in seconds, unless the command line says otherwise.
 const WAIT_S: u64 = 3600;
+/// Looks that go on together: one may wait for the lease for long, and the tables of others must not wait for it.
+const CHECKS: usize = 4;
+/// When a look that failed is done again, in milliseconds.
+const CHECK_AGAIN_MS: i64 = 300_000;
+/// When a look at what became of a run that was lost is done again, while another writer holds the lease, in milliseconds.
+const LOST_AGAIN_MS: i64 = 60_000;
+/// How long a look at what became of a run that was lost may come to nothing before that is told without it, in milliseconds.
+const LOST_MS: i64 = 900_000;
 
 /// Ends a process that the scheduler began when the scheduler is gone: nobody would count it.
 ///
@@ -68,10 +81,13 @@ pub async fn run(global: &Global) -> Outcome {
     let (told, exited) = unbounded_channel();
     let mut daemon = Daemon {
         global,
+        project: project.clone(),
         program,
         scheduler: Scheduler::new(SLOTS, Arc::new(SystemRng)),
         children: BTreeMap::new(),
         stale_at: BTreeMap::new(),
+        lost: BTreeMap::new(),
+        telling: JoinSet::new(),
         pipelines: Vec::new(),
         wrong: None,
         told,
@@ -104,7 +120,7 @@ fn alone(project: &Project) -> Outcome<rustix::fd::OwnedFd> {
     }
 }
 
-/// What the log knows of a pipeline, and when the first of its tables is too old.
+/// What the log knows of a pipeline, and when it is to be looked at: when the first of its tables is too old.
 type Looked = BTreeMap<String, (Known, Option<i64>)>;
 
 /// Reads the log beside whoever writes it.
@@ -115,9 +131,10 @@ async fn look(project: &Project, pipelines: &[Pipeline]) -> Outcome<Looked> {
     for pipeline in pipelines {
         let id = installation.name_id(Named::Pipeline, &pipeline.name)?;
         let judged = freshness::judge(&installation, pipeline, now_ms).await?;
-        // What is too old and was not told yet is looked at at once.
-        let news = judged.iter().any(freshness::Judged::is_news).then_some(now_ms);
-        looked.insert(pipeline.name.clone(), (known(&state, id, pipeline), news.or_else(|| freshness::next_stale_ms(&judged))));
+        // What was not told yet is looked at at once.
+        let news = judged.iter().any(freshness::Judged::is_news) || unsettled(&state, pipeline, id, now_ms);
+        let look_ms = news.then_some(now_ms).or_else(|| freshness::next_stale_ms(&judged));
+        looked.insert(pipeline.name.clone(), (known(&state, id, pipeline), look_ms));
     }
     Ok(looked)
 }
@@ -143,11 +160,16 @@ fn known(state: &State, id: NameId, pipeline: &Pipeline) -> Known {
 
 struct Daemon<'a> {
     global: &'a Global,
+    project: Project,
     program: PathBuf,
     scheduler: Scheduler,
     children: BTreeMap<Job, Child>,
-    /// When the first of a pipeline's tables is too old, in milliseconds since the epoch.
+    /// When a pipeline is to be looked at: the first of its tables is too old, or something was not told. In milliseconds since the epoch.
     stale_at: BTreeMap<String, i64>,
+    /// Runs that ended without a word and are not tried again: how, and when. The log may know nothing of them.
+    lost: BTreeMap<String, (String, i64)>,
+    /// Notices on their way.
+    telling: JoinSet<()>,
     /// The files as they were taken up last.
     pipelines: Vec<Pipeline>,
     /// What the last look at them failed for, which is said once.
@@ -205,8 +227,17 @@ impl Daemon<'_> {
     }
 
     async fn live(&mut self, project: &Project, ends: &mut Ends, mut exited: UnboundedReceiver<Exited>) {
+        let mut steady = Steady::new(SystemClock.now_ms());
+        // On its own: where one run follows the other there is never a while in which nothing happens.
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now_ms = SystemClock.now_ms();
+            if let Some(by_ms) = steady.set_by(now_ms) {
+                print::note(&format!("the clock was set by {} s", by_ms / 1000));
+                self.scheduler.clock_set(by_ms);
+            }
+            while self.telling.try_join_next().is_some() {}
             for act in self.scheduler.tick(now_ms) {
                 self.act(act);
             }
@@ -216,7 +247,8 @@ impl Daemon<'_> {
                 self.scheduler.next_wakeup().map(|at| Duration::from_millis(at.saturating_sub(SystemClock.now_ms()).max(0).unsigned_abs()));
             let rest = [soon, self.readiness.every()].into_iter().flatten().fold(LOOK, Duration::min);
             tokio::select! {
-                () = tokio::time::sleep(rest) => self.reread(project).await,
+                () = tokio::time::sleep(rest) => {}
+                _ = looks.tick() => self.reread(project).await,
                 Some(end) = exited.recv() => self.ended(end),
                 _ = ends.told() => break,
             }
@@ -247,6 +279,8 @@ impl Daemon<'_> {
                 self.children.values_mut().for_each(Child::kill);
             }
         }
+        // Each of them ends by itself soon.
+        while self.telling.join_next().await.is_some() {}
     }
 
     fn status(&self) -> String {
@@ -295,7 +329,7 @@ impl Daemon<'_> {
         let due = due_ms.map(|due| format!("due {}, ", time(due))).unwrap_or_default();
         match self.begin(Job::Run(pipeline.clone()), &args) {
             Some(id) => print::note(&format!("{pipeline} begins: {due}attempt {attempt}, process {id}")),
-            None => self.after(&pipeline, Ended::Lost, "could not begin"),
+            None => self.after(&pipeline, Ended::Lost, "could not begin", false),
         }
     }
 
@@ -329,44 +363,92 @@ impl Daemon<'_> {
         }
     }
 
-    /// Looks at tables that have become too old, one pipeline after the other.
+    /// Looks at tables that have become too old, and at what became of runs that were lost.
     fn look_after(&mut self, now_ms: i64) {
-        if self.children.keys().any(|job| matches!(job, Job::Check(_))) {
-            return;
-        }
-        let due = self.stale_at.iter().find(|(_, at)| **at <= now_ms).map(|(name, _)| name.clone());
-        if let Some(pipeline) = due {
+        let looking = |job: &&Job| matches!(job, Job::Check(_));
+        let due = self.stale_at.iter().filter(|(name, at)| **at <= now_ms && !self.children.contains_key(&Job::Check((*name).clone())));
+        let free = CHECKS.saturating_sub(self.children.keys().filter(looking).count());
+        let due: Vec<String> = due.take(free).map(|(name, _)| name.clone()).collect();
+        for pipeline in due {
             self.stale_at.remove(&pipeline);
-            self.check(pipeline);
+            let args = self.args("check", &pipeline);
+            if self.begin(Job::Check(pipeline.clone()), &args).is_none() {
+                self.looked(&pipeline, None);
+            }
         }
     }
 
-    fn check(&mut self, pipeline: String) {
-        let args = self.args("check", &pipeline);
-        self.begin(Job::Check(pipeline), &args);
+    /// Looks at a pipeline after a while, or before that where it is to be looked at anyhow.
+    fn look_again(&mut self, pipeline: &str, after_ms: i64) {
+        // One whose file is gone has nothing to look at.
+        if self.pipelines.iter().any(|known| known.name == pipeline) {
+            let again_ms = SystemClock.now_ms().saturating_add(after_ms);
+            let at_ms = self.stale_at.entry(pipeline.to_owned()).or_insert(again_ms);
+            *at_ms = again_ms.min(*at_ms);
+        }
+    }
+
+    /// A look ended. One that came to nothing is done again; a run that was lost, of which it found nothing to tell, is told here.
+    fn looked(&mut self, pipeline: &str, said: Option<&Value>) {
+        let now_ms = SystemClock.now_ms();
+        let lost_ms = self.lost.get(pipeline).map(|(_, at_ms)| *at_ms);
+        let flag = |key| said.and_then(|said| said.get(key)).and_then(Value::as_bool).unwrap_or_default();
+        let unsettled = flag("unsettled");
+        if said.is_none() || flag("untold") {
+            self.look_again(pipeline, CHECK_AGAIN_MS);
+        }
+        if unsettled && lost_ms.is_some() {
+            self.look_again(pipeline, LOST_AGAIN_MS);
+        }
+        // Another holds the lease: what became of the run is told once that has ended, unless it takes too long.
+        if lost_ms.is_none_or(|at_ms| unsettled && now_ms.saturating_sub(at_ms) < LOST_MS) {
+            return;
+        }
+        let Some((how, _)) = self.lost.remove(pipeline) else { return };
+        let told = said.and_then(|said| said.get("buried")).and_then(Value::as_u64).is_some_and(|buried| buried > 0);
+        let known = self.pipelines.iter().find(|known| known.name == pipeline).filter(|_| !told).cloned();
+        if let Some(pipeline) = known {
+            let (project, notice) = (self.project.clone(), tell::of_lost(&pipeline, &how, now_ms));
+            self.telling.spawn(async move {
+                if pipeline.tells(notice.kind).is_some() && tell::send(&project, &pipeline, &notice).await.is_empty() {
+                    print::note(&format!("{}: that its run {how} was told", pipeline.name));
+                }
+            });
+        }
     }
 
     fn ended(&mut self, exited: Exited) {
         let Exited { job, output } = exited;
         let Some(child) = self.children.remove(&job) else { return };
-        let how = match child.reap() {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+        let (status, how) = match child.reap() {
+            Ok(status) => (status.code(), status.to_string()),
+            Err(error) => (None, error.to_string()),
         };
         let said: Option<Value> = serde_json::from_slice(&output).ok();
         let pipeline = job.pipeline().to_owned();
+        let untold = said.as_ref().and_then(|said| said.get("untold")).and_then(Value::as_bool).unwrap_or_default();
         if let Some(at) = said.as_ref().and_then(|said| said.get("stale_at_ms")).and_then(Value::as_i64) {
             self.stale_at.insert(pipeline.clone(), at);
         }
         if matches!(job, Job::Check(_)) {
+            self.looked(&pipeline, said.as_ref());
             return;
         }
-        let (ended, text) = said.as_ref().and_then(result_of).unwrap_or((Ended::Lost, "was broken off"));
-        let text = if ended == Ended::Lost { format!("{text} ({how})") } else { text.to_owned() };
-        self.after(&pipeline, ended, &text);
+        if untold {
+            self.look_again(&pipeline, CHECK_AGAIN_MS);
+        }
+        match said.as_ref().and_then(result_of) {
+            // One that is told to end tells nobody, for it goes on.
+            Some((ended, text)) => self.after(&pipeline, ended, text, ended != Ended::Interrupted),
+            None => {
+                let (ended, text) = silent(status);
+                self.after(&pipeline, ended, &format!("{text} ({how})"), false);
+            }
+        }
     }
 
-    fn after(&mut self, pipeline: &str, ended: Ended, text: &str) {
+    /// `told`: it has told itself what was to be told.
+    fn after(&mut self, pipeline: &str, ended: Ended, text: &str, told: bool) {
         let now_ms = SystemClock.now_ms();
         match self.scheduler.ended(pipeline, ended, now_ms) {
             After::Retry { attempt, at_ms } => {
@@ -376,7 +458,8 @@ impl Daemon<'_> {
             After::Done => {
                 print::note(&format!("{pipeline} {text}"));
                 // Nobody has told it: the process that would have is gone.
-                if ended == Ended::Lost {
+                if !told {
+                    self.lost.insert(pipeline.to_owned(), (text.to_owned(), now_ms));
                     self.stale_at.insert(pipeline.to_owned(), now_ms);
                 }
             }
@@ -393,9 +476,22 @@ fn result_of(said: &Value) -> Option<(Ended, &'static str)> {
         "timed_out" => (Ended::Failed { passes: false }, "took too long"),
         "cancelled" => (Ended::Cancelled, "was cancelled"),
         // Not by the scheduler, which begins nothing any more then.
-        "interrupted" => (Ended::Failed { passes: true }, "was interrupted"),
+        "interrupted" => (Ended::Interrupted, "was interrupted"),
         _ => return None,
     })
+}
+
+/// What a run's process says by its exit code alone, where it came to say nothing else.
+fn silent(code: Option<i32>) -> (Ended, &'static str) {
+    let of = |kind: ErrorKind| i32::from(kind.exit_code());
+    let passing = [ErrorKind::Unavailable, ErrorKind::Busy];
+    let lasting = [ErrorKind::Internal, ErrorKind::Invalid, ErrorKind::Rejected, ErrorKind::Corrupt, ErrorKind::Denied];
+    match code {
+        Some(code) if passing.into_iter().any(|kind| of(kind) == code) => (Ended::Failed { passes: true }, "could not begin"),
+        // Such as a file that is wrong: trying again does not mend it.
+        Some(code) if lasting.into_iter().any(|kind| of(kind) == code) => (Ended::Failed { passes: false }, "could not begin"),
+        _ => (Ended::Lost, "was broken off"),
+    }
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {
@@ -453,6 +549,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_says_nothing_is_known_by_its_exit_code() {
+        for (code, passes) in [(1, false), (2, false), (3, false), (4, true), (5, true), (6, false), (7, false)] {
+            assert_eq!(silent(Some(code)).0, Ended::Failed { passes }, "{code}");
+        }
+        // A crash, or a signal.
+        for code in [Some(101), Some(134), Some(0), None] {
+            assert_eq!(silent(code).0, Ended::Lost, "{code:?}");
+        }
+    }
+
+    #[test]
     fn what_a_run_says_of_itself_is_understood() {
         let said = |text: &str| result_of(&serde_json::from_str(text).unwrap()).map(|(ended, _)| ended);
         assert_eq!(said(r#"{"result":"succeeded"}"#), Some(Ended::Succeeded));
@@ -460,6 +567,7 @@ mod tests {
         assert_eq!(said(r#"{"result":"failed"}"#), Some(Ended::Failed { passes: false }));
         assert_eq!(said(r#"{"result":"timed_out","passes":true}"#), Some(Ended::Failed { passes: false }));
         assert_eq!(said(r#"{"result":"cancelled"}"#), Some(Ended::Cancelled));
+        assert_eq!(said(r#"{"result":"interrupted"}"#), Some(Ended::Interrupted));
         for nothing in ["{}", r#"{"result":"else"}"#, "[]"] {
             assert_eq!(said(nothing), None);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use polder_types::Rng;
 use polder_types::event::SkipReason;
 
-use super::{Act, After, BACK_MS, Ended, KILL_AFTER_MS, Known, LATE_MS, Passed, Plan, QUEUE_MAX, Start, Stop};
+use super::{Act, After, BACK_MS, Ended, KILL_AFTER_MS, Known, LATE_MS, Passed, Plan, QUEUE_MAX, Start, Stop, TIMEOUT_GRACE_MS};
 use crate::pipeline::{CatchUp, Overlap};
 
 /// A run that waits for its turn.
@@ -80,6 +80,22 @@ impl Entry {
     fn handle(&mut self, due_ms: i64) {
         self.handled_ms = due_ms;
         self.next_ms = self.plan.schedule.next_after(due_ms);
+    }
+
+    /// Moves what was measured by the clock with it: neither a run's timeout nor a wait passes in no time, or stands still.
+    pub(super) fn clock_set(&mut self, by_ms: i64) {
+        for wait in &mut self.waiting {
+            wait.ready_ms = wait.ready_ms.saturating_add(by_ms);
+        }
+        if self.turn_ms > i64::MIN {
+            self.turn_ms = self.turn_ms.saturating_add(by_ms);
+        }
+        if let Some(running) = &mut self.running {
+            running.started_ms = running.started_ms.saturating_add(by_ms);
+            if let Some((_, since_ms)) = &mut running.stop {
+                *since_ms = since_ms.saturating_add(by_ms);
+            }
+        }
     }
 
     /// Takes up what became due.
@@ -182,7 +198,8 @@ impl Entry {
                 // What takes its place waits.
                 let replaced = self.plan.overlap == Overlap::CancelRunning && !self.waiting.is_empty();
                 let now = replaced.then_some(running.started_ms);
-                let timeout = self.plan.timeout_ms.map(|timeout| running.started_ms.saturating_add(timeout));
+                let timeout = self.plan.timeout_ms.map(|timeout| timeout.saturating_add(TIMEOUT_GRACE_MS));
+                let timeout = timeout.map(|timeout| running.started_ms.saturating_add(timeout));
                 [now, timeout].into_iter().flatten().min()
             }
             Some(_) if running.killed => None,
@@ -217,17 +234,20 @@ impl Entry {
         let passes = match ended {
             Ended::Succeeded | Ended::Cancelled => false,
             Ended::Failed { passes } => passes,
-            Ended::Lost => true,
+            Ended::Interrupted | Ended::Lost => true,
         };
+        let attempt = running.wait.attempt;
+        // As the next scheduler would do with it.
+        let follows = self.plan.retries.follows(attempt) || (ended == Ended::Interrupted && attempt == 1);
         // Whoever was asked to end is not begun again, whatever it says of itself.
-        let again = passes && running.stop.is_none() && !closing && !self.removed && self.plan.retries.follows(running.wait.attempt);
+        let again = passes && running.stop.is_none() && !closing && !self.removed && follows;
         // What is newer and waits to take its place needs no older one.
         let replaced = self.plan.overlap == Overlap::CancelRunning && !self.waiting.is_empty();
         if !again || replaced {
             return After::Done;
         }
-        let at_ms = now_ms.saturating_add(self.plan.retries.wait_ms(running.wait.attempt, rng));
-        let attempt = running.wait.attempt.saturating_add(1);
+        let at_ms = now_ms.saturating_add(self.plan.retries.wait_ms(attempt, rng));
+        let attempt = attempt.saturating_add(1);
         self.waiting.push_front(Wait { due_ms: running.wait.due_ms, attempt, ready_ms: at_ms });
         After::Retry { attempt, at_ms }
     }

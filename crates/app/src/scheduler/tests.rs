@@ -128,6 +128,20 @@ fn a_failure_that_may_pass_is_tried_again_and_no_other() {
     assert!(matches!(scheduler.ended("a", Ended::Lost, T0 + 9 * HOUR), After::Retry { attempt: 2, .. }));
 }
 
+/// Where nothing is tried again either: nobody meant it to be left at that, and the next scheduler would do the rest too.
+#[test]
+fn what_was_told_to_end_by_something_else_goes_on_once() {
+    let mut scheduler = scheduler(1, &[("a", hourly())]);
+    scheduler.tick(T0 + HOUR);
+    let After::Retry { attempt: 2, at_ms } = scheduler.ended("a", Ended::Interrupted, T0 + HOUR + 1) else { panic!() };
+    assert_eq!(started(&scheduler.tick(at_ms)), [("a", T0 + HOUR, 2)]);
+    assert_eq!(scheduler.ended("a", Ended::Interrupted, at_ms + 1), After::Done, "not without end");
+    // The scheduler itself told it to.
+    scheduler.tick(T0 + 2 * HOUR);
+    scheduler.close(T0 + 2 * HOUR + 1);
+    assert_eq!(scheduler.ended("a", Ended::Interrupted, T0 + 2 * HOUR + 2), After::Done);
+}
+
 #[test]
 fn a_due_time_passes_while_an_attempt_waits() {
     let retries = Retries { max: 1, backoff_ms: 2 * HOUR, factor: 1, max_backoff_ms: 2 * HOUR };
@@ -144,7 +158,8 @@ fn a_due_time_passes_while_an_attempt_waits() {
 fn what_takes_too_long_is_asked_to_end_and_then_killed() {
     let mut scheduler = scheduler(1, &[("a", Plan { timeout_ms: Some(10 * MINUTE), ..hourly() })]);
     scheduler.tick(T0 + HOUR);
-    let late = T0 + HOUR + 10 * MINUTE;
+    // It sees to its timeout by itself, and is asked only once it has had the time for that.
+    let late = T0 + HOUR + 10 * MINUTE + TIMEOUT_GRACE_MS;
     assert_eq!(scheduler.next_wakeup(), Some(late));
     assert_eq!(scheduler.tick(late - 1), []);
     assert_eq!(scheduler.tick(late), [Act::Stop { pipeline: "a".to_owned(), why: Stop::Timeout }]);
@@ -220,6 +235,33 @@ fn a_clock_that_goes_back_begins_nothing_twice_and_silences_nothing() {
     scheduler.ended("a", Ended::Succeeded, T0 + 365 * 24 * HOUR + 1);
     assert_eq!(scheduler.tick(T0 + HOUR + MINUTE), []);
     assert_eq!(started(&scheduler.tick(T0 + 2 * HOUR)), [("a", T0 + 2 * HOUR, 1)]);
+}
+
+#[test]
+fn what_was_measured_goes_on_when_the_clock_is_set() {
+    let retries = Retries { max: 1, backoff_ms: MINUTE, factor: 1, max_backoff_ms: MINUTE };
+    let plan = Plan { timeout_ms: Some(10 * MINUTE), retries, ..hourly() };
+    for by in [5 * HOUR + 7, -(5 * HOUR + 7)] {
+        // A run that has nine of its ten minutes left has them still.
+        let mut runs = scheduler(1, &[("a", plan.clone())]);
+        runs.tick(T0 + HOUR);
+        runs.clock_set(by);
+        let now = T0 + HOUR + MINUTE + by;
+        assert_eq!(started(&runs.tick(now)), []);
+        let late = T0 + HOUR + 10 * MINUTE + TIMEOUT_GRACE_MS + by;
+        assert_eq!(runs.tick(late - 1), []);
+        assert_eq!(runs.tick(late), [Act::Stop { pipeline: "a".to_owned(), why: Stop::Timeout }]);
+        runs.clock_set(by);
+        assert_eq!(runs.tick(late + by + KILL_AFTER_MS - 1), []);
+        assert_eq!(runs.tick(late + by + KILL_AFTER_MS), [Act::Kill { pipeline: "a".to_owned() }]);
+        // An attempt that waits a minute waits neither for hours nor for nothing.
+        let mut waits = scheduler(1, &[("a", plan.clone())]);
+        waits.tick(T0 + HOUR);
+        let After::Retry { at_ms, .. } = waits.ended("a", Ended::Failed { passes: true }, T0 + HOUR + 1) else { panic!() };
+        waits.clock_set(by);
+        assert_eq!(started(&waits.tick(at_ms + by - 1)), []);
+        assert_eq!(started(&waits.tick(at_ms + by)), [("a", T0 + HOUR, 2)]);
+    }
 }
 
 #[test]

@@ -73,3 +73,24 @@ fn a_signed_post_arrives_over_tls() {
     assert_eq!(event["type"], "io.polder.pipeline.success");
     assert!(requests[0].header("webhook-signature").unwrap().starts_with("v1,"));
 }
+
+/// A receiver that is not there, or does not take it, when the alarm comes: it is told once it takes it, and then no more.
+#[test]
+fn a_failure_that_nobody_took_is_told_until_someone_takes_it() {
+    let (project, server) = (Project::new(), Webhook::with(Tls::Trusted, &[401, 401, 200]));
+    project.write("hook.url", format!("{}/hook", server.url()));
+    project.write("hook.secret", "a key of more than twenty-four bytes");
+    let ca = server.ca_file().display();
+    project.people("1,Ann,900,s\n");
+    let notify = format!("notify:\n  webhook: {{url: 'file:hook.url', secret: 'file:hook.secret', ca: {ca}}}\n");
+    project.write("pipelines/nightly.yaml", format!("select: [people]\n{notify}"));
+    let err = project.run(&["pipeline", "run", "nightly"]).fails(3);
+    assert!(err.contains("status 401"), "{err}");
+    for requests in [2, 3, 3] {
+        project.run(&["pipeline", "check"]).ok();
+        assert_eq!(server.requests().len(), requests);
+    }
+    let last: serde_json::Value = serde_json::from_slice(&server.requests()[2].body).unwrap();
+    assert_eq!(last["data"]["kind"], "failure");
+    assert!(last["data"]["text"].as_str().unwrap().contains("nobody was told of it then"), "{last}");
+}

@@ -1,6 +1,6 @@
 //! Pipelines by hand, as cron and other schedulers run them: attempts, what is left to do, what ends a run, and what the log tells of it.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 
 use polder_types::{Clock as _, SystemClock};
 use rustix::process::{Signal, kill_process};
@@ -125,10 +125,7 @@ fn a_retry_does_what_was_left_undone_and_nothing_twice() {
 #[test]
 fn what_may_pass_is_tried_again_and_the_exit_code_says_try_later() {
     let project = ward("retries: {max: 2, backoff: 1s, factor: 1, max_backoff: 1s}\n");
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all((0..500).map(|id| format!("{id},Name{id},{},s\n", id % 90)).collect::<String>().as_bytes()).unwrap();
-    let whole = gzip.finish().unwrap();
-    project.write("data/people-cut.csv", &whole[..whole.len() / 2]);
+    cut(&project);
     let ran = project.run(&["pipeline", "run", "nightly"]);
     let err = ran.fails(4);
     assert_eq!(err.matches("and the next begins in").count(), 2, "{err}");
@@ -163,8 +160,8 @@ fn ended(project: &Project, end: impl FnOnce(&Stopped, &str)) -> (Option<i32>, S
 fn a_run_that_is_cancelled_ends_its_step_and_begins_no_other() {
     let project = ward("");
     let (code, run) = ended(&project, |stopped, run| {
-        let out = project.run(&["runs", "cancel", run]).ok();
-        assert!(out.contains(&format!("process {} was asked to end it", stopped.pid().as_raw_nonzero())), "{out}");
+        let asked = project.json(&["runs", "cancel", run]);
+        assert_eq!((word(&asked, "run"), asked["process"].as_i64()), (run, Some(i64::from(stopped.pid().as_raw_nonzero().get()))));
     });
     assert_eq!(code, Some(130));
     let shown = project.json(&["runs", "show", &run]);
@@ -254,6 +251,74 @@ fn who_is_to_be_told_is_told_and_that_is_recorded() {
     let sent = project.json(&["audit", "show", "--type", "notice_sent", "--limit", "1"]);
     assert_eq!((&sent[0]["details"]["phase"], sent[0]["details"]["failed"].as_u64()), (&Value::from("aborted"), Some(1)));
     assert!(project.run(&["status"]).ok().contains("1 could not be"));
+}
+
+/// Its process ends between recording a failure and telling it.
+#[test]
+fn a_failure_that_nobody_came_to_tell_is_told_by_the_next_once() {
+    let project = ward("");
+    let heard = project.beside("heard");
+    let tell = format!("cat >> {}", heard.display());
+    project.write(NIGHTLY, format!("select: [people]\nnotify: {{command: [/bin/sh, -c, {tell:?}]}}\n"));
+    project.write("data/people2.csv", "id,name,age,secret\n3,Cid,900,s\n");
+    project.run(&["pipeline", "run", "nightly", "--kill-at", "notice-intent"]).killed();
+    let run = word(&runs(&project)[0], "run").to_owned();
+    assert_eq!(word(&project.json(&["runs", "show", &run]), "result"), "failed");
+    let notices = || std::fs::read_to_string(&heard).unwrap_or_default();
+    assert_eq!(notices(), "", "the control");
+    project.run(&["pipeline", "check"]).ok();
+    assert_eq!(notices().matches("nobody was told of it then").count(), 1, "{}", notices());
+    assert!(notices().contains(&run));
+    project.run(&["pipeline", "check"]).ok();
+    assert_eq!(notices().lines().count(), 1, "{}", notices());
+    // The next run tells its own, and that alone.
+    project.run(&["pipeline", "run", "nightly"]).fails(3);
+    assert_eq!(notices().lines().count(), 2, "{}", notices());
+    project.run(&["audit", "verify"]).ok();
+}
+
+/// A file that stays cut.
+fn cut(project: &Project) {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all((0..500).map(|id| format!("{id},Name{id},{},s\n", id % 90)).collect::<String>().as_bytes()).unwrap();
+    let whole = gzip.finish().unwrap();
+    project.write("data/people-cut.csv", &whole[..whole.len() / 2]);
+}
+
+/// A person repeats a run once: that another attempt follows would be a promise that nobody keeps, in place of an alarm.
+#[test]
+fn a_run_that_is_repeated_by_hand_announces_no_further_attempt() {
+    let project = ward("");
+    let heard = project.beside("heard");
+    let tell = format!("cat >> {}", heard.display());
+    let notify = format!("notify: {{on: [failure, retry], command: [/bin/sh, -c, {tell:?}]}}\n");
+    project.write(NIGHTLY, &notify);
+    cut(&project);
+    project.run(&["pipeline", "run", "nightly"]).fails(4);
+    let run = word(&runs(&project)[0], "run").to_owned();
+    project.write(NIGHTLY, format!("retries: {{max: 9}}\n{notify}"));
+    project.run(&["runs", "retry", &run]).fails(4);
+    let told = std::fs::read_to_string(&heard).unwrap();
+    let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!((told.lines().count(), word(&last["data"], "kind")), (2, "failure"), "{told}");
+    assert!(!word(&last["data"], "text").contains("is tried again"), "{told}");
+    let again = project.json(&["runs", "show", word(&runs(&project)[0], "run")]);
+    assert_eq!((again["again"].as_bool(), word(&again, "result")), (Some(false), "failed"));
+}
+
+#[test]
+fn a_run_that_is_told_to_end_while_an_attempt_waits_says_so() {
+    let project = ward("retries: {max: 1, backoff: 1h, max_backoff: 1h}\n");
+    cut(&project);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let mut command = project.command(&["pipeline", "run", "nightly"]);
+        let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("and the next begins in")));
+        kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert!(lines.any(|line| line.contains("it was told to end before attempt 2")));
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
 }
 
 /// Where there is nothing to record it in, a failure is told all the same.

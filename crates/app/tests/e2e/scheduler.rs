@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::harness::Project;
+use crate::writers::Stopped;
 
 /// A scheduler that runs, and what it says.
 struct Scheduler {
@@ -144,7 +145,7 @@ impl Project {
     fn write_owed(&self) -> String {
         let parent = std::process::id().to_string();
         let args = ["pipeline", "run", "p", "--attempt", "1", "--due-ms", "1774353600000", "--parent", &parent];
-        let stopped = crate::writers::Stopped::start(self, &args, "batch-started");
+        let stopped = Stopped::start(self, &args, "batch-started");
         kill_process(stopped.pid(), Signal::TERM).unwrap();
         let ran = stopped.wake();
         assert_eq!(ran.code, Some(143), "{ran:?}");
@@ -184,4 +185,99 @@ fn a_run_without_its_scheduler_does_not_begin() {
     project.run(&["pipeline", "run", "p", "--attempt", "1", "--parent", "1"]).fails(4);
     project.run(&["pipeline", "run", "p", "--attempt", "1"]).fails(2);
     assert!(runs(&project).is_empty());
+}
+
+/// A program that gathers what it is told, and the file that it gathers it in.
+fn telling(project: &Project) -> (String, std::path::PathBuf) {
+    let heard = project.beside("heard");
+    let tell = format!("cat >> {}", heard.display());
+    (format!("notify: {{on: [failure, retry], command: [/bin/sh, -c, {tell:?}]}}\n"), heard)
+}
+
+fn heard(path: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.map(|event| event["data"]["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// It sees to its timeout by itself, later than the scheduler would by its own count: a run that the scheduler ends is one that nobody is
+/// told of.
+#[test]
+fn a_run_that_takes_too_long_says_so_and_is_told() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    let (notify, to) = telling(&project);
+    project.write("pipelines/p.yaml", format!("schedule: {{every: 1s}}\ntimeout: 1s\n{notify}"));
+    // Another holds the lease, so no run comes to its end.
+    let first = Stopped::start(&project, &["run"], "batch-started");
+    let mut scheduler = Scheduler::start(&project);
+    scheduler.says("p begins: due ");
+    scheduler.says("p took too long");
+    let told = heard(&to);
+    assert!(!told.is_empty() && told.iter().all(|text| text.contains("pipeline p took too long")), "{told:?}");
+    assert_eq!(scheduler.end(), Some(0));
+    first.wake().ok();
+}
+
+/// Its file is wrong, so that nobody but the scheduler knows whom it tells. That is nothing that trying again cures.
+#[test]
+fn a_run_that_cannot_begin_is_told_by_the_scheduler() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    let (notify, to) = telling(&project);
+    let good = format!("schedule: {{every: 1s}}\nretries: {{max: 9, backoff: 1h, max_backoff: 1h}}\n{notify}");
+    // In place at once: a file that is half written is another pipeline.
+    let put = |text: &str| {
+        std::fs::write(project.beside("next"), text).unwrap();
+        std::fs::create_dir_all(project.dir().join("pipelines")).unwrap();
+        std::fs::rename(project.beside("next"), project.dir().join("pipelines/p.yaml")).unwrap();
+    };
+    put(&good);
+    let mut scheduler = Scheduler::start(&project);
+    scheduler.says("p succeeded");
+    assert!(heard(&to).is_empty());
+    put("selct: [people]\n");
+    let line = scheduler.says("p could not begin");
+    assert!(line.contains("exit status: 2"), "{line}");
+    scheduler.says("p: that its run could not begin");
+    let told = heard(&to);
+    assert!(told[0].contains("a run of pipeline p could not begin") && told[0].contains("not tried again"), "{told:?}");
+    // What was there before goes on: once the file is mended, by itself.
+    put(&good);
+    scheduler.says("p succeeded");
+    assert_eq!(scheduler.end(), Some(0));
+}
+
+/// What a process holds: open files, threads and processes that it began.
+fn held(scheduler: &Scheduler) -> (usize, usize, usize) {
+    let proc = std::path::PathBuf::from(format!("/proc/{}", scheduler.child.id()));
+    // Nobody but root may look at the files of a process that guards its memory.
+    let files = std::fs::read_dir(proc.join("fd")).map_or(0, Iterator::count);
+    let tasks: Vec<_> = std::fs::read_dir(proc.join("task")).unwrap().map(|task| task.unwrap().path()).collect();
+    // A task may end between being listed and being looked at.
+    let children = tasks.iter().map(|task| std::fs::read_to_string(task.join("children")).unwrap_or_default().split_whitespace().count());
+    (files, tasks.len(), children.sum())
+}
+
+#[test]
+fn a_scheduler_holds_no_more_after_many_runs_than_after_the_first() {
+    let project = Project::new();
+    project.pets("cat\n");
+    project.write("pipelines/often.yaml", "select: [pets]\nschedule: {every: 1s}\n");
+    let mut scheduler = Scheduler::start(&project);
+    let mut after = |runs: usize| {
+        (0..runs).for_each(|_| {
+            scheduler.says("often succeeded");
+        });
+        held(&scheduler)
+    };
+    let (files, threads, _) = after(2);
+    let (files_then, threads_then, children) = after(12);
+    // The next run may have begun: a process, what it prints, and the thread that waits for it.
+    assert!(files_then <= files + 2, "{files} open files became {files_then}");
+    assert!(threads_then <= threads + 6, "{threads} threads became {threads_then}");
+    assert!(children <= 1, "{children} processes, of which one may run");
+    assert_eq!(scheduler.end(), Some(0));
+    // And what is remembered of runs is what the log keeps: each once.
+    assert!(runs(&project).len() >= 14);
 }

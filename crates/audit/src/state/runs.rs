@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 
-/// Finished runs that are remembered. Runs that have not finished are all remembered.
-const FINISHED_RUNS_MAX: usize = 1000;
+/// Finished runs that are remembered, the newest, and runs that have not finished: of these most were killed, and nobody came to say so.
+const RUNS_MAX: usize = 1000;
 
 /// A run as far as it has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,9 @@ pub struct PipelineInfo {
     pub succeeded: Option<(RunId, i64)>,
     /// The first of the runs that ended otherwise since, with no attempt to follow, and when it did.
     pub failing: Option<(RunId, i64)>,
+    /// The newest run that failed with no attempt to follow, until it is recorded that someone was told of it, or another succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<RunId>,
     /// Tables that are older than they may be, each with the time of its newest load when that was told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stale: BTreeMap<NameId, Option<i64>>,
@@ -124,11 +127,13 @@ impl State {
                     info.last = Some(*run);
                     info.due_ms = info.due_ms.max(*due_ms);
                 }
+                self.forget_old_runs(false);
             }
             EventKind::RunStarted { run, batches } => {
                 // One that was triggered has begun already.
                 let started = || RunInfo { index, started_ms: time_ms, ..RunInfo::default() };
                 self.runs.entry(*run).or_insert_with(started).batches = *batches;
+                self.forget_old_runs(false);
             }
             EventKind::StepFinished { run, error, .. } => self.in_run(run, |info| {
                 info.steps_finished = info.steps_finished.saturating_add(1);
@@ -137,7 +142,7 @@ impl State {
             EventKind::RunFinished { run, committed, failed } => {
                 let end = RunEnd { time_ms, committed: *committed, failed: *failed, index };
                 self.in_run(run, |info| info.finished = Some(end));
-                self.forget_old_runs();
+                self.forget_old_runs(true);
             }
             EventKind::RunConcluded { run, pipeline, result, error, again } => {
                 let concluded = Concluded { time_ms, index, result: *result, error: error.clone(), again: *again };
@@ -150,12 +155,16 @@ impl State {
                 if let Some(pipeline) = pipeline {
                     let info = self.pipeline(*pipeline, time_ms);
                     if *result == RunResult::Succeeded {
-                        (info.succeeded, info.failing) = (Some((*run, time_ms)), None);
+                        (info.succeeded, info.failing, info.untold) = (Some((*run, time_ms)), None, None);
                     } else if !again {
                         info.failing.get_or_insert((*run, time_ms));
+                        // That one was ended is told to nobody.
+                        if !matches!(result, RunResult::Cancelled | RunResult::Interrupted) {
+                            info.untold = Some(*run);
+                        }
                     }
                 }
-                self.forget_old_runs();
+                self.forget_old_runs(true);
             }
             EventKind::DueSkipped { pipeline, last_ms, .. } => {
                 let info = self.pipeline(*pipeline, time_ms);
@@ -169,9 +178,13 @@ impl State {
                     stale.remove(table);
                 }
             }
-            EventKind::NoticeSent { phase, receivers, failed, .. } => match phase {
+            EventKind::NoticeSent { pipeline, run, phase, receivers, failed, .. } => match phase {
                 Phase::Intent => self.notices.begun = self.notices.begun.saturating_add(1),
                 Phase::Outcome | Phase::Aborted => {
+                    // Where nobody could be told, nobody was.
+                    if let Some(info) = self.pipelines.get_mut(pipeline).filter(|_| failed < receivers) {
+                        info.untold = info.untold.filter(|untold| Some(untold) != run.as_ref());
+                    }
                     self.notices.delivered = self.notices.delivered.saturating_add(u64::from(receivers.saturating_sub(*failed)));
                     self.notices.failed = self.notices.failed.saturating_add(u64::from(*failed));
                 }
@@ -190,12 +203,16 @@ impl State {
         }
     }
 
-    fn forget_old_runs(&mut self) {
-        let mut finished: Vec<(u64, RunId)> =
-            self.runs.iter().filter(|(_, info)| info.finished.is_some()).map(|(run, info)| (info.index, *run)).collect();
-        let surplus = finished.len().saturating_sub(FINISHED_RUNS_MAX);
-        finished.sort_unstable();
-        for (_, run) in finished.into_iter().take(surplus) {
+    /// Of those that are finished, or of those that are not.
+    fn forget_old_runs(&mut self, finished: bool) {
+        if self.runs.len() <= RUNS_MAX {
+            return;
+        }
+        let alike = self.runs.iter().filter(|(_, info)| info.finished.is_some() == finished);
+        let mut alike: Vec<(u64, RunId)> = alike.map(|(run, info)| (info.index, *run)).collect();
+        let surplus = alike.len().saturating_sub(RUNS_MAX);
+        alike.sort_unstable();
+        for (_, run) in alike.into_iter().take(surplus) {
             self.runs.remove(&run);
         }
     }

@@ -181,8 +181,27 @@ fn no_version_before_an_erasure_can_be_read() {
     assert_eq!((state.tables[&DATASET].oldest_readable(), state.tables[&DATASET].versions.len()), (2, 3));
 }
 
+/// However often a run is killed, what is remembered of such runs does not grow without end.
 #[test]
-fn old_finished_runs_are_forgotten_and_unfinished_ones_are_not() {
+fn of_runs_that_never_ended_the_newest_are_remembered() {
+    let id = |n: u32| {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        RunId(id)
+    };
+    let ended = [EventKind::RunStarted { run: id(5_000), batches: 1 }, EventKind::RunFinished { run: id(5_000), committed: 1, failed: 0 }];
+    let killed = (0..1_200).map(|n| match n % 2 {
+        0 => EventKind::RunStarted { run: id(n), batches: 1 },
+        _ => triggered(id(n), 1, 500),
+    });
+    let state = after(&ended.into_iter().chain(killed).collect::<Vec<_>>());
+    assert!(state.runs.contains_key(&id(5_000)), "they take no finished one's place");
+    assert_eq!(state.runs.len(), 1_001);
+    assert!(!state.runs.contains_key(&id(199)) && state.runs.contains_key(&id(200)) && state.runs.contains_key(&id(1_199)));
+}
+
+#[test]
+fn old_finished_runs_are_forgotten_and_a_newer_unfinished_one_is_not() {
     let mut events = Vec::new();
     for n in 0..1_200u32 {
         let mut id = [0; 16];
@@ -268,6 +287,36 @@ fn a_pipeline_is_what_its_runs_left() {
     let skipped = |last_ms| EventKind::DueSkipped { pipeline: PIPELINE, reason: SkipReason::Missed, first_ms: 1, last_ms, times: 3 };
     events.extend([skipped(700), skipped(650)]);
     assert_eq!(after(&events).pipelines[&PIPELINE].due_ms, Some(700), "what was skipped is behind, and nothing goes back");
+}
+
+/// Whoever was killed between recording that a run failed and telling it leaves that to the next.
+#[test]
+fn a_failure_is_untold_until_someone_was_told() {
+    let (first, second) = (RunId([8; 16]), RunId([9; 16]));
+    let sent = |run, phase, failed| EventKind::NoticeSent {
+        pipeline: PIPELINE,
+        run: Some(run),
+        notice: "failure".to_owned(),
+        phase,
+        receivers: 2,
+        failed,
+    };
+    let untold = |more: &[EventKind]| {
+        let events = [triggered(first, 1, 500), concluded(first, RunResult::Failed, false)];
+        after(&events.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>()).pipelines[&PIPELINE].untold
+    };
+    assert_eq!(untold(&[]), Some(first));
+    assert_eq!(untold(&[sent(first, Phase::Intent, 0)]), Some(first), "it may not have come to that");
+    assert_eq!(untold(&[sent(second, Phase::Outcome, 0)]), Some(first), "of another run");
+    assert_eq!(untold(&[sent(first, Phase::Intent, 0), sent(first, Phase::Outcome, 0)]), None);
+    assert_eq!(untold(&[sent(first, Phase::Intent, 0), sent(first, Phase::Aborted, 1)]), None, "one of two was told");
+    assert_eq!(untold(&[sent(first, Phase::Intent, 0), sent(first, Phase::Aborted, 2)]), Some(first), "nobody was");
+    assert_eq!(untold(&[concluded(second, RunResult::Succeeded, false)]), None);
+    assert_eq!(untold(&[concluded(second, RunResult::Killed, false)]), Some(second), "the newest");
+    assert_eq!(untold(&[concluded(second, RunResult::Failed, true)]), Some(first), "another attempt follows");
+    for ended in [RunResult::Cancelled, RunResult::Interrupted] {
+        assert_eq!(untold(&[concluded(second, ended, false)]), Some(first), "nobody is told of that");
+    }
 }
 
 #[test]

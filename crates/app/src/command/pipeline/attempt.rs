@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use polder_audit::Triggered;
+use polder_audit::{State, Triggered};
 use polder_store::Asked as StoreAsked;
 use polder_types::event::{RunResult, Trigger};
 use polder_types::{Clock, ErrorKind, EventKind, NameId, Private, RunId, SystemClock};
@@ -18,11 +18,12 @@ use crate::history;
 use crate::ingest::BatchReport;
 use crate::installation::Installation;
 use crate::name_id::Named;
+use crate::notice::NoticeKind;
 use crate::pipeline::Pipeline;
 use crate::print;
 use crate::project::Project;
 use crate::scheduler::Passed;
-use crate::signals::Ends;
+use crate::signals::{Ends, Told};
 use crate::telemetry::{self, RunTold};
 use crate::wiring::Loss;
 
@@ -31,6 +32,17 @@ const GRACE: Duration = Duration::from_secs(20);
 /// The exit code of a run that a signal ended: 128 and the signal's number, as shells tell it.
 const EXIT_INTERRUPTED: u8 = 143;
 const EXIT_CANCELLED: u8 = 130;
+
+/// How long it is tried to tell of a failure of which nobody could be told when it came, in milliseconds.
+const TELL_FOR_MS: i64 = 86_400_000;
+
+/// What a process ends with that was told to end.
+pub const fn exit_of(told: Told) -> u8 {
+    match told {
+        Told::Terminate => EXIT_INTERRUPTED,
+        Told::Interrupt => EXIT_CANCELLED,
+    }
+}
 
 /// What is asked for.
 pub struct Asked<'a> {
@@ -48,11 +60,13 @@ pub struct Asked<'a> {
     pub previous: Option<RunId>,
     /// Due times that passed since the last run.
     pub passed: Vec<Passed>,
+    /// Whether someone sees to the attempt after this one. Where nobody does, none is announced.
+    pub followed: bool,
 }
 
 impl Asked<'_> {
     fn retries(&self) -> crate::pipeline::Retries {
-        self.pipeline.map_or(crate::pipeline::Retries::NONE, |pipeline| pipeline.retries)
+        self.pipeline.filter(|_| self.followed).map_or(crate::pipeline::Retries::NONE, |pipeline| pipeline.retries)
     }
 
     fn what(&self) -> String {
@@ -78,12 +92,14 @@ pub struct Attempt {
     pub stale_at_ms: Option<i64>,
     /// What it asked of the store; none when that could not be opened.
     pub store: Option<StoreAsked>,
+    /// It failed, and nobody could be told of that.
+    pub untold: bool,
 }
 
 impl Attempt {
     fn of(result: RunResult, failure: Option<Failure>) -> Self {
         let passes = result == RunResult::Failed && failure.as_ref().is_some_and(passes);
-        Self { run: None, reports: Vec::new(), result, failure, passes, again: false, stale_at_ms: None, store: None }
+        Self { run: None, reports: Vec::new(), result, failure, passes, again: false, stale_at_ms: None, store: None, untold: false }
     }
 
     fn failed(failure: Failure) -> Self {
@@ -105,9 +121,12 @@ fn deadline(pipeline: Option<&Pipeline>) -> Deadline {
 pub async fn attempt(project: &Project, global: &Global, loss: Option<Loss>, asked: &Asked<'_>, ends: &mut Ends) -> Attempt {
     let mut deadline = deadline(asked.pipeline);
     let opened = tokio::select! {
+        // One that takes too long and is asked to end for it, however late it gets to see that, took too long: that is told, and being
+        // cancelled is not.
+        biased;
         opened = Installation::open(project.clone(), global.wait) => opened.map_err(|failure| (RunResult::Failed, failure.during(asked.what()))),
-        told = ends.told() => Err((told.result(), stopped(told.result(), asked, None))),
         () = &mut deadline => Err((RunResult::TimedOut, stopped(RunResult::TimedOut, asked, None))),
+        told = ends.told() => Err((told.result(), stopped(told.result(), asked, None))),
     };
     let installation = match opened {
         Ok(installation) => installation,
@@ -212,6 +231,7 @@ async fn begun(
         for notice in tell::of_attempt(pipeline, asked, &attempt, before.failing.is_some(), now_ms) {
             tell::tell(installation, pipeline, id, &notice).await;
         }
+        attempt.untold = untold_failure(&installation.journal.state(), pipeline, id, now_ms).is_some();
         match judged(installation, pipeline, id).await {
             Ok(judged) => attempt.stale_at_ms = freshness::next_stale_ms(&judged),
             Err(failure) => print::warn("how old the tables are could not be judged", &failure),
@@ -271,16 +291,17 @@ async fn worked(
         let work = run::batches(installation, args, global.memory_mib, loss, None, course);
         tokio::pin!(work);
         tokio::select! {
+            biased;
             done = &mut work => Some(done),
+            () = deadline => {
+                cut = Some(RunResult::TimedOut);
+                None
+            }
             told = ends.told() => {
                 cut = Some(told.result());
                 course.close();
                 // What it has begun it may finish, for a while. What is dropped then is as if the process had been killed there.
                 tokio::time::timeout(GRACE, &mut work).await.ok()
-            }
-            () = deadline => {
-                cut = Some(RunResult::TimedOut);
-                None
             }
         }
     };
@@ -364,11 +385,29 @@ async fn record(installation: &Installation, kind: EventKind, private: Private, 
     }
 }
 
-/// Runs of the pipeline that nobody concluded are dead: whoever holds the lease is the only one. That is recorded and told.
+/// The newest run of the pipeline, if it failed and nobody could be told of that so far, nor for so long that it is of no use any more.
+pub fn untold_failure(state: &State, pipeline: &Pipeline, id: NameId, now_ms: i64) -> Option<RunId> {
+    let run = state.pipelines.get(&id)?.untold.filter(|_| pipeline.tells(NoticeKind::Failure).is_some())?;
+    let ended_ms = state.runs.get(&run)?.concluded.as_ref()?.time_ms;
+    (now_ms.saturating_sub(ended_ms) <= TELL_FOR_MS).then_some(run)
+}
+
+/// Whether there is something for [`bury`] to do: a run that nobody concluded, or a failure that nobody was told of.
+pub fn unsettled(state: &State, pipeline: &Pipeline, id: NameId, now_ms: i64) -> bool {
+    untold_failure(state, pipeline, id, now_ms).is_some()
+        || state
+            .runs
+            .values()
+            .any(|info| info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)))
+}
+
+/// Runs of the pipeline that nobody concluded are dead: whoever holds the lease is the only one. That is recorded and told, and so is the
+/// failure of the newest one where it was recorded and nobody was told. A notice of which it is not recorded what became of it may have been sent,
+/// and is sent once more: twice is better than not at all. How many there were.
 ///
 /// # Errors
 /// When it cannot be recorded.
-pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, again: bool) -> Outcome<Vec<RunId>> {
+pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, again: bool) -> Outcome<usize> {
     let state = installation.journal.state();
     let dead = state
         .runs
@@ -376,6 +415,11 @@ pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, 
         .filter(|(_, info)| info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)));
     let mut dead: Vec<(u64, RunId)> = dead.map(|(run, info)| (info.index, *run)).collect();
     dead.sort_unstable();
+    // Its process ended between recording that it failed and telling that, or nobody who is told was there.
+    let untold = untold_failure(&state, pipeline, id, installation.clock.now_ms());
+    if let Some(run) = untold {
+        tell::tell(installation, pipeline, id, &tell::of_untold(pipeline, run, installation.clock.now_ms())).await;
+    }
     for (_, run) in &dead {
         // Of several the newest is the one that is tried again.
         let again = again && dead.last().is_some_and(|(_, last)| last == run);
@@ -383,7 +427,7 @@ pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, 
         installation.record(killed).await?;
         tell::tell(installation, pipeline, id, &tell::of_killed(pipeline, *run, again, installation.clock.now_ms())).await;
     }
-    Ok(dead.into_iter().map(|(_, run)| run).collect())
+    Ok(dead.len().saturating_add(usize::from(untold.is_some())))
 }
 
 /// Judges how old the pipeline's tables are; what changed is recorded and told.

@@ -30,6 +30,7 @@ pub async fn tell(installation: &Installation, pipeline: &Pipeline, id: NameId, 
     if let Err(failure) = installation.record_with(sent(Phase::Intent, 0), private).await {
         print::warn("a notice could not be recorded, and is sent all the same", &failure);
     }
+    crate::failpoint::hit("notice-intent");
     let failures = send(&installation.project, pipeline, notice).await;
     let failed = u32::try_from(failures.len()).unwrap_or(u32::MAX);
     let (phase, mut private) = (if failed == 0 { Phase::Outcome } else { Phase::Aborted }, Private::default());
@@ -102,6 +103,30 @@ pub fn of_killed(pipeline: &Pipeline, run: RunId, again: bool, at_ms: i64) -> No
         at_ms,
         text: format!("a run of pipeline {} was broken off, {then}: its process ended without a word", pipeline.name),
         details: json!({ "run": run.to_string(), "result": RunResult::Killed.name() }),
+    }
+}
+
+/// That a run failed, which its process recorded and did not come to tell.
+pub fn of_untold(pipeline: &Pipeline, run: RunId, at_ms: i64) -> Notice {
+    Notice {
+        pipeline: pipeline.name.clone(),
+        kind: NoticeKind::Failure,
+        run: Some(run),
+        at_ms,
+        text: format!("a run of pipeline {} failed, and nobody was told of it then; `polder runs show {run}` tells how", pipeline.name),
+        details: json!({ "run": run.to_string() }),
+    }
+}
+
+/// That a run could not begin, or was broken off, and that the log says nothing of it.
+pub fn of_lost(pipeline: &Pipeline, how: &str, at_ms: i64) -> Notice {
+    Notice {
+        pipeline: pipeline.name.clone(),
+        kind: NoticeKind::Failure,
+        run: None,
+        at_ms,
+        text: format!("a run of pipeline {} {how}, and is not tried again; see what the scheduler printed", pipeline.name),
+        details: json!({ "how": how }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! 200 pipelines for a week in which Paris and then New York have changed their clocks, on a clock that only the test moves.
+//! 200 pipelines for a week in which a clock is put forward, and for others in which one is put back, on a clock that only the test moves.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,12 @@ use super::*;
 /// 24 March 2026, noon UTC. Paris changes its clock on the 29th.
 const BEGIN: i64 = 1_774_353_600_000;
 const WEEK: i64 = 7 * 24 * HOUR;
+/// 31 March 2026, noon UTC: Lord Howe puts its clock back by half an hour on 5 April.
+const LORD_HOWE_BACK: i64 = BEGIN + 7 * 24 * HOUR;
+/// 24 October 2026, noon UTC: Paris puts its clock back the night after.
+const PARIS_BACK: i64 = BEGIN + 214 * 24 * HOUR;
+/// 28 October 2026, noon UTC: New York puts its clock back on 1 November.
+const NEW_YORK_BACK: i64 = BEGIN + 218 * 24 * HOUR;
 
 /// What the simulation knows of a run that goes on.
 struct Going {
@@ -20,6 +26,7 @@ struct Going {
 }
 
 struct World {
+    begin: i64,
     rng: SeededRng,
     scheduler: Scheduler,
     plans: BTreeMap<String, Plan>,
@@ -35,17 +42,17 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, slots: usize, plan: impl Fn(&SeededRng, u64) -> Plan) -> Self {
+    fn new(begin: i64, seed: u64, slots: usize, plan: impl Fn(&SeededRng, u64) -> Plan) -> Self {
         let rng = SeededRng::new(seed);
         let mut scheduler = Scheduler::new(slots, Arc::new(SeededRng::new(seed + 1)));
         let mut plans = BTreeMap::new();
         for number in 0..200 {
             let (name, plan) = (format!("p{number:03}"), plan(&rng, number));
-            scheduler.set(&name, plan.clone(), Known::default(), BEGIN);
+            scheduler.set(&name, plan.clone(), Known::default(), begin);
             plans.insert(name, plan);
         }
         let (going, first, later, passed) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { rng, scheduler, plans, going, first, later, passed, slots, busiest: 0, killed: 0 }
+        Self { begin, rng, scheduler, plans, going, first, later, passed, slots, busiest: 0, killed: 0 }
     }
 
     fn begins(&mut self, start: Start, now: i64, longest: u64) {
@@ -59,6 +66,8 @@ impl World {
         } else {
             self.later.push((pipeline.clone(), due, attempt));
         }
+        // What is kept of it has its bounds at any time, not only at the end.
+        self.scheduler.entries[&pipeline].untold();
         self.passed.entry(pipeline.clone()).or_default().extend(passed);
         let ended = match self.rng.below(20) {
             0..14 => Ended::Succeeded,
@@ -104,9 +113,9 @@ impl World {
     }
 
     fn live(&mut self, longest: u64) {
-        let mut now = BEGIN;
+        let mut now = self.begin;
         let mut turns = 0;
-        while now < BEGIN + WEEK {
+        while now < self.begin + WEEK {
             self.at(now, longest);
             let next = self.going.iter().map(|going| going.ends_ms).chain(self.scheduler.next_wakeup()).min().unwrap();
             assert!(next > now || self.going.iter().any(|going| going.ends_ms <= now), "it asks to be woken at once, for nothing");
@@ -127,7 +136,7 @@ impl World {
             assert!(all[name.as_str()].contains(due) && *attempt <= self.plans[name].retries.max + 1, "{name}");
         }
         for (name, plan) in &self.plans {
-            let due: BTreeSet<i64> = plan.schedule.due(BEGIN, until, usize::MAX).newest.into_iter().collect();
+            let due: BTreeSet<i64> = plan.schedule.due(self.begin, until, usize::MAX).newest.into_iter().collect();
             let begun = all.get(name.as_str()).cloned().unwrap_or_default();
             assert!(begun.is_sorted_by(|one, next| one < next), "{name} begins in order, and nothing twice");
             assert!(begun.iter().all(|at| due.contains(at)), "{name} drifted");
@@ -142,7 +151,7 @@ impl World {
 
     /// Shut down, nothing is left.
     fn closes(&mut self) {
-        let now = BEGIN + WEEK;
+        let now = self.begin + WEEK;
         self.scheduler.close(now);
         let going: Vec<String> = self.going.drain(..).map(|going| going.pipeline).collect();
         for pipeline in going {
@@ -189,7 +198,7 @@ fn two_hundred_pipelines_live_through_a_week() {
     for seed in 0..seeds {
         // One after the other and some together; easy weeks, and weeks in which there is more to do than can be done.
         for (slots, longest) in [(1, 20_000), (1, 600_000), (8, 1_800_000), (200, 3_600_000)] {
-            let mut world = World::new(seed, slots, any);
+            let mut world = World::new(BEGIN, seed, slots, any);
             world.live(longest);
             assert!(world.busiest == slots || slots == 200, "{} of {slots}", world.busiest);
             assert!(!world.later.is_empty() && world.first.len() > 500);
@@ -204,26 +213,34 @@ fn two_hundred_pipelines_live_through_a_week() {
         }
     }
     assert!(begun > 20_000, "{begun}");
+    for begin in [LORD_HOWE_BACK, PARIS_BACK, NEW_YORK_BACK] {
+        let mut world = World::new(begin, 11, 200, any);
+        world.live(600_000);
+        assert!(!world.later.is_empty() && world.first.len() > 500);
+        world.closes();
+    }
 }
 
 /// With room for all and runs that are short, each begins at the very moment at which it is due.
 #[test]
 fn nothing_drifts() {
-    let mut world =
-        World::new(7, 200, |rng, number| Plan { overlap: Overlap::Skip, retries: Retries::NONE, timeout_ms: None, ..any(rng, number) });
-    world.live(2_000);
-    for (name, due, began) in &world.first {
-        assert_eq!(due, began, "{name}");
+    for begin in [BEGIN, LORD_HOWE_BACK, PARIS_BACK, NEW_YORK_BACK] {
+        let short = |rng: &SeededRng, number| Plan { overlap: Overlap::Skip, retries: Retries::NONE, timeout_ms: None, ..any(rng, number) };
+        let mut world = World::new(begin, 7, 200, short);
+        world.live(2_000);
+        for (name, due, began) in &world.first {
+            assert_eq!(due, began, "{name}");
+        }
+        let passed: u64 = world.passed.values().flatten().map(|passed| passed.times).sum();
+        assert_eq!(passed, 0);
+        world.closes();
     }
-    let passed: u64 = world.passed.values().flatten().map(|passed| passed.times).sum();
-    assert_eq!(passed, 0);
-    world.closes();
 }
 
 #[test]
 fn the_night_of_the_change_is_one_night() {
     let nightly = |zone| move |_: &SeededRng, _: u64| plan(Schedule::cron("30 2 * * *", zone).unwrap());
-    let mut paris = World::new(3, 200, nightly(chrono_tz::Europe::Paris));
+    let mut paris = World::new(BEGIN, 3, 200, nightly(chrono_tz::Europe::Paris));
     paris.live(1_000);
     let of_one: Vec<i64> = paris.first.iter().filter(|(name, ..)| name == "p000").map(|(_, due, _)| *due).collect();
     // At 01:30 UTC, then on the 29th when the clock has leapt to three, at 01:00, then at 00:30.
@@ -238,6 +255,14 @@ fn the_night_of_the_change_is_one_night() {
                 }
         })
         .collect();
+    assert_eq!(of_one, wanted);
+    assert_eq!(paris.first.len(), 200 * 7);
+    // Where 02:30 comes twice: at the first, 00:30 UTC, and from then on an hour later.
+    let mut paris = World::new(PARIS_BACK, 3, 200, nightly(chrono_tz::Europe::Paris));
+    paris.live(1_000);
+    let of_one: Vec<i64> = paris.first.iter().filter(|(name, ..)| name == "p000").map(|(_, due, _)| *due).collect();
+    let midnight = |day: i64| PARIS_BACK + 12 * HOUR + (day - 25) * 24 * HOUR;
+    let wanted: Vec<i64> = (25..=31).map(|day| midnight(day) + 30 * MINUTE + if day > 25 { HOUR } else { 0 }).collect();
     assert_eq!(of_one, wanted);
     assert_eq!(paris.first.len(), 200 * 7);
 }
