@@ -14,7 +14,8 @@ use polder_types::ErrorKind;
 use super::bed::{Bed, actor};
 use super::history::{history, versions};
 use super::merges::{in_batches, merge};
-use crate::{Chooser, Deletes, Erased, Error, LakeOptions, Left, WriteMode};
+use crate::matching::Going;
+use crate::{Chooser, Erased, Error, LakeOptions, Left, WriteMode};
 
 /// Chooses rows by their id.
 pub(super) struct Ids(pub(super) Vec<i64>);
@@ -86,7 +87,7 @@ async fn merged() -> Bed {
     bed.load(WriteMode::Append, 1, 0, 1000).await.unwrap();
     bed.load(WriteMode::Append, 2, 1000, 2000).await.unwrap();
     bed.load(WriteMode::Append, 3, 5000, 5001).await.unwrap();
-    merge(&bed, 4, &[(40, 7)], Deletes::Listed(in_batches(&[700]))).await.unwrap();
+    merge(&bed, 4, &[(40, 7)], Going::Listed(in_batches(&[700]))).await.unwrap();
     bed
 }
 
@@ -197,8 +198,8 @@ async fn every_row_can_be_erased_and_the_table_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_version_of_a_row_with_history_is_erased() {
     let bed = Bed::new().await;
-    history(&bed, 1, &[(1, 10), (2, 20)], Deletes::None).await.unwrap();
-    history(&bed, 2, &[(1, 11), (2, 20)], Deletes::None).await.unwrap();
+    history(&bed, 1, &[(1, 10), (2, 20)], Going::None).await.unwrap();
+    history(&bed, 2, &[(1, 11), (2, 20)], Going::None).await.unwrap();
     assert_eq!(versions(&bed).await.len(), 3);
     let erased = bed.lake.erase(bed.table, Some(&Ids(vec![1])), &actor()).await.unwrap();
     bed.lake.purge(bed.table, &actor()).await.unwrap();

@@ -80,7 +80,7 @@ async fn delta_reads_a_table_of_which_rows_were_erased() {
     let dir = tempfile::TempDir::new().unwrap();
     unseal(&bed, dir.path()).await;
     assert_eq!(judged(dir.path(), version).await, bed.rows(None).await);
-    merge(&bed, 6, &[(9_000, 1)], Deletes::Listed(in_batches(&[9]))).await.unwrap();
+    merge(&bed, 6, &[(9_000, 1)], Going::Listed(in_batches(&[9]))).await.unwrap();
     unseal(&bed, dir.path()).await;
     assert_eq!(judged(dir.path(), version + 1).await, bed.rows(None).await);
 }
