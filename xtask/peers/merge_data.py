@@ -1,12 +1,14 @@
 """Makes a table, 1% of changes to it, and what the table is afterwards; the same bytes each time.
 
 usage: merge_data.py ROWS readings DIR
+       merge_data.py ROWS scattered DIR
        merge_data.py LINEITEM_PARQUET lineitem DIR
 
 Writes base.parquet and changes.parquet into DIR, and what a question gives of the table before and after, expected-base.csv and
 expected-merged.csv. Of each hundred rows of the base one is drawn, so that the changes lie all over the table; of ten drawn rows seven are
 updated, two are patterns of rows whose keys are new, and one is deleted, which the column `gone` says. The changes come in no order of
-their keys. What is expected is computed without a merge.
+their keys. What is expected is computed without a merge. `readings` lie in the order of their keys, small numbers, as where a database counts;
+those of `scattered` are of 62 bits and in no order, as where they are drawn.
 """
 
 import pathlib
@@ -31,21 +33,23 @@ def kind(number):
 
 
 def reading(gone, source):
-    """Rows of the table from `id` and `h`, which is random."""
+    """Rows of the table from `number` and `h`, which is random."""
+    # An odd factor makes of each number another one.
+    key = "number" if table == "readings" else "(number::hugeint * 2654435769123457 % 4611686018427387904)::bigint"
     return f"""
-        select id, to_timestamp(1600000000 + id + h % 60) as taken_at, 'ward ' || (h >> 8) % 40 as ward,
+        select {key} as id, to_timestamp(1600000000 + number + h % 60) as taken_at, 'ward ' || (h >> 8) % 40 as ward,
             ['planned', 'admitted', 'moved', 'discharged'][1 + ((h >> 16) % 4)::int] as status,
             (((h >> 20) % 10000000)::bigint / 100.0)::decimal(15, 2) as amount, ((h >> 24) % 1000)::int as units,
             ((h >> 28) % 1000000)::bigint / 8.0::double as weight, {gone} as gone
         from ({source})"""
 
 
-if table == "readings":
+if table != "lineitem":
     rows = int(what)
     # Keys are even numbers from 2, so that there are new ones everywhere between them.
-    write(reading("false", f"select 2 * (range + 1) as id, hash(range, 7) as h from range({rows})"), base)
+    write(reading("false", f"select 2 * (range + 1) as number, hash(range, 7) as h from range({rows})"), base)
     drawn = f"""
-        select 2 * (100 * range + hash(range, 11) % 100 + 1)::bigint - ({kind('range')} in (7, 8))::bigint as id,
+        select 2 * (100 * range + hash(range, 11) % 100 + 1)::bigint - ({kind('range')} in (7, 8))::bigint as number,
             hash(range, 13) as h, {kind('range')} = 9 as deleted
         from range({rows // 100})"""
     write(reading("deleted", drawn) + " order by h", changes)

@@ -26,7 +26,9 @@ def source(project, table, folder, file):
 
 
 def contract(table):
-    text = (pathlib.Path(__file__).resolve().parent / f"contracts/{table}.odcs.yaml").read_text()
+    # The two tables of readings differ in their keys alone.
+    of = "readings" if table == "scattered" else table
+    text = (pathlib.Path(__file__).resolve().parent / f"contracts/{of}.odcs.yaml").read_text().replace(f": {of}", f": {table}")
     if table == "lineitem":
         merge = "{property: polder.disposition, value: merge}\n  - {property: polder.deletes, value: {flag: gone}}"
         text = text.replace("value: fail}", f"value: fail}}\n  - {merge}") + GONE

@@ -13,8 +13,10 @@ use super::measure::{Contender, Job, Step};
 use super::tpch::{PEERS, Tpch, mark};
 use crate::process::announce;
 
-/// The job that takes longest by far.
-pub const LARGE: &str = "Merge 1%, integer key";
+/// The jobs that take longest by far.
+pub const LARGE: [&str; 2] = [ORDERED, SCATTERED];
+const ORDERED: &str = "Merge 1%, integer key";
+const SCATTERED: &str = "Merge 1%, scattered integer key";
 const COMPOSITE: &str = "Merge 1%, composite key";
 const FIRST: &str = "Load to merge, composite key";
 
@@ -47,10 +49,16 @@ const MADE_BY: [&str; 5] = ["merge_data.py", "merge_tables.py", "merge_duckdb.py
 /// The jobs that are wanted. What they begin with is made when it is not there yet, which for the large one takes minutes.
 pub fn jobs(bench: &Bench, wanted: impl Fn(&str) -> bool) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    if wanted(LARGE) {
+    for (name, table, key) in [
+        (ORDERED, "readings", "an integer key, in the key's order"),
+        (SCATTERED, "scattered", "an integer key of 62 bits, in no order of the keys"),
+    ] {
+        if !wanted(name) {
+            continue;
+        }
         let millions = MILLIONS * bench.factor.min(1.0);
-        let table = Table::prepare("readings", &format!("{:.0}", millions * 1e6), &bench.work, &bench.tpch)?;
-        jobs.push(merge(bench, &table, LARGE, &format!("{millions} million rows of eight columns with an integer key"), &LARGE_GOALS)?);
+        let table = Table::prepare(table, &format!("{:.0}", millions * 1e6), &bench.work, &bench.tpch)?;
+        jobs.push(merge(bench, &table, name, &format!("{millions} million rows of eight columns with {key},"), &LARGE_GOALS)?);
     }
     if wanted(COMPOSITE) || wanted(FIRST) {
         let (tpch, factor) = bench.small.as_ref().map_or((&bench.tpch, bench.factor), |small| (small, 1.0));
@@ -223,7 +231,7 @@ fn run(polder: &Polder, project: &Path) -> Step {
 fn fingerprint(table: &str, of: &str, tpch: &Tpch) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     (of, PEERS).hash(&mut hasher);
-    let contract = format!("contracts/{table}.odcs.yaml");
+    let contract = format!("contracts/{}.odcs.yaml", if table == "scattered" { "readings" } else { table });
     for file in MADE_BY.into_iter().chain([contract.as_str()]) {
         let path = tpch.scripts.join(file);
         std::fs::read(&path).with_context(|| format!("read {}", path.display()))?.hash(&mut hasher);

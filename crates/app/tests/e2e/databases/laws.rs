@@ -108,7 +108,7 @@ fn lost<R: Rows>(modes: &[Mode]) {
             // The second batch, and the first too in the night.
             for batch in (0..2).rev().take(seeds(1, 2) as usize) {
                 let ran = project.run(&["run", "--drop-batch", &format!("{place}:{batch}")]);
-                assert!(!ran.out.contains("committed"), "{mode:?}, {place}: {ran:?}");
+                assert!(!ran.out.contains("committed, version"), "{mode:?}, {place}: {ran:?}");
                 ran.fails(3);
                 assert_eq!(seen(&project, mode), before, "{mode:?}, {place}");
             }
@@ -205,7 +205,7 @@ fn an_index_of_sqlite_that_counts_otherwise_fails_the_load() {
         rows.0.run(&format!("create index i on t (beds); {}", says(&partial)));
         rows.0.run(&format!("reindex i; {}", says("create index i on t (beds)")));
         let ran = project.run(&["run"]);
-        assert!(ran.out.contains(&(ROWS - 1).to_string()) && !ran.out.contains("committed"), "{mode:?}: {ran:?}");
+        assert!(ran.out.contains(&(ROWS - 1).to_string()) && !ran.out.contains("committed, version"), "{mode:?}: {ran:?}");
         ran.fails(3);
         assert_eq!(seen(&project, mode), before, "{mode:?}");
         rows.0.run("reindex i;");
@@ -279,7 +279,7 @@ fn meddled(server: &Plain<'_>) {
             let meddler = Meddler::before(server.port, server.protocol, MARKED, nth, meddles);
             project.write("url", server.url.replace(&format!(":{}/", server.port), &format!(":{}/", meddler.port)));
             let ran = project.run(&["run"]);
-            assert!(meddler.met() >= nth && !ran.out.contains("committed"), "{mode:?}, {nth}, {meddles:?}: {ran:?}");
+            assert!(meddler.met() >= nth && !ran.out.contains("committed, version"), "{mode:?}, {nth}, {meddles:?}: {ran:?}");
             ran.fails(3);
             assert_eq!(seen_few(&project, mode), before, "{mode:?}, {nth}, {meddles:?}");
         }

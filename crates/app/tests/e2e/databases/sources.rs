@@ -325,7 +325,7 @@ impl<const WAL: bool> Sqlite<WAL> {
     fn added(from: u64, to: u64, moment: &str) -> String {
         format!(
             "with recursive n(i) as (values ({from}) union all select i + 1 from n where i < {to})
-             insert into t (id, word, beds, at) select i, 'w' || i % 9, i, {moment} from n;"
+             insert into t (id, word, beds, at) select i, 'w' || (i % 9), i, {moment} from n;"
         )
     }
 }
