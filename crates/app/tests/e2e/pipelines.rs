@@ -260,6 +260,7 @@ fn a_failure_that_nobody_came_to_tell_is_told_by_the_next_once() {
     let heard = project.beside("heard");
     let tell = format!("cat >> {}", heard.display());
     project.write(NIGHTLY, format!("select: [people]\nnotify: {{command: [/bin/sh, -c, {tell:?}]}}\n"));
+    project.run(&["pipeline", "run", "nightly"]).ok();
     project.write("data/people2.csv", "id,name,age,secret\n3,Cid,900,s\n");
     project.run(&["pipeline", "run", "nightly", "--kill-at", "notice-intent"]).killed();
     let run = word(&runs(&project)[0], "run").to_owned();
