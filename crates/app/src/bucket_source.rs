@@ -112,6 +112,7 @@ mod tests {
         assert!(refused("s3://lake/in", "endpoint: 'http://127.0.0.1:9000', plain_loopback: true").starts_with("Some("));
         for (path, s3, wanted) in [
             ("s3://la ke/in", "region: eu-west-3", "line 2: `path`: "),
+            ("'s3://AKIA:geheim@lake/in'", "region: eu-west-3", "line 2: `path`: it does not begin with the name of a bucket"),
             ("s3://lake/in", "region: EU", "line 3: `region`: it is not the name of a region"),
             ("s3://lake/in", "endpoint: 'http://minio.example', plain_loopback: true", "line 3: `endpoint`: plain HTTP to minio.example"),
             ("s3://lake/in", "endpoint: 'http://127.0.0.1:9000'", "allow `plain_loopback`"),

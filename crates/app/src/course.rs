@@ -79,10 +79,15 @@ impl Course {
         self.closed.store(true, Ordering::Release);
     }
 
+    /// Whether nothing more is to begin.
+    pub fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// A step is next. False: it may not begin, and no later one.
     pub fn begins(&self, installation: &Installation, step: &str) -> bool {
         let mut seen = self.seen.lock();
-        if self.closed.load(Ordering::Acquire) {
+        if self.closed() {
             seen.cut = true;
             return false;
         }
@@ -111,6 +116,13 @@ impl Course {
         let mut seen = self.seen.lock();
         seen.reports.push(report.clone());
         seen.times.push((started_ms, installation.clock.now_ms()));
+    }
+
+    /// The step that ended last did something more, which its report tells and its record does not.
+    pub fn amend(&self, report: &BatchReport) {
+        if let Some(last) = self.seen.lock().reports.last_mut() {
+            last.clone_from(report);
+        }
     }
 
     /// What its steps came to, for whoever gathers such figures.

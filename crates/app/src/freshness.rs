@@ -11,6 +11,10 @@ use crate::installation::Installation;
 use crate::name_id::Named;
 use crate::pipeline::{FreshnessFrom, Pipeline};
 
+/// How far the newest value of a column may lie ahead and still tell how old it is, in milliseconds: clocks differ, and days begin at
+/// different times.
+const AHEAD_MS: i64 = 86_400_000;
+
 /// A table as it was judged, by its newest load or by the newest value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -125,8 +129,11 @@ fn column_stale_at_ms(
 ) -> (i64, Option<&'static str>) {
     match newest {
         None => (stale_at_ms(since_ms, max_age_seconds), Some("the table was never loaded")),
+        // On doubt it is too old. One row of the year 9999 would keep it young for ever.
+        Some(Some(Some(newest_ms))) if *newest_ms > now_ms.saturating_add(AHEAD_MS) => {
+            (since_ms.min(now_ms), Some("its newest value lies more than a day ahead, so it does not tell how old the rest is"))
+        }
         Some(Some(Some(newest_ms))) => (stale_at_ms(*newest_ms, max_age_seconds), None),
-        // On doubt it is too old.
         Some(Some(None)) => (since_ms.min(now_ms), Some("it holds no value")),
         Some(None) => (since_ms.min(now_ms), Some("its newest value is not known before the next load")),
     }
@@ -207,8 +214,13 @@ mod tests {
     fn a_column_without_a_value_is_too_old_whatever_the_time_is() {
         let at = |newest: Option<Option<&Option<i64>>>| column_stale_at_ms(newest, 1_000, 60, 500_000);
         assert_eq!(at(Some(Some(&Some(100_000)))), (160_001, None));
-        // A value that lies ahead is young.
-        assert_eq!(at(Some(Some(&Some(900_000)))).0, 960_001);
+        // A value that lies a little ahead is young, and one that lies far ahead says nothing.
+        assert_eq!(at(Some(Some(&Some(900_000)))), (960_001, None));
+        assert_eq!(at(Some(Some(&Some(500_000 + AHEAD_MS)))), (560_001 + AHEAD_MS, None));
+        for far in [500_001 + AHEAD_MS, 253_402_300_799_000, i64::MAX] {
+            let (stale_at_ms, why) = at(Some(Some(&Some(far))));
+            assert!(stale_at_ms <= 500_000 && why.unwrap().contains("more than a day ahead"), "{far}");
+        }
         assert_eq!(at(Some(Some(&None))), (1_000, Some("it holds no value")));
         assert!(at(Some(None)).0 <= 500_000);
         // One that is not loaded yet has its time.

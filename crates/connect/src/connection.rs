@@ -209,6 +209,10 @@ pub(crate) fn yaml_error(file: &str, error: &serde_saphyr::Error) -> Error {
         serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
             (format!("key `{}` stands there twice", key.as_deref().unwrap_or_default()), "remove one of them".to_owned())
         }
+        // What stands there instead is not repeated: it may be a secret.
+        serde_saphyr::Error::SerdeInvalidType { expected, .. } | serde_saphyr::Error::SerdeInvalidValue { expected, .. } => {
+            ("the YAML does not fit".to_owned(), format!("correct it: expected {expected}"))
+        }
         _ => match first_line(&error.to_string()) {
             // In the parser's own words this is a debug text.
             what if what.starts_with("budget breached") => {

@@ -103,12 +103,15 @@ pub(super) async fn batches(
             Err(failure) => Err(failure),
         };
         let mut report = loaded.unwrap_or_else(|failure| BatchReport::refused(table, failure));
-        if args.maintain {
-            ingest::optimize(installation, &lake, &mut report).await;
-        }
         report.store = Some(installation.store.backend().asked().since(before));
         if !args.dry_run {
             course.ended(installation, &mut report).await;
+        }
+        // After the end of the step is recorded: what was loaded is not loaded again for what becomes of this.
+        if args.maintain && !args.dry_run && report.failure.is_none() && !course.closed() {
+            ingest::optimize(installation, &lake, &mut report).await;
+            report.store = Some(installation.store.backend().asked().since(before));
+            course.amend(&report);
         }
         reports.push(report);
     }

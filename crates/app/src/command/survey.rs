@@ -157,7 +157,8 @@ impl Place {
         let text = format!("type: csv\npath: {}\n{s3}datasets: {{all: {{}}}}\n", quoted(location));
         let connection = bucket_source::parse(&text, "s3.yaml").map_err(|error| match error {
             polder_connect::Error::Connection { problem, advice, .. } => {
-                Failure::new(ErrorKind::Invalid, format!("look at {location}: {problem}; {advice}"))
+                // What is no place in a bucket is not repeated: keys may stand in it.
+                Failure::new(ErrorKind::Invalid, format!("look at the objects of a bucket: {problem}; {advice}"))
             }
             error => error.into(),
         })?;

@@ -211,3 +211,24 @@ fn a_pipeline_that_maintains_its_tables_does_what_is_advised() {
     assert_eq!(project.rows("select count(*), count(*) filter (where ward = 'east') from beds"), ["100,50"]);
     project.run(&["audit", "verify"]).ok();
 }
+
+/// A load that was committed is not done again for what its process dies of afterwards.
+#[test]
+fn a_load_stands_whose_optimisation_is_broken_off() {
+    let project = ward(&named(0..100, "north"));
+    project.write("pipelines/nightly.yaml", "select: [beds]\nmaintain: true\n");
+    project.run(&["pipeline", "run", "nightly"]).ok();
+    deliver(&project, 2, &named(0..50, "east"));
+    project.run(&["pipeline", "run", "nightly", "--kill-at", "lake.optimize_staged"]).killed();
+    let run = project.json(&["runs", "list"])[0]["run"].as_str().unwrap().to_owned();
+    let shown = project.json(&["runs", "show", &run]);
+    let steps: Vec<(&Value, &Value)> = shown["steps"].as_array().unwrap().iter().map(|step| (&step["step"], &step["status"])).collect();
+    assert_eq!(steps, [(&json!("beds"), &json!("committed"))], "{shown}");
+    assert_eq!(project.rows("select count(*), count(*) filter (where ward = 'east') from beds"), ["100,50"]);
+    // Another load that leaves the table worth it does what this one came not to do.
+    deliver(&project, 3, &[(0, "west".into())]);
+    let next = project.json(&["pipeline", "run", "nightly"])["attempts"][0]["batches"][0].clone();
+    assert_eq!((&next["status"], number(&next["optimized"], "files_after")), (&json!("committed"), 1), "{next}");
+    assert_eq!(project.rows("select count(*), count(*) filter (where ward = 'east') from beds"), ["100,49"]);
+    project.run(&["audit", "verify"]).ok();
+}

@@ -52,6 +52,8 @@ pub(super) struct Process<'a> {
     output: ChildStdout,
     /// Each beat says how long the next one may take. None any more once it is closed.
     beats: Option<Sender<u32>>,
+    /// Whether anything came yet.
+    heard: bool,
     watch: Option<JoinHandle<()>>,
 }
 
@@ -92,7 +94,7 @@ impl<'a> Process<'a> {
             return Err(Error::Internal { step: "reach the process of a driver" });
         };
         let (beats, watch) = watch(Arc::clone(&watched), ticks(access).min(CONNECT_TICKS_MAX), out).inspect_err(|_| watched.kill())?;
-        let process = Self { access, watched, pid, output, beats: Some(beats), watch: Some(watch) };
+        let process = Self { access, watched, pid, output, beats: Some(beats), heard: false, watch: Some(watch) };
         // A process that does not want to hear it says why, or its end does.
         let _ = input.write_all(told.expose_secret());
         Ok(process)
@@ -104,10 +106,14 @@ impl<'a> Process<'a> {
     /// When the driver failed, or the process ended without its last word.
     pub(super) fn next(&mut self) -> Result<Arrived, Stop> {
         loop {
-            let Ok((kind, bytes)) = frames::read(&mut self.output) else { return Err(self.ended()) };
-            if let Some(beats) = &self.beats {
-                let _ = beats.send(ticks(self.access));
+            // For the first word it is waited from the start on.
+            if self.heard {
+                self.beat(ticks(self.access));
             }
+            let Ok((kind, bytes)) = frames::read(&mut self.output) else { return Err(self.ended()) };
+            self.heard = true;
+            // Until the next one is asked for it cannot say more than the pipe holds: how long that takes is not its silence.
+            self.beat(u32::MAX);
             return match kind {
                 Kind::Connected => continue,
                 Kind::Arrow => Ok(Arrived::Arrow(bytes)),
@@ -122,6 +128,12 @@ impl<'a> Process<'a> {
                     Err(_) => Err(self.damaged().into()),
                 },
             };
+        }
+    }
+
+    fn beat(&self, most: u32) {
+        if let Some(beats) = &self.beats {
+            let _ = beats.send(most);
         }
     }
 
@@ -284,9 +296,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_a_process_reports_is_said_in_our_words() {
-        let access = Access {
+    fn access() -> Access {
+        Access {
             source: "s".to_owned(),
             source_type: crate::SourceType::Adbc,
             url: None,
@@ -296,7 +307,32 @@ mod tests {
             plain_loopback: false,
             timeout: crate::connection::database::TIMEOUT,
             driver: None,
-        };
+        }
+    }
+
+    /// Who is slow to take what came, as a store that cannot keep up makes its reader, does not make the driver a silent one.
+    #[test]
+    fn a_driver_is_silent_only_while_it_is_waited_for() {
+        let access = Access { timeout: Duration::from_secs(7), ..access() };
+        let mut said = Vec::new();
+        frames::write(&mut said, Kind::Connected, b"").unwrap();
+        frames::write(&mut said, Kind::Arrow, b"a").unwrap();
+        frames::write(&mut said, Kind::Arrow, b"b").unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&said).unwrap();
+        let (output, pid) = (child.stdout.take().unwrap(), Pid::from_child(&child));
+        let watched = Arc::new(Watched { child: Mutex::new(child), silent: AtomicBool::new(false), closed: AtomicBool::new(false) });
+        let (beats, heard) = crossbeam_channel::unbounded();
+        let mut process = Process { access: &access, watched, pid, output, beats: Some(beats), heard: false, watch: None };
+        for (piece, waited) in [(b"a", vec![u32::MAX, 7, u32::MAX]), (b"b", vec![7, u32::MAX])] {
+            assert!(matches!(process.next(), Ok(Arrived::Arrow(bytes)) if bytes == piece));
+            assert_eq!(heard.try_iter().collect::<Vec<_>>(), waited);
+        }
+    }
+
+    #[test]
+    fn what_a_process_reports_is_said_in_our_words() {
+        let access = access();
         let driver = |class, sqlstate: &str, vendor_code| Problem::Driver { class, sqlstate: sqlstate.to_owned(), vendor_code };
         let told: Vec<String> = [
             (Step::Load, Problem::NoDriver),

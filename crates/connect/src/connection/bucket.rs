@@ -156,6 +156,10 @@ mod tests {
             let error = parsed("s3://lake/in", s3).unwrap_err().to_string();
             assert!(error.contains(wanted) && !error.contains("geheim"), "{s3}: {error}");
         }
+        for s3 in ["'AKIA:geheim'", "[geheim]", "{region: r, access_key_id: [geheim]}", "{region: r, access_key_id: {geheim: geheim}}"] {
+            let error = parsed("s3://lake/in", s3).unwrap_err().to_string();
+            assert!(error.contains("sources/in.yaml, line ") && !error.contains("geheim"), "{s3}: {error}");
+        }
         let without = |yaml: &str| Connection::parse(yaml, "sources/in.yaml").unwrap_err().to_string();
         let error = without("type: csv\npath: s3://lake/in\ndatasets: {a: {}}\n");
         assert!(error.contains("line 2: `path` is in a bucket, and `s3` with the keys to it is missing"), "{error}");

@@ -185,21 +185,24 @@ impl Pattern {
         self.below.iter().chain(std::iter::once(&self.begins)).map(String::as_str)
     }
 
-    /// The objects that it means: the one of that key, or those below it that have the type's extension, or those that the glob meets.
+    /// The objects that it means: the one of that key, and those below it that have the type's extension; or those that the glob meets.
     fn hits(&self, prefix: &str, listed: &[ObjectSeen], source_type: SourceType) -> Hits {
         let under = |key: &str| {
             let rest = if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) };
             rest.unwrap_or_else(|| key.rsplit('/').next().unwrap_or(key)).to_owned()
         };
-        if let Some(object) = listed.iter().find(|object| object.key == self.plain && !self.plain.is_empty()) {
-            return Hits::from([(under(&object.key), object.clone())]);
-        }
+        let itself = listed.iter().find(|object| object.key == self.plain && !self.plain.is_empty());
         let directory = if self.plain.is_empty() { String::new() } else { format!("{}/", self.plain) };
         let below = listed.iter().filter_map(|object| Some((object, object.key.strip_prefix(&directory)?)));
         let mut below = below.peekable();
         if below.peek().is_some() {
-            let data = below.filter(|(_, name)| is_shown(name) && has_extension(name, source_type));
-            return data.map(|(object, _)| (under(&object.key), object.clone())).collect();
+            let data = below.filter(|(_, name)| is_shown(name) && has_extension(name, source_type)).map(|(object, _)| object);
+            // On a disk a name is either; here it may be both, and an object without a byte that is both stands for the directory alone.
+            let itself = itself.filter(|object| object.size_bytes > 0);
+            return itself.into_iter().chain(data).map(|object| (under(&object.key), object.clone())).collect();
+        }
+        if let Some(object) = itself {
+            return Hits::from([(under(&object.key), object.clone())]);
         }
         let Some((glob, directory)) = &self.glob else { return Hits::new() };
         let mut hits = Hits::new();
@@ -266,6 +269,19 @@ mod tests {
         }
         let (_, whole) = hits("", None, &keys);
         assert_eq!(whole.len(), 7, "{whole:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_a_directory_too_hides_nothing_below_it() {
+        let object = |key: &str, size_bytes| ObjectSeen { key: key.to_owned(), tag: "\"t\"".to_owned(), size_bytes, modified_ms: 0 };
+        let names = |size| {
+            let listed = [object("in/d", size), object("in/d/a.csv", 1), object("in/d/b.csv", 1), object("in/d.csv", 1)];
+            Pattern::new("in", "d").hits("in", &listed, SourceType::Csv).into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(names(0), ["d/a.csv", "d/b.csv"]);
+        assert_eq!(names(5), ["d", "d/a.csv", "d/b.csv"]);
+        let alone = Pattern::new("in", "d").hits("in", &[object("in/d", 0)], SourceType::Csv);
+        assert_eq!(alone.into_keys().collect::<Vec<_>>(), ["d"]);
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl S3Address {
         let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(name) || bucket.starts_with('.') {
             let advice = "write bucket/prefix: 3 or more letters, digits, `-`, `_` and `.`, then `/` and a prefix";
-            return Err(wrong("s3", format!("`{location}` does not begin with the name of a bucket"), advice));
+            // It is not repeated: as in other tools' addresses, keys may stand before the name.
+            return Err(wrong("s3", "it does not begin with the name of a bucket".to_owned(), advice));
         }
         let segment = |segment: &str| {
             !matches!(segment, "" | "." | "..") && segment.bytes().all(|byte| name(byte) || matches!(byte, b'=' | b'+' | b'@'))
@@ -192,6 +193,10 @@ mod tests {
         assert_eq!(china.endpoint(), "https://s3.cn-north-1.amazonaws.com.cn");
         for location in ["", "ab", "a b c/x", "s3://data/x", ".data/x", "data/", "data//x", "data/../x", "data/x/", "data/é"] {
             assert!(refused(location, None, Some("eu-west-3"), false).starts_with("s3: "), "{location}");
+        }
+        for location in ["KEYID:geheim@data/x", "KEYID:ge/heim@data", "geheim:@data"] {
+            let refused = refused(location, None, Some("eu-west-3"), false);
+            assert!(refused.starts_with("s3: it does not begin") && !refused.contains("heim"), "{refused}");
         }
         assert!(S3Address::parse(&format!("data/{}", "x".repeat(513)), None, Some("eu-west-3"), false).is_err());
         for region in ["", "EU", "eu/west", "eu.west"] {

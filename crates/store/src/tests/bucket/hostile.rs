@@ -67,6 +67,8 @@ fn answers_that_are_no_listing_are_refused() {
         "<!DOCTYPE a [<!ENTITY x 'y'>]><ListBucketResult>&x;</ListBucketResult>".to_owned(),
         listing(&object("other/key")),
         listing("<Contents><Key>polder/keyring/1</Key></Contents>"),
+        listing(""),
+        listing("<IsTruncated>perhaps</IsTruncated>"),
         listing("<IsTruncated>true</IsTruncated>"),
         listing(&format!("<IsTruncated>true</IsTruncated><NextContinuationToken>same</NextContinuationToken>{}", "<Contents/>")),
         "x".repeat(17 << 20),
