@@ -156,7 +156,7 @@ mod tests {
     /// Ids with an age that is refused, and one record that could not be split.
     fn object() -> (Contract, Vec<u8>) {
         let contract = contract(&[
-            "{name: id, physicalName: ID, logicalType: integer}",
+            "{name: id, physicalName: ID, logicalType: integer, logicalTypeOptions: {format: i64}}",
             "{name: age, logicalType: integer, logicalTypeOptions: {maximum: 9}}",
         ]);
         let gate = Gate::new(approved(contract.clone()), options(Arc::new(MemorySpill::default()))).unwrap();
