@@ -198,6 +198,28 @@ fn killed_anywhere_it_goes_on_and_ends() {
     }
 }
 
+/// Between a table's erasure and its end the table may be loaded: what came and went in between is no reason never to end.
+#[test]
+fn what_was_loaded_since_does_not_keep_it_from_ending() {
+    let project = Project::new();
+    project.people_by(&format!("1,{ERASED},41,s\n2,Bob,5,s\n3,Cid,6,s\n"), "merge");
+    project.run(&["run"]).ok();
+    erase(&project, WHERE, &["--yes", "--kill-at", "erase-models"]).killed();
+    // The person comes back, and another takes the row: it lies in its file under a deletion vector.
+    for (file, rows) in [("data/people2.csv", format!("1,{ERASED},41,s\n4,Dan,7,s\n")), ("data/people3.csv", "1,Ann,41,s\n".to_owned())] {
+        project.write(file, format!("id,name,age,secret\n{rows}"));
+        project.run(&["run", "--kill-at", "lake.after_outcome"]).killed();
+    }
+    assert_eq!(project.rows("select name from people where id = 1"), ["Ann"]);
+    assert!(found(&project, "between").contains(&("tables".to_owned(), "parquet".to_owned())));
+    project.run(&["table", "erase", "people", "--resume"]).ok();
+    assert_eq!(phases(&project), ["intent", "outcome"]);
+    assert_eq!(project.rows("select name from people order by id"), ["Ann", "Bob", "Cid", "Dan"]);
+    let areas: BTreeSet<String> = found(&project, "after").into_iter().map(|(area, _)| area).collect();
+    assert_eq!(areas, ["private".to_owned()].into());
+    project.run(&["audit", "verify"]).ok();
+}
+
 #[test]
 fn a_model_that_cannot_be_computed_keeps_it_from_being_told_as_done() {
     let project = loaded();
