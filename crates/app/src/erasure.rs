@@ -3,6 +3,7 @@
 //! computed for it. Success is recorded when the predicate was asked again and the store was looked through.
 
 mod models;
+mod once;
 mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,7 +126,8 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
     }
     let loaded = installation.loaded_models()?;
     models::none_unknown(installation, &loaded)?;
-    let affected = Affected::of(installation, &loaded, &table);
+    let once = once::readers(installation, dataset).await?;
+    let affected = Affected::of(installation, &loaded, &table, &once);
     for model in &affected.stored {
         installation.permit(Action::Erase, model.as_str()).await?;
         installation.may(Action::Run, model.as_str()).await?;
@@ -143,7 +145,10 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
             of_models.push((model.clone(), lake.rows(id, None).await?));
         }
     }
-    let datasets = affected.datasets.iter().zip(&of_models).map(|((_, id), (_, rows))| (*id, *rows)).collect();
+    let mut datasets: BTreeMap<DatasetId, u64> =
+        affected.datasets.iter().zip(&of_models).map(|((_, id), (_, rows))| (*id, *rows)).collect();
+    // What read it once is not found by models/, when the erasure goes on.
+    datasets.extend(affected.unbuilt.iter().filter(|id| once.contains(*id)).map(|id| (*id, 0)));
     Ok(Planned {
         total: lake.rows(dataset, None).await?,
         rows,
@@ -234,6 +239,11 @@ impl Order {
         Ok(Predicate::parse(&self.condition, &self.table, lake.schema(self.dataset, None).await?.as_ref()).await?)
     }
 
+    /// The models that it concerns: also those that did when it began, whatever models/ says by now.
+    fn affected(&self, installation: &Installation, models: &Models) -> Affected {
+        Affected::of(installation, models, &self.table, &self.open.models.keys().copied().collect())
+    }
+
     /// Whether the table was committed without the rows since.
     fn is_committed(&self, installation: &Installation) -> bool {
         let state = installation.journal.state();
@@ -287,7 +297,7 @@ pub async fn finish(installation: &Installation, lake: &Lake, dataset: DatasetId
         failpoint::hit("erase-models");
         let loaded = installation.loaded_models()?;
         models::none_unknown(installation, &loaded)?;
-        let affected = Affected::of(installation, &loaded, &order.table);
+        let affected = order.affected(installation, &loaded);
         affected.compute(installation, lake, &loaded, &order.table, memory_mib).await?;
         failpoint::hit("erase-check");
         check(installation, lake, &order, &affected, memory_mib).await
@@ -330,6 +340,11 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
         let before = order.open.models.get(dataset).copied().unwrap_or_default();
         of_models.push((model.clone(), *dataset, before, lake.rows(*dataset, None).await?, asked.is_some()));
     }
+    for dataset in &affected.unbuilt {
+        if let Some(object) = lake.left(*dataset, None).await?.objects.first() {
+            return Err(still(format!("{object} is still in the store")));
+        }
+    }
     let removed = if order.undecided == Undecided::Remove { order.open.undecided } else { 0 };
     let done = Done {
         rows: order.open.rows,
@@ -359,6 +374,7 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
 fn objects(installation: &Installation, table: &TableName, dataset: DatasetId, affected: &Affected) -> Outcome<u64> {
     let mut ours: BTreeSet<DatasetId> = affected.datasets.iter().map(|(_, id)| *id).collect();
     ours.insert(dataset);
+    ours.extend(&affected.unbuilt);
     ours.extend(installation.keys.find(&format!("quarantine:{table}")));
     let files = installation.store.backend().every_file()?;
     let count = files.into_iter().filter(|file| matches!(file.kind, FileKind::Object(_, of) if ours.contains(&of))).count();
@@ -399,7 +415,7 @@ pub async fn after_builds(installation: &Installation, lake: &Lake, memory_mib: 
         let ended = async {
             let order = Order::of(installation, dataset).await?;
             let loaded: Models = installation.loaded_models()?;
-            let affected = Affected::of(installation, &loaded, &order.table);
+            let affected = order.affected(installation, &loaded);
             let stale = affected.stale(installation, &loaded, &order.table);
             match stale.is_empty() {
                 true => finish(installation, lake, dataset, memory_mib).await.map(drop),

@@ -263,6 +263,57 @@ fn a_table_of_a_model_that_is_gone_stops_it() {
     assert_gone(&project, "after");
 }
 
+/// What lies in the store was computed by what a model's file said then.
+#[test]
+fn a_model_that_read_the_table_once_holds_nothing_of_it_either() {
+    let prepared = loaded();
+    prepared.pets("cat\n");
+    prepared.run(&["run"]).ok();
+    let of_pets = "-- polder: materialized = table\nselect pet as name from pets\n";
+    for computed in [true, false] {
+        let project = prepared.fork();
+        project.write("models/names.sql", of_pets);
+        if computed {
+            project.run(&["model", "run"]).ok();
+            assert_eq!(project.rows("select name from names"), ["cat"]);
+        }
+        let told = erase(&project, WHERE, &["--yes"]).ok();
+        assert!(told.contains("computed anew: names, ") && told.contains("computed anew: initials, "), "{computed}: {told}");
+        assert_eq!(project.rows("select name from names"), ["cat"], "{computed}");
+        assert_eq!(project.rows("select initial from initials"), ["c"], "{computed}");
+        assert_gone(&project, &format!("after-{computed}"));
+    }
+    // Nor does one that is changed in between get away.
+    let project = prepared.fork();
+    erase(&project, WHERE, &["--yes", "--kill-at", "erase-models"]).killed();
+    project.write("models/names.sql", of_pets);
+    project.run(&["table", "erase", "people", "--resume"]).ok();
+    assert_eq!(project.rows("select name from names"), ["cat"]);
+    assert_gone(&project, "resumed");
+}
+
+/// A build that was killed before it was ever committed left a file that no version names.
+#[test]
+fn what_a_killed_first_build_left_is_gone_too() {
+    let prepared = loaded();
+    prepared.write("models/late.sql", "-- polder: materialized = table\nselect id, name from people\n");
+    prepared.run(&["model", "run", "late", "--kill-at", "lake.staged"]).killed();
+    let keys = prepared.json(&["keys", "show"]);
+    let row = keys.as_array().unwrap().iter().find(|row| row["dataset"] == "table:late").unwrap();
+    let folder = format!("tables/{}", row["id"].as_str().unwrap());
+    let left = |project: &Project| std::fs::read_dir(project.store().join(&folder)).map_or(0, Iterator::count);
+    assert!(left(&prepared) > 0);
+    for file_is_there in [true, false] {
+        let project = prepared.fork();
+        if !file_is_there {
+            std::fs::remove_file(project.dir().join("models/late.sql")).unwrap();
+        }
+        erase(&project, WHERE, &["--yes"]).ok();
+        assert_eq!(left(&project), 0, "{file_is_there}");
+        assert_gone(&project, &format!("after-{file_is_there}"));
+    }
+}
+
 #[test]
 fn refused_rows_that_cannot_be_judged_are_not_decided_in_silence() {
     let prepared = Project::new();
