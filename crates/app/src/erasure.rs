@@ -113,7 +113,7 @@ pub struct Done {
 ///
 /// # Errors
 /// When it is not permitted, the condition is none, or something cannot be counted.
-pub async fn plan(installation: &Installation, lake: &Lake, name: &str, condition: &str, memory_mib: u64) -> Outcome<Planned> {
+pub async fn plan(installation: &Installation, lake: &Lake, name: &str, text: &str, memory_mib: u64) -> Outcome<Planned> {
     let permit = installation.permit(Action::Erase, name).await?;
     let (table, dataset) = (permit.table().clone(), permit.table_id());
     let state = installation.journal.state();
@@ -132,13 +132,35 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
         installation.permit(Action::Erase, model.as_str()).await?;
         installation.may(Action::Run, model.as_str()).await?;
     }
-    if !crate::quarantine::objects(installation, name).await?.is_empty() {
-        installation.permit(Action::Quarantine, name).await?;
-    }
-    let predicate = Predicate::parse(condition, &table, lake.schema(dataset, None).await?.as_ref()).await?;
+    let looks_at_refused = match crate::quarantine::objects(installation, name).await?.is_empty() {
+        true => None,
+        false => Some(installation.permit(Action::Quarantine, name).await?),
+    };
+    // What columns it has is told to none who may not read them: a wrong condition is answered with a suggestion.
+    installation.permit(Action::Read, name).await?;
+    let condition = Condition(Predicate::parse(text, &table, lake.schema(dataset, None).await?.as_ref()).await?);
     // How many rows there are is told to none who may not read them, and is a recorded read.
-    let rows = models::counted(installation, lake, &Predicate::question(condition, &table), memory_mib).await?;
-    let judged = Judge::new(installation, &table, &predicate)?.judge_all(installation).await?;
+    let rows = models::counted(installation, lake, &Predicate::question(text, &table), memory_mib).await?;
+    // What goes cannot be taken back: it is what the question found, or nothing. A condition that fails for a row fails here.
+    let chosen = lake.count_chosen(dataset, &condition).await?;
+    if chosen != rows {
+        let text = format!(
+            "erase rows of table {name}: a query with this condition finds {rows} rows and the files hold {chosen}, so nothing is erased; report this as a defect"
+        );
+        return Err(Failure::new(ErrorKind::Internal, text));
+    }
+    let judge = Judge::new(installation, &table, &condition.0)?;
+    let judged = match looks_at_refused {
+        None => refused::Judged::default(),
+        Some(permit) => {
+            let datasets = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
+            let (request, policies) = (permit.request(), permit.policies().to_vec());
+            installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
+            let judged = judge.judge_all(installation).await?;
+            installation.record(EventKind::ReadFinished { request, rows: judged.rows, complete: true }).await?;
+            judged
+        }
+    };
     let mut of_models = Vec::new();
     for model in &affected.stored {
         if let Some(id) = affected.dataset(model) {
@@ -152,13 +174,13 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
     Ok(Planned {
         total: lake.rows(dataset, None).await?,
         rows,
-        kept: judged.iter().map(|object| object.rows()).sum(),
-        refused: judged.iter().map(|object| object.meant()).sum(),
-        undecided: judged.iter().map(|object| object.undecided()).sum(),
+        kept: judged.rows,
+        refused: judged.meant,
+        undecided: judged.undecided,
         models: of_models,
         version: head.version,
         objects: objects(installation, &table, dataset, &affected)?,
-        condition: condition.to_owned(),
+        condition: text.to_owned(),
         table,
         dataset,
         datasets,
@@ -319,10 +341,9 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
         return Err(still(format!("{object} is still in the store")));
     }
     let judged = Judge::new(installation, &order.table, &condition.0)?.judge_all(installation).await?;
-    let meant: u64 = judged.iter().map(|object| object.meant()).sum();
-    let undecided: u64 = judged.iter().map(|object| object.undecided()).sum();
-    if meant > 0 || (undecided > 0 && order.undecided == Undecided::Remove) {
-        return Err(still(format!("{} refused rows of table {} are kept", meant.saturating_add(undecided), order.table)));
+    let undecided = judged.undecided;
+    if judged.meant > 0 || (undecided > 0 && order.undecided == Undecided::Remove) {
+        return Err(still(format!("{} refused rows of table {} are kept", judged.meant.saturating_add(undecided), order.table)));
     }
     let mut of_models = Vec::new();
     for (model, dataset) in &affected.datasets {

@@ -397,6 +397,11 @@ fn it_takes_every_permission_of_what_it_does() {
             assert!(!ran.out.contains("rows"), "{action} {when}: {ran:?}");
         }
     }
+    // Nor what columns the table has.
+    project
+        .write("policies/forbid.cedar", "@id(\"never\") forbid (principal, action == Action::\"Read\", resource == Table::\"people\");\n");
+    let err = erase(&project, "nme = 'x'", &["--dry-run"]).fails(7);
+    assert!(!err.contains("people.name"), "{err}");
     std::fs::remove_file(project.dir().join("policies/forbid.cedar")).unwrap();
     assert!(phases(&project).is_empty());
     assert_eq!(project.rows(&format!("select count(*) from people where {WHERE}")), ["1"]);
@@ -407,6 +412,22 @@ fn it_takes_every_permission_of_what_it_does() {
     assert_eq!(unknown.replace("people", "T"), none.replace("nothing", "T"));
     std::fs::remove_file(project.dir().join("policies/forbid.cedar")).unwrap();
     erase(&project, WHERE, &["--yes"]).ok();
+}
+
+/// A dry run tells for how many refused rows a condition is true, so it is a look at them.
+#[test]
+fn that_refused_rows_were_judged_is_recorded() {
+    let project = loaded();
+    let keys = project.json(&["keys", "show"]);
+    let row = keys.as_array().unwrap().iter().find(|row| row["dataset"] == "quarantine:people").unwrap();
+    let id = row["id"].as_str().unwrap().to_owned();
+    let looks = || {
+        let shown = project.json(&["audit", "show", "--type", "read_decided", "--limit", "1000"]);
+        shown.as_array().unwrap().iter().filter(|entry| entry["details"]["datasets"].to_string().contains(&id)).count()
+    };
+    assert_eq!(looks(), 0);
+    erase(&project, WHERE, &["--dry-run"]).ok();
+    assert_eq!(looks(), 1);
 }
 
 #[test]
