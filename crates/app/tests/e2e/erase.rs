@@ -434,7 +434,7 @@ fn that_refused_rows_were_judged_is_recorded() {
 fn keys_come_from_a_file_and_the_result_as_json() {
     let project = loaded();
     let keys = project.beside("keys.txt");
-    std::fs::write(&keys, "1\n\n10\n 11 \n").unwrap();
+    std::fs::write(&keys, "\u{feff}1\r\n\r\n10\n 11 \n").unwrap();
     let told = project.json(&["table", "erase", "people", "--keys", keys.to_str().unwrap(), "--yes"]);
     assert_eq!(
         (&told["rows"], &told["refused_rows"], &told["rows_left"], &told["dry_run"]),
