@@ -126,7 +126,7 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, text: &s
     }
     let loaded = installation.loaded_models()?;
     models::none_unknown(installation, &loaded)?;
-    let once = once::readers(installation, dataset).await?;
+    let once = once::readers(installation, &table, dataset).await?;
     let affected = Affected::of(installation, &loaded, &table, &once);
     for model in &affected.stored {
         installation.permit(Action::Erase, model.as_str()).await?;

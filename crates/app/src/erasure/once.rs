@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polder_audit::Filter;
 use polder_types::event::TableOperation;
-use polder_types::{DatasetId, EventKind};
+use polder_types::{DatasetId, EventKind, TableName};
 
 use crate::failure::Outcome;
 use crate::installation::Installation;
+use crate::removal::DROPPED;
 
 /// Entries of the log that are read at a time.
 const ENTRIES_AT_ONCE: u64 = 4_096;
@@ -16,13 +17,17 @@ const ENTRIES_AT_ONCE: u64 = 4_096;
 const DECIDED_BEFORE: u64 = 32;
 
 /// Datasets that may hold what a model's build read of a table, through other models too, whatever the models say now: those of stored models, and
-/// those of which no build was committed.
+/// those of which no build was committed. A table that had the name before it was dropped counts as the same.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub(super) async fn readers(installation: &Installation, table: DatasetId) -> Outcome<BTreeSet<DatasetId>> {
+pub(super) async fn readers(installation: &Installation, name: &TableName, table: DatasetId) -> Outcome<BTreeSet<DatasetId>> {
     let read = read_by_builds(installation).await?;
-    let mut tainted = BTreeSet::from([table]);
+    // A table that was dropped, and of which models hold rows, had the name before.
+    let before = format!("{DROPPED}table:{name}:");
+    let former = installation.keys.datasets().into_iter().filter(|info| info.name.starts_with(&before)).map(|info| info.id);
+    let tables: BTreeSet<DatasetId> = former.chain([table]).collect();
+    let mut tainted = tables.clone();
     loop {
         let more: Vec<DatasetId> = read
             .iter()
@@ -34,8 +39,7 @@ pub(super) async fn readers(installation: &Installation, table: DatasetId) -> Ou
         }
         tainted.extend(more);
     }
-    tainted.remove(&table);
-    Ok(tainted)
+    Ok(tainted.difference(&tables).copied().collect())
 }
 
 /// What the builds of each model read; none when the log does not tell for one of them.
@@ -75,10 +79,8 @@ async fn read_by_builds(installation: &Installation) -> Outcome<BTreeMap<Dataset
         }
         from = to;
     }
-    for (model, (_, built)) in &models {
-        if *built && !read.contains_key(model) {
-            read.insert(*model, None);
-        }
+    for (model, _) in models.iter().filter(|(_, (_, built))| *built) {
+        read.entry(*model).or_insert(None);
     }
     Ok(read)
 }
