@@ -3,6 +3,7 @@
 //! computed for it. Success is recorded when the predicate was asked again and the store was looked through.
 
 mod models;
+mod once;
 mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,7 +113,7 @@ pub struct Done {
 ///
 /// # Errors
 /// When it is not permitted, the condition is none, or something cannot be counted.
-pub async fn plan(installation: &Installation, lake: &Lake, name: &str, condition: &str, memory_mib: u64) -> Outcome<Planned> {
+pub async fn plan(installation: &Installation, lake: &Lake, name: &str, text: &str, memory_mib: u64) -> Outcome<Planned> {
     let permit = installation.permit(Action::Erase, name).await?;
     let (table, dataset) = (permit.table().clone(), permit.table_id());
     let state = installation.journal.state();
@@ -125,35 +126,61 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, conditio
     }
     let loaded = installation.loaded_models()?;
     models::none_unknown(installation, &loaded)?;
-    let affected = Affected::of(installation, &loaded, &table);
+    let once = once::readers(installation, &table, dataset).await?;
+    let affected = Affected::of(installation, &loaded, &table, &once);
     for model in &affected.stored {
         installation.permit(Action::Erase, model.as_str()).await?;
         installation.may(Action::Run, model.as_str()).await?;
     }
-    if !crate::quarantine::objects(installation, name).await?.is_empty() {
-        installation.permit(Action::Quarantine, name).await?;
-    }
-    let predicate = Predicate::parse(condition, &table, lake.schema(dataset, None).await?.as_ref()).await?;
+    let looks_at_refused = match crate::quarantine::objects(installation, name).await?.is_empty() {
+        true => None,
+        false => Some(installation.permit(Action::Quarantine, name).await?),
+    };
+    // What columns it has is told to none who may not read them: a wrong condition is answered with a suggestion.
+    installation.permit(Action::Read, name).await?;
+    let condition = Condition(Predicate::parse(text, &table, lake.schema(dataset, None).await?.as_ref()).await?);
     // How many rows there are is told to none who may not read them, and is a recorded read.
-    let rows = models::counted(installation, lake, &Predicate::question(condition, &table), memory_mib).await?;
-    let judged = Judge::new(installation, &table, &predicate)?.judge_all(installation).await?;
+    let rows = models::counted(installation, lake, &Predicate::question(text, &table), memory_mib).await?;
+    // What goes cannot be taken back: it is what the question found, or nothing. A condition that fails for a row fails here.
+    let chosen = lake.count_chosen(dataset, &condition).await?;
+    if chosen != rows {
+        let text = format!(
+            "erase rows of table {name}: a query with this condition finds {rows} rows and the files hold {chosen}, so nothing is erased; report this as a defect"
+        );
+        return Err(Failure::new(ErrorKind::Internal, text));
+    }
+    let judge = Judge::new(installation, &table, &condition.0)?;
+    let judged = match looks_at_refused {
+        None => refused::Judged::default(),
+        Some(permit) => {
+            let datasets = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
+            let (request, policies) = (permit.request(), permit.policies().to_vec());
+            installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
+            let judged = judge.judge_all(installation).await?;
+            installation.record(EventKind::ReadFinished { request, rows: judged.rows, complete: true }).await?;
+            judged
+        }
+    };
     let mut of_models = Vec::new();
     for model in &affected.stored {
         if let Some(id) = affected.dataset(model) {
             of_models.push((model.clone(), lake.rows(id, None).await?));
         }
     }
-    let datasets = affected.datasets.iter().zip(&of_models).map(|((_, id), (_, rows))| (*id, *rows)).collect();
+    let mut datasets: BTreeMap<DatasetId, u64> =
+        affected.datasets.iter().zip(&of_models).map(|((_, id), (_, rows))| (*id, *rows)).collect();
+    // What read it once is not found by models/, when the erasure goes on.
+    datasets.extend(affected.unbuilt.iter().filter(|id| once.contains(*id)).map(|id| (*id, 0)));
     Ok(Planned {
         total: lake.rows(dataset, None).await?,
         rows,
-        kept: judged.iter().map(|object| object.rows()).sum(),
-        refused: judged.iter().map(|object| object.meant()).sum(),
-        undecided: judged.iter().map(|object| object.undecided()).sum(),
+        kept: judged.rows,
+        refused: judged.meant,
+        undecided: judged.undecided,
         models: of_models,
         version: head.version,
         objects: objects(installation, &table, dataset, &affected)?,
-        condition: condition.to_owned(),
+        condition: text.to_owned(),
         table,
         dataset,
         datasets,
@@ -234,11 +261,23 @@ impl Order {
         Ok(Predicate::parse(&self.condition, &self.table, lake.schema(self.dataset, None).await?.as_ref()).await?)
     }
 
+    /// The models that it concerns: also those that did when it began, whatever models/ says by now.
+    fn affected(&self, installation: &Installation, models: &Models) -> Affected {
+        Affected::of(installation, models, &self.table, &self.open.models.keys().copied().collect())
+    }
+
     /// Whether the table was committed without the rows since.
     fn is_committed(&self, installation: &Installation) -> bool {
         let state = installation.journal.state();
         let versions = state.tables.get(&self.dataset).map(|head| head.versions.as_slice()).unwrap_or_default();
         versions.iter().any(|version| version.operation == TableOperation::Erase && version.index > self.open.index)
+    }
+
+    /// Whether nothing was committed after that.
+    fn is_newest(&self, installation: &Installation) -> bool {
+        let state = installation.journal.state();
+        let newest = state.tables.get(&self.dataset).and_then(|head| head.versions.last());
+        newest.is_some_and(|version| version.operation == TableOperation::Erase && version.index > self.open.index)
     }
 
     /// The refused rows and the table itself. `anew`: also what was loaded since.
@@ -249,7 +288,8 @@ impl Order {
             let judge = Judge::new(installation, &self.table, &condition.0)?;
             judge.remove(installation, self.dataset, self.undecided).await?;
             failpoint::hit("erase-refused");
-            if !committed || lake.count_chosen(self.dataset, &condition).await? > 0 {
+            // A version that came since may hold such rows again, or in its deleted ones, or may have told of them in the log.
+            if !self.is_newest(installation) {
                 lake.erase(self.dataset, Some(&condition), &installation.actor).await?;
             }
             failpoint::hit("erase-table");
@@ -279,7 +319,7 @@ pub async fn finish(installation: &Installation, lake: &Lake, dataset: DatasetId
         failpoint::hit("erase-models");
         let loaded = installation.loaded_models()?;
         models::none_unknown(installation, &loaded)?;
-        let affected = Affected::of(installation, &loaded, &order.table);
+        let affected = order.affected(installation, &loaded);
         affected.compute(installation, lake, &loaded, &order.table, memory_mib).await?;
         failpoint::hit("erase-check");
         check(installation, lake, &order, &affected, memory_mib).await
@@ -301,10 +341,9 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
         return Err(still(format!("{object} is still in the store")));
     }
     let judged = Judge::new(installation, &order.table, &condition.0)?.judge_all(installation).await?;
-    let meant: u64 = judged.iter().map(|object| object.meant()).sum();
-    let undecided: u64 = judged.iter().map(|object| object.undecided()).sum();
-    if meant > 0 || (undecided > 0 && order.undecided == Undecided::Remove) {
-        return Err(still(format!("{} refused rows of table {} are kept", meant.saturating_add(undecided), order.table)));
+    let undecided = judged.undecided;
+    if judged.meant > 0 || (undecided > 0 && order.undecided == Undecided::Remove) {
+        return Err(still(format!("{} refused rows of table {} are kept", judged.meant.saturating_add(undecided), order.table)));
     }
     let mut of_models = Vec::new();
     for (model, dataset) in &affected.datasets {
@@ -321,6 +360,11 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
         }
         let before = order.open.models.get(dataset).copied().unwrap_or_default();
         of_models.push((model.clone(), *dataset, before, lake.rows(*dataset, None).await?, asked.is_some()));
+    }
+    for dataset in &affected.unbuilt {
+        if let Some(object) = lake.left(*dataset, None).await?.objects.first() {
+            return Err(still(format!("{object} is still in the store")));
+        }
     }
     let removed = if order.undecided == Undecided::Remove { order.open.undecided } else { 0 };
     let done = Done {
@@ -351,6 +395,7 @@ async fn check(installation: &Installation, lake: &Lake, order: &Order, affected
 fn objects(installation: &Installation, table: &TableName, dataset: DatasetId, affected: &Affected) -> Outcome<u64> {
     let mut ours: BTreeSet<DatasetId> = affected.datasets.iter().map(|(_, id)| *id).collect();
     ours.insert(dataset);
+    ours.extend(&affected.unbuilt);
     ours.extend(installation.keys.find(&format!("quarantine:{table}")));
     let files = installation.store.backend().every_file()?;
     let count = files.into_iter().filter(|file| matches!(file.kind, FileKind::Object(_, of) if ours.contains(&of))).count();
@@ -391,7 +436,7 @@ pub async fn after_builds(installation: &Installation, lake: &Lake, memory_mib: 
         let ended = async {
             let order = Order::of(installation, dataset).await?;
             let loaded: Models = installation.loaded_models()?;
-            let affected = Affected::of(installation, &loaded, &order.table);
+            let affected = order.affected(installation, &loaded);
             let stale = affected.stale(installation, &loaded, &order.table);
             match stale.is_empty() {
                 true => finish(installation, lake, dataset, memory_mib).await.map(drop),

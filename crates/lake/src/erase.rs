@@ -259,9 +259,11 @@ impl Lake {
         };
         let mut objects: Vec<String> = self.unneeded(dataset).await?.into_iter().map(|path| path.to_string()).collect();
         objects.extend(self.unemptied(dataset).await?.into_iter().map(|path| path.to_string()));
-        let head = self.snapshot(dataset, None).await?;
-        // A file of which rows are deleted holds these rows.
-        objects.extend(head.files.iter().filter(|file| file.vector.is_some()).map(|file| file.path.to_string()));
+        if self.exists(dataset) {
+            let head = self.snapshot(dataset, None).await?;
+            // A file of which rows are deleted holds these rows.
+            objects.extend(head.files.iter().filter(|file| file.vector.is_some()).map(|file| file.path.to_string()));
+        }
         Ok(Left { rows, objects })
     }
 
@@ -289,8 +291,10 @@ impl Lake {
 
     /// The objects in a table's folder that its visible version and its log do not need.
     async fn unneeded(&self, dataset: DatasetId) -> Result<Vec<Path>, Error> {
-        let head = self.snapshot(dataset, None).await?;
-        let needed: HashSet<&Path> = head.files.iter().flat_map(DataFile::objects).collect();
+        // What a broken off load staged before there was a table is needed by none.
+        let head = if self.exists(dataset) { Some(self.snapshot(dataset, None).await?) } else { None };
+        let newest = self.log(dataset).await?.head();
+        let needed: HashSet<&Path> = head.iter().flat_map(|head| head.files.iter()).flat_map(DataFile::objects).collect();
         let prefix = table_path(dataset);
         let listed: Vec<Path> = self
             .inner
@@ -300,7 +304,7 @@ impl Lake {
             .try_collect()
             .await
             .map_err(|error| Error::store("list", &prefix, error))?;
-        let in_log = |path: &Path| commit_version(path).is_some_and(|version| version <= head.version);
+        let in_log = |path: &Path| commit_version(path).is_some_and(|version| newest.is_some_and(|newest| version <= newest));
         Ok(listed.into_iter().filter(|path| !needed.contains(path) && !in_log(path)).collect())
     }
 }

@@ -48,27 +48,41 @@ pub(super) fn none_unknown(installation: &Installation, models: &Models) -> Outc
     Ok(())
 }
 
-/// The models that read a table and are stored, each after those that it reads.
+/// The models that read a table and are stored, each after those that it reads; also those that read it once, by other files than models/ holds now.
 pub struct Affected {
     pub(super) stored: Vec<TableName>,
     pub(super) datasets: Vec<(TableName, DatasetId)>,
+    /// Of them, those that do not read it any more.
+    former: BTreeSet<TableName>,
+    /// Datasets of models of which no build was committed: one that was broken off may have left files there.
+    pub(super) unbuilt: Vec<DatasetId>,
 }
 
 impl Affected {
-    /// As models/ and the log say.
-    pub fn of(installation: &Installation, models: &Models, table: &TableName) -> Self {
+    /// As models/ and the log say, with the datasets of models that read the table once.
+    pub fn of(installation: &Installation, models: &Models, table: &TableName, once: &BTreeSet<DatasetId>) -> Self {
         let state = installation.journal.state();
-        let mut datasets = Vec::new();
-        for model in models.in_order() {
-            if model.materialized == Materialized::View || !reads(models, model, table.as_str()) {
+        let is_built = |id: &DatasetId| state.tables.get(id).is_some_and(|head| head.sequence > 0);
+        let (mut datasets, mut former) = (Vec::new(), BTreeSet::new());
+        for model in models.in_order().filter(|model| model.materialized != Materialized::View) {
+            let Some(id) = installation.keys.find(&format!("table:{}", model.name)).filter(is_built) else { continue };
+            let now = reads(models, model, table.as_str());
+            if !now && !once.contains(&id) {
                 continue;
             }
-            let Some(id) = installation.keys.find(&format!("table:{}", model.name)) else { continue };
-            if state.tables.get(&id).is_some_and(|head| head.sequence > 0) {
-                datasets.push((model.name.clone(), id));
+            datasets.push((model.name.clone(), id));
+            if !now {
+                former.insert(model.name.clone());
             }
         }
-        Self { stored: datasets.iter().map(|(name, _)| name.clone()).collect(), datasets }
+        let mut unbuilt = Vec::new();
+        for info in installation.keys.datasets().into_iter().filter(|info| !is_built(&info.id)) {
+            let Some(name) = info.name.strip_prefix("table:").and_then(|name| TableName::new(name).ok()) else { continue };
+            if once.contains(&info.id) || models.get(&name).is_some_and(|model| reads(models, model, table.as_str())) {
+                unbuilt.push(info.id);
+            }
+        }
+        Self { stored: datasets.iter().map(|(name, _)| name.clone()).collect(), datasets, former, unbuilt }
     }
 
     pub(super) fn dataset(&self, model: &TableName) -> Option<DatasetId> {
@@ -88,6 +102,10 @@ impl Affected {
             versions.find(|version| version.operation == wanted).map(|version| version.index)
         };
         let own = newest(model, TableOperation::Model);
+        // What lies there was computed before anyone looked what of.
+        if self.former.contains(model) && own < newest(table, TableOperation::Erase) {
+            return true;
+        }
         // What a view reads is read by whoever reads the view.
         let mut todo: Vec<TableName> = models.get(model).map(|model| model.inputs.iter().cloned().collect()).unwrap_or_default();
         let mut seen = BTreeSet::new();
@@ -135,6 +153,9 @@ impl Affected {
             }
             purge(installation, lake, *dataset).await?;
             failpoint::hit("erase-model");
+        }
+        for dataset in &self.unbuilt {
+            purge(installation, lake, *dataset).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Refused rows that are kept: judged by their values as they came, by type alone. A row of which a value cannot be read that the condition looks at
 //! is undecided; a record of which nothing was kept holds nothing.
 
+use bytes::Bytes;
 use object_store::ObjectStoreExt as _;
 use polder_contract::Contract;
 use polder_contract::quarantine::{Reader, Writing, values, without};
@@ -14,33 +15,15 @@ use crate::ingest::store_failure;
 use crate::installation::Installation;
 use crate::quarantine::{Object, objects};
 
-/// What is found out of one object.
+/// How many rows are kept, and what was found out of them.
+#[derive(Default)]
 pub(super) struct Judged {
-    object: Object,
-    bytes: bytes::Bytes,
-    /// Of each row: whether it is meant, none when nobody can tell.
-    rows: Vec<Option<bool>>,
-}
-
-impl Judged {
-    /// Rows in it.
-    pub(super) fn rows(&self) -> u64 {
-        u64::try_from(self.rows.len()).unwrap_or(u64::MAX)
-    }
-
-    fn count(&self, wanted: Option<bool>) -> u64 {
-        u64::try_from(self.rows.iter().filter(|row| **row == wanted).count()).unwrap_or(u64::MAX)
-    }
-
-    /// Rows that are meant.
-    pub(super) fn meant(&self) -> u64 {
-        self.count(Some(true))
-    }
-
-    /// Rows of which nobody can tell.
-    pub(super) fn undecided(&self) -> u64 {
-        self.count(None)
-    }
+    /// All of them.
+    pub rows: u64,
+    /// Those that are meant.
+    pub meant: u64,
+    /// Those of which nobody can tell.
+    pub undecided: u64,
 }
 
 /// Judges the refused rows of one table.
@@ -66,13 +49,30 @@ impl<'a> Judge<'a> {
     }
 
     /// Every object of the table, those of batches that failed too. What went with its key holds nothing any more.
-    pub(super) async fn judge_all(&self, installation: &Installation) -> Outcome<Vec<Judged>> {
-        let mut judged = Vec::new();
-        for object in objects(installation, self.table.as_str()).await?.into_iter().filter(|object| !object.gone) {
-            let read = installation.store.read(&object.path).await;
-            let bytes = read.map_err(|error| installation.store_failure("read refused rows", &error))?;
-            let rows = self.judge(&bytes)?;
-            judged.push(Judged { object, bytes, rows });
+    async fn objects(&self, installation: &Installation) -> Outcome<Vec<Object>> {
+        Ok(objects(installation, self.table.as_str()).await?.into_iter().filter(|object| !object.gone).collect())
+    }
+
+    /// An object, and of each of its rows whether it is meant: none when nobody can tell. One is in memory at a time.
+    async fn read(&self, installation: &Installation, object: &Object) -> Outcome<(Bytes, Vec<Option<bool>>)> {
+        let read = installation.store.read(&object.path).await;
+        let bytes = read.map_err(|error| installation.store_failure("read refused rows", &error))?;
+        let rows = self.judge(&bytes)?;
+        Ok((bytes, rows))
+    }
+
+    /// Judges all that are kept.
+    pub(super) async fn judge_all(&self, installation: &Installation) -> Outcome<Judged> {
+        let mut judged = Judged::default();
+        for object in self.objects(installation).await? {
+            for row in self.read(installation, &object).await?.1 {
+                judged.rows = judged.rows.saturating_add(1);
+                match row {
+                    Some(true) => judged.meant = judged.meant.saturating_add(1),
+                    Some(false) => {}
+                    None => judged.undecided = judged.undecided.saturating_add(1),
+                }
+            }
         }
         Ok(judged)
     }
@@ -99,7 +99,8 @@ impl<'a> Judge<'a> {
     /// Takes out the rows that are meant. It may be done again: what is recorded first is what is left in the object.
     pub(super) async fn remove(&self, installation: &Installation, table: DatasetId, undecided: Undecided) -> Outcome {
         let recorded = installation.journal.state().quarantine.get(&table).cloned().unwrap_or_default();
-        for Judged { object, bytes, rows } in self.judge_all(installation).await? {
+        for object in self.objects(installation).await? {
+            let (bytes, rows) = self.read(installation, &object).await?;
             let gone: Vec<bool> = rows.iter().map(|row| row.unwrap_or(undecided == Undecided::Remove)).collect();
             let (rest, left) = without(&bytes, &gone)?;
             let taken = u64::try_from(gone.iter().filter(|gone| **gone).count()).unwrap_or(u64::MAX);

@@ -198,6 +198,28 @@ fn killed_anywhere_it_goes_on_and_ends() {
     }
 }
 
+/// Between a table's erasure and its end the table may be loaded: what came and went in between is no reason never to end.
+#[test]
+fn what_was_loaded_since_does_not_keep_it_from_ending() {
+    let project = Project::new();
+    project.people_by(&format!("1,{ERASED},41,s\n2,Bob,5,s\n3,Cid,6,s\n"), "merge");
+    project.run(&["run"]).ok();
+    erase(&project, WHERE, &["--yes", "--kill-at", "erase-models"]).killed();
+    // The person comes back, and another takes the row: it lies in its file under a deletion vector.
+    for (file, rows) in [("data/people2.csv", format!("1,{ERASED},41,s\n4,Dan,7,s\n")), ("data/people3.csv", "1,Ann,41,s\n".to_owned())] {
+        project.write(file, format!("id,name,age,secret\n{rows}"));
+        project.run(&["run", "--kill-at", "lake.after_outcome"]).killed();
+    }
+    assert_eq!(project.rows("select name from people where id = 1"), ["Ann"]);
+    assert!(found(&project, "between").contains(&("tables".to_owned(), "parquet".to_owned())));
+    project.run(&["table", "erase", "people", "--resume"]).ok();
+    assert_eq!(phases(&project), ["intent", "outcome"]);
+    assert_eq!(project.rows("select name from people order by id"), ["Ann", "Bob", "Cid", "Dan"]);
+    let areas: BTreeSet<String> = found(&project, "after").into_iter().map(|(area, _)| area).collect();
+    assert_eq!(areas, ["private".to_owned()].into());
+    project.run(&["audit", "verify"]).ok();
+}
+
 #[test]
 fn a_model_that_cannot_be_computed_keeps_it_from_being_told_as_done() {
     let project = loaded();
@@ -239,6 +261,61 @@ fn a_table_of_a_model_that_is_gone_stops_it() {
     project.run(&["table", "drop", "ages", "--yes"]).ok();
     erase(&project, WHERE, &["--yes"]).ok();
     assert_gone(&project, "after");
+}
+
+/// What lies in the store was computed by what a model's file said then.
+#[test]
+fn a_model_that_read_the_table_once_holds_nothing_of_it_either() {
+    let prepared = loaded();
+    prepared.pets("cat\n");
+    prepared.run(&["run"]).ok();
+    let of_pets = "-- polder: materialized = table\nselect pet as name from pets\n";
+    for (computed, dropped) in [(true, false), (false, false), (true, true)] {
+        let project = prepared.fork();
+        project.write("models/names.sql", of_pets);
+        if dropped {
+            // The table that is loaded afterwards is another one, of the same persons.
+            project.run(&["table", "drop", "people", "--yes"]).ok();
+        }
+        if computed {
+            project.run(&["run"]).ok();
+            assert_eq!(project.rows("select name from names"), ["cat"]);
+        }
+        let told = erase(&project, WHERE, &["--yes"]).ok();
+        assert!(told.contains("computed anew: names, ") && told.contains("computed anew: initials, "), "{computed}: {told}");
+        assert_eq!(project.rows("select name from names"), ["cat"], "{computed}");
+        assert_eq!(project.rows("select initial from initials"), ["c"], "{computed}");
+        assert_gone(&project, &format!("after-{computed}-{dropped}"));
+    }
+    // Nor does one that is changed in between get away.
+    let project = prepared.fork();
+    erase(&project, WHERE, &["--yes", "--kill-at", "erase-models"]).killed();
+    project.write("models/names.sql", of_pets);
+    project.run(&["table", "erase", "people", "--resume"]).ok();
+    assert_eq!(project.rows("select name from names"), ["cat"]);
+    assert_gone(&project, "resumed");
+}
+
+/// A build that was killed before it was ever committed left a file that no version names.
+#[test]
+fn what_a_killed_first_build_left_is_gone_too() {
+    let prepared = loaded();
+    prepared.write("models/late.sql", "-- polder: materialized = table\nselect id, name from people\n");
+    prepared.run(&["model", "run", "late", "--kill-at", "lake.staged"]).killed();
+    let keys = prepared.json(&["keys", "show"]);
+    let row = keys.as_array().unwrap().iter().find(|row| row["dataset"] == "table:late").unwrap();
+    let folder = format!("tables/{}", row["id"].as_str().unwrap());
+    let left = |project: &Project| std::fs::read_dir(project.store().join(&folder)).map_or(0, Iterator::count);
+    assert!(left(&prepared) > 0);
+    for file_is_there in [true, false] {
+        let project = prepared.fork();
+        if !file_is_there {
+            std::fs::remove_file(project.dir().join("models/late.sql")).unwrap();
+        }
+        erase(&project, WHERE, &["--yes"]).ok();
+        assert_eq!(left(&project), 0, "{file_is_there}");
+        assert_gone(&project, &format!("after-{file_is_there}"));
+    }
 }
 
 #[test]
@@ -324,6 +401,11 @@ fn it_takes_every_permission_of_what_it_does() {
             assert!(!ran.out.contains("rows"), "{action} {when}: {ran:?}");
         }
     }
+    // Nor what columns the table has.
+    project
+        .write("policies/forbid.cedar", "@id(\"never\") forbid (principal, action == Action::\"Read\", resource == Table::\"people\");\n");
+    let err = erase(&project, "nme = 'x'", &["--dry-run"]).fails(7);
+    assert!(!err.contains("people.name"), "{err}");
     std::fs::remove_file(project.dir().join("policies/forbid.cedar")).unwrap();
     assert!(phases(&project).is_empty());
     assert_eq!(project.rows(&format!("select count(*) from people where {WHERE}")), ["1"]);
@@ -336,11 +418,27 @@ fn it_takes_every_permission_of_what_it_does() {
     erase(&project, WHERE, &["--yes"]).ok();
 }
 
+/// A dry run tells for how many refused rows a condition is true, so it is a look at them.
+#[test]
+fn that_refused_rows_were_judged_is_recorded() {
+    let project = loaded();
+    let keys = project.json(&["keys", "show"]);
+    let row = keys.as_array().unwrap().iter().find(|row| row["dataset"] == "quarantine:people").unwrap();
+    let id = row["id"].as_str().unwrap().to_owned();
+    let looks = || {
+        let shown = project.json(&["audit", "show", "--type", "read_decided", "--limit", "1000"]);
+        shown.as_array().unwrap().iter().filter(|entry| entry["details"]["datasets"].to_string().contains(&id)).count()
+    };
+    assert_eq!(looks(), 0);
+    erase(&project, WHERE, &["--dry-run"]).ok();
+    assert_eq!(looks(), 1);
+}
+
 #[test]
 fn keys_come_from_a_file_and_the_result_as_json() {
     let project = loaded();
     let keys = project.beside("keys.txt");
-    std::fs::write(&keys, "1\n\n10\n 11 \n").unwrap();
+    std::fs::write(&keys, "\u{feff}1\r\n\r\n10\n 11 \n").unwrap();
     let told = project.json(&["table", "erase", "people", "--keys", keys.to_str().unwrap(), "--yes"]);
     assert_eq!(
         (&told["rows"], &told["refused_rows"], &told["rows_left"], &told["dry_run"]),

@@ -145,6 +145,8 @@ fn of_keys(installation: &Installation, name: &str, file: &Path) -> Outcome<Stri
     };
     let read =
         std::fs::read_to_string(file).map_err(|error| Failure::because(ErrorKind::Invalid, format!("read {}", file.display()), &error))?;
+    // Spreadsheets begin a file with it, and the first key would be found in no row.
+    let read = read.trim_start_matches('\u{feff}');
     let lines: Vec<(usize, &str)> = (1..).zip(read.lines().map(str::trim)).filter(|(_, line)| !line.is_empty()).collect();
     if lines.is_empty() || lines.len() > KEYS_MAX {
         return Err(invalid(format!("it has {} lines; 1 to {KEYS_MAX} are taken at a time", lines.len())));
