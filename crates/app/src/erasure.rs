@@ -307,6 +307,14 @@ async fn purge(installation: &Installation, lake: &Lake, dataset: DatasetId) -> 
     Ok(())
 }
 
+/// Whether what an open erasure was asked for can be asked still.
+///
+/// # Errors
+/// When its condition is not known any more, or does not fit the table as it is now.
+pub async fn is_known(installation: &Installation, lake: &Lake, dataset: DatasetId) -> Outcome {
+    Order::of(installation, dataset).await?.predicate(lake).await.map(drop)
+}
+
 /// Finishes an open erasure.
 ///
 /// # Errors

@@ -170,8 +170,11 @@ async fn restore(installation: &Installation, lake: &Lake, name: &str, version: 
     text(&ingest::store_line(installation.store.backend().asked()))
 }
 
+/// One of the counts.
+type Count = fn(&Counts) -> u64;
+
 /// What merges count beside what every load does.
-const MERGE_COUNTS: [(&str, fn(&Counts) -> u64); 6] = [
+const MERGE_COUNTS: [(&str, Count); 6] = [
     ("inserted", |counts| counts.inserted),
     ("updated", |counts| counts.updated),
     ("unchanged", |counts| counts.unchanged),
@@ -189,7 +192,7 @@ fn history(versions: &[VersionInfo], output: Output) -> Outcome {
     columns.extend(["recovered", "log_entry"]);
     let mut listing = Listing::new(&columns);
     for version in versions {
-        let count = |get: fn(&Counts) -> u64| version.counts.as_ref().map_or(Value::Null, |counts| json!(get(counts)));
+        let count = |get: Count| version.counts.as_ref().map_or(Value::Null, |counts| json!(get(counts)));
         let mut row = vec![
             json!(version.version),
             json!(time(version.time_ms)),

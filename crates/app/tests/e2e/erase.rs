@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use polder_app::search::Search;
 
-use crate::harness::{Project, Ran};
+use crate::harness::{PEOPLE_CONTRACT, Project, Ran};
 use crate::plain::unsealed;
 
 const ERASED: &str = "Zwanenburgwal-Erased-1921";
@@ -215,6 +215,32 @@ fn what_was_loaded_since_does_not_keep_it_from_ending() {
     project.run(&["table", "erase", "people", "--resume"]).ok();
     assert_eq!(phases(&project), ["intent", "outcome"]);
     assert_eq!(project.rows("select name from people order by id"), ["Ann", "Bob", "Cid", "Dan"]);
+    let areas: BTreeSet<String> = found(&project, "after").into_iter().map(|(area, _)| area).collect();
+    assert_eq!(areas, ["private".to_owned()].into());
+    project.run(&["audit", "verify"]).ok();
+}
+
+/// It names a column that went meanwhile, so nobody can ever end it: another takes its place.
+#[test]
+fn one_that_can_never_end_gives_way_to_another() {
+    let project = Project::new();
+    project.people(&format!("1,{ERASED},41,s\n2,Bob,5,s\n3,Cid,6,s\n"));
+    project.run(&["run"]).ok();
+    erase(&project, "age = 5", &["--yes", "--kill-at", "erase-models"]).killed();
+    let age = "      - {name: age, physicalName: age, logicalType: integer, logicalTypeOptions: {minimum: 0, maximum: 150}}\n";
+    let without = PEOPLE_CONTRACT.replace(age, "");
+    assert_ne!(without, PEOPLE_CONTRACT);
+    project.write("contracts/people.odcs.yaml", without);
+    project.run(&["contract", "approve", "people", "--yes"]).ok();
+    project.run(&["run"]);
+    let ran = project.run(&["table", "erase", "people", "--resume"]);
+    assert!(ran.code.is_some_and(|code| code != 0) && ran.err.contains("age"), "{ran:?}");
+    assert_eq!(phases(&project), ["intent"]);
+    let ran = erase(&project, WHERE, &["--yes"]);
+    assert!(ran.err.contains("takes its place"), "{ran:?}");
+    ran.ok();
+    assert_eq!(phases(&project), ["intent", "intent", "outcome"]);
+    assert_eq!(project.rows("select name from people order by id"), ["Cid"]);
     let areas: BTreeSet<String> = found(&project, "after").into_iter().map(|(area, _)| area).collect();
     assert_eq!(areas, ["private".to_owned()].into());
     project.run(&["audit", "verify"]).ok();

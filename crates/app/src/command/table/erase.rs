@@ -41,11 +41,22 @@ pub(super) async fn run(installation: &Installation, lake: &Lake, asked: &Asked<
         ));
     }
     if is_open && !asked.dry_run {
-        let done = erasure::finish(installation, lake, permit.table_id(), memory_mib).await?;
-        if asked.resume {
-            return told(name, &done, &beyond, output);
+        match erasure::is_known(installation, lake, permit.table_id()).await {
+            // Nobody could ever end it: its condition is erased from the log, or names a column that is gone. The next intent takes its place.
+            Err(failure) if !asked.resume => {
+                print::note(&format!(
+                    "the erasure from {name} that was broken off cannot be finished, and this one takes its place: {failure}"
+                ));
+            }
+            known => {
+                known?;
+                let done = erasure::finish(installation, lake, permit.table_id(), memory_mib).await?;
+                if asked.resume {
+                    return told(name, &done, &beyond, output);
+                }
+                print::note(&format!("finished the erasure from {name} that was broken off"));
+            }
         }
-        print::note(&format!("finished the erasure from {name} that was broken off"));
     }
     let condition = match (asked.condition, asked.keys) {
         (Some(condition), _) => condition.to_owned(),
