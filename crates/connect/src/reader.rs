@@ -1,6 +1,6 @@
 //! A dataset opened for reading: files in order, decoded on a thread of their own, a bounded number of batches ahead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -121,16 +121,26 @@ pub fn open(
 #[derive(Debug, Clone)]
 pub struct FileList {
     files: Vec<KnownFile>,
+    /// How many of them there were of each size, in bytes.
+    of_size: HashMap<u64, usize>,
 }
 
 impl FileList {
+    fn of(files: Vec<KnownFile>) -> Self {
+        let mut of_size = HashMap::new();
+        for file in &files {
+            *of_size.entry(file.seen.size_bytes).or_default() += 1;
+        }
+        Self { files, of_size }
+    }
+
     /// Finds the files of a dataset, in the order in which they are read.
     ///
     /// # Errors
     /// When the dataset is not declared, no file matches, or a file cannot be looked at.
     pub fn find(connection: &Connection, dataset: &str, options: ReadOptions<'_>) -> Result<Self, Error> {
         let found = files::find(connection, dataset, connection.dataset(dataset)?, options)?;
-        Ok(Self { files: found.iter().map(KnownFile::look).collect::<Result<_, _>>()? })
+        Ok(Self::of(found.iter().map(KnownFile::look).collect::<Result<_, _>>()?))
     }
 
     /// Finds the files of a dataset that can be looked at, and says what is left out: files that cannot, patterns that match nothing.
@@ -151,7 +161,7 @@ impl FileList {
                 Err(error) => left_out.push(error),
             }
         }
-        Ok((Self { files }, left_out))
+        Ok((Self::of(files), left_out))
     }
 
     /// What was seen of them.
@@ -183,7 +193,7 @@ impl FileList {
     pub fn edges(&self, place: usize) -> Result<(u64, [u8; 32]), Error> {
         let file = self.files.get(place).ok_or(Error::Internal { step: "look at a file that is not in the list" })?;
         let size = file.seen.size_bytes;
-        let alone = !file.is_on_disk() && self.files.iter().filter(|other| other.seen.size_bytes == size).take(2).count() < 2;
+        let alone = !file.is_on_disk() && self.of_size.get(&size).is_none_or(|files| *files < 2);
         Ok((size, if alone { [0; 32] } else { file.edges()? }))
     }
 
