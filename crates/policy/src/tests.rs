@@ -3,6 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[path = "../../../tests/compiler.rs"]
+mod compiler;
+
 fn table(name: &str, classification: Option<&str>) -> TableRef {
     TableRef::new(TableName::new(name).unwrap(), DatasetId([7; 16])).with_classification(classification.map(str::to_owned))
 }
@@ -98,12 +101,17 @@ fn a_permit_names_what_it_is_for() {
     assert_eq!(permit.policies(), ["owners-may-do-everything"]);
 }
 
-/// No other crate can make a permit: the one place where this is proved by the compiler. The expected messages are the
-/// control: each names the private field or the missing constructor, so a fixture that failed for another reason would differ.
+/// No other crate can make a permit: the one place where this is proved by the compiler.
 #[test]
 fn a_permit_cannot_be_built_outside() {
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail("tests/permit/*.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile");
+    let cases = [
+        ("built.rs", "fields `principal`, `action`, `table`, `table_id`, `request` and `policies` of struct `Permit` are private"),
+        ("converted.rs", "the trait bound `Permit: From<String>` is not satisfied"),
+        ("default.rs", "no function or associated item named `default` found for struct `Permit`"),
+        ("new.rs", "no function or associated item named `new` found for struct `Permit`"),
+    ];
+    compiler::refuses("polder_policy", &folder, &cases);
 }
 
 #[test]

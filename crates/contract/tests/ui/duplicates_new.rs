@@ -1,5 +1,0 @@
-use polder_contract::Duplicates;
-
-fn main() {
-    let _ = Duplicates::new;
-}

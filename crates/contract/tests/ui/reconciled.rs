@@ -1,5 +1,0 @@
-use polder_contract::Reconciled;
-
-fn main() {
-    let _ = Reconciled { counts: Default::default() };
-}

@@ -1,0 +1,3 @@
+pub fn forge() -> polder_policy::Permit {
+    polder_policy::Permit::new()
+}
