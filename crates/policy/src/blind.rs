@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::pst::{ActionConstraint, Clause, Effect, Expr, Policy as Tree, Template, Var};
+use cedar_policy::pst::{Clause, Effect, Expr, Policy as Tree, Template, Var};
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
 use crate::asker::Boxed;
-
-/// What `Table` and `Column` have as attributes. A policy on every action that looks at these speaks of tables, as before there were rows.
-const OF_TABLES: [&str; 5] = ["name", "table", "id", "classification", "model"];
 
 /// Forbids on rows that look at columns. Cedar would say of a row without known columns that it has none, so that none of these forbids it;
 /// Polder says that they might.
@@ -29,8 +26,7 @@ impl Blind {
             for Clause::When(expr) | Clause::Unless(expr) in body.clauses() {
                 columns.extend(columns_of(expr));
             }
-            let of_tables = body.action == ActionConstraint::Any && columns.iter().all(|column| OF_TABLES.contains(&column.as_str()));
-            if columns.is_empty() || of_tables {
+            if columns.is_empty() {
                 continue;
             }
             let scope = Template::new(id.as_str(), Effect::Forbid, body.principal.clone(), body.action.clone(), body.resource.clone());

@@ -19,6 +19,12 @@ impl Policies {
     /// How the asker may see each column of `table`, when it may (`whole`) or may not read the whole table.
     pub(crate) fn columns_seen(&self, asker: &Asker<'_>, table: &TableRef, whole: bool) -> Result<Vec<ColumnSeen>, Boxed> {
         let [_, about_clear, about_masked] = &self.about;
+        if about_clear.is_empty() && about_masked.is_empty() {
+            // No policy speaks of columns: they are seen with the table, or not at all.
+            let sight = if whole { Sight::Clear } else { Sight::Hidden };
+            let seen = |name: &String| ColumnSeen { name: name.clone(), sight, policies: Vec::new(), erred: false };
+            return Ok(table.columns.iter().map(|column| seen(&column.name)).collect());
+        }
         let mut entities = vec![table_entity(table)?];
         for column in &table.columns {
             entities.push(column_entity(table, column)?);
@@ -53,7 +59,7 @@ impl Policies {
         if !masked.allowed {
             return (Sight::Hidden, both());
         }
-        // A policy that permits every action is no mask: beside a `forbid` on ReadColumn it leaves the column hidden.
+        // A policy that permits other actions too names no mask: beside a `forbid` on ReadColumn it leaves the column hidden.
         let masks: Vec<(&String, Mask)> = masked.policies.iter().filter_map(|id| Some((id, *self.masks.get(id)?))).collect();
         match Mask::strictest(&masks.iter().map(|(_, mask)| *mask).collect::<Vec<_>>()) {
             Some(mask) => (Sight::Masked(mask), clear.policies.iter().chain(masks.into_iter().map(|(id, _)| id)).cloned().collect()),

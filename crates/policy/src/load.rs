@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, ValidationResult,
+    Validator,
+};
 // Cedar gives the place of an error only through this trait.
 use miette::Diagnostic;
 
@@ -88,8 +91,14 @@ impl Policies {
                 }
             }
         }
-        let result = Validator::new(rows.schema.clone()).validate(&set, ValidationMode::Strict);
-        for error in result.validation_errors() {
+        // What speaks of tables is held to the schema without rows: that a column has the name of a table's attribute must not end it.
+        let of_tables =
+            PolicySet::from_policies(set.policies().filter(|policy| !speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
+        let of_parts = PolicySet::from_policies(set.policies().filter(|policy| speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
+        let tables_alone = Rows::new(&[])?.schema;
+        let results = [(tables_alone, of_tables), (rows.schema.clone(), of_parts)]
+            .map(|(schema, policies)| Validator::new(schema).validate(&policies, ValidationMode::Strict));
+        for error in results.iter().flat_map(ValidationResult::validation_errors) {
             let (file, text, start) = places.get(&error.policy_id().to_string()).copied().unwrap_or(("policies", "", 0));
             problems.push(Problem { file: file.to_owned(), line: line_of(error, text, start), message: explained(error.to_string()) });
         }
@@ -97,24 +106,45 @@ impl Policies {
             problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
             return Err(Error::Files(problems));
         }
-        let about = |action| about(&set, action).map_err(|error| Error::Schema(Box::new(error)));
-        let of_rows = about(Action::ReadRow)?;
+        let of_rows = about(&set, Action::ReadRow)?;
         let blind = Blind::new(&of_rows).map_err(Error::Schema)?;
         Ok(Self::new(
             rows,
             masks,
             blind,
-            [of_rows, about(Action::ReadColumn)?, about(Action::ReadMasked)?],
+            [of_rows, about(&set, Action::ReadColumn)?, about(&set, Action::ReadMasked)?],
             set,
             most_parts > PARTS_SHALLOW,
         ))
     }
 }
 
-/// The policies that can apply to an action.
-fn about(set: &PolicySet, action: Action) -> Result<PolicySet, cedar_policy::PolicySetError> {
-    PolicySet::from_policies(set.policies().filter(|policy| names(policy, action)).cloned())
+/// The policies that can apply to an action on rows or columns.
+fn about(set: &PolicySet, action: Action) -> Result<PolicySet, Error> {
+    let policies = set.policies().filter(|policy| speaks_of_parts(policy) && names(policy, action)).cloned();
+    PolicySet::from_policies(policies).map_err(schema_error)
 }
+
+fn schema_error(error: cedar_policy::PolicySetError) -> Error {
+    Error::Schema(Box::new(error))
+}
+
+/// Whether a policy names rows, columns or what is done with them. One that names no action and neither of these speaks of tables, as it did
+/// before policies knew of rows: whom it permits `Read` sees the whole table, whom it forbids that sees nothing of it, and what it says is
+/// asked of no row and no column. `unless { resource has classification && ... }` would else permit the rows of any table, which have none.
+fn speaks_of_parts(policy: &Policy) -> bool {
+    let is_part = |name: &EntityTypeName| name.namespace() == "Row" || name.to_string() == "Column";
+    match policy.action_constraint() {
+        ActionConstraint::Any => match policy.resource_constraint() {
+            ResourceConstraint::Any => false,
+            ResourceConstraint::Eq(id) | ResourceConstraint::In(id) => is_part(id.type_name()),
+            ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => is_part(&name),
+        },
+        ActionConstraint::Eq(_) | ActionConstraint::In(_) => PARTS.iter().any(|action| names(policy, *action)),
+    }
+}
+
+const PARTS: [Action; 3] = [Action::ReadRow, Action::ReadColumn, Action::ReadMasked];
 
 fn is(id: &EntityUid, action: Action) -> bool {
     uid("Action", action.name()).is_ok_and(|wanted| *id == wanted)

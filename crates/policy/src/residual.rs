@@ -1,7 +1,7 @@
 //! What is left of a policy's condition once principal and circumstances are known, as predicates on a row.
 //!
-//! Each Boolean expression becomes three predicates of which exactly one is true of any row: where it holds, where it does not, and where
-//! it errs. They follow Cedar's short circuits. What is not listed here errs on every row that reaches it.
+//! Each Boolean expression becomes three predicates: where it holds, where it does not, and where it errs. They follow Cedar's short
+//! circuits. What is not listed here errs on every row that reaches it.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(crate) const NODES_MAX: usize = 20_000;
 /// The deepest nesting. Chains of `&&` and `||` count once.
 const DEPTH_MAX: usize = 100;
 
-/// A condition on rows. Nothing is both where it holds and where it errs.
+/// A condition on rows. Where it errs, whether it holds says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) holds: Predicate,
@@ -79,7 +79,8 @@ struct TooLarge;
 
 type Outcome<T> = Result<T, TooLarge>;
 
-/// Where a Boolean expression is true, where false, where it errs: exactly one of them is true of any row.
+/// Where a Boolean expression is true, where false, and where it errs. Where it does not err, exactly one of the first two is true; where it
+/// errs, they say nothing, since whatever holds it errs there too or does not reach it.
 #[derive(Debug, Clone)]
 struct Verdict {
     holds: Predicate,
@@ -110,20 +111,18 @@ impl Verdict {
 
     /// `self && right`, and so on: what stands right is reached only where all before it holds.
     ///
-    /// Where one fails and none before it erred, all before it held or one of them failed too: so that part needs no more than
-    /// "none before it erred", which for most policies says nothing, and the result grows with the chain and not with its square.
+    /// Where none errs, the chain fails where any part fails, reached or not: so the result grows with the chain and not with its square.
     fn all(chain: impl IntoIterator<Item = Self>) -> Outcome<Self> {
-        let (mut held, mut failed, mut erred) = (Vec::new(), Vec::new(), Vec::<Predicate>::new());
+        let (mut held, mut failed, mut erred) = (Vec::new(), Vec::new(), Vec::new());
         let mut required: BTreeSet<String> = BTreeSet::new();
         for Self { holds, fails, errs } in chain {
-            let none_erred = Predicate::or(erred.iter().cloned()).not();
-            failed.push(Predicate::and([fails, none_erred]));
             let unreachable = matches!(&errs, Predicate::IsNull(column) if required.contains(column));
-            if !unreachable {
+            if !unreachable && errs != Predicate::FALSE {
                 erred.push(Predicate::and(held.iter().cloned().chain([errs])));
             }
             required.extend(holds.requires().into_iter().map(str::to_owned));
             held.push(holds);
+            failed.push(fails);
         }
         Self { holds: Predicate::and(held), fails: Predicate::or(failed), errs: Predicate::or(erred) }.within_limit()
     }
