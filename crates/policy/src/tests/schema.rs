@@ -136,3 +136,30 @@ fn masks_and_forbids_that_say_enough_load() {
         assert!(load(text, &[]).is_ok(), "{text}");
     }
 }
+
+#[test]
+fn the_examples_of_the_page_load_and_do_what_their_ids_say() {
+    let page = include_str!("../../../../docs/format/policy.md");
+    let examples = page.split("```cedar\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let invoices = table("invoices", Some("restricted")).with_columns(vec![
+        ColumnRef::new("region", ColumnKind::Text),
+        ColumnRef::new("iban", ColumnKind::Text).with_classification(Some("restricted".to_owned())),
+    ]);
+    let policies = load(examples, std::slice::from_ref(&invoices)).unwrap();
+    let billing = ["billing".to_owned()];
+    let now = Circumstances::at(0);
+    let access = |purpose: &str| {
+        let circumstances = now.clone().with_purpose(Some(purpose.to_owned()));
+        policies.access(&who("user", "ann"), &billing, &invoices, &circumstances, RequestId([0; 16]))
+    };
+    let seen = access("billing").unwrap();
+    assert_eq!(seen.rows().unwrap().to_string(), r#""region" = 'eu'"#);
+    assert_eq!((seen.column("region"), seen.column("iban")), (Sight::Clear, Sight::Masked(Mask::Last4)));
+    assert!(access("marketing").is_err());
+    for mask in Mask::ALL {
+        assert!(page.contains(&format!("`{mask}`")), "{mask}");
+    }
+    for action in Action::ALL {
+        assert!(page.contains(&format!("`{action}`")), "{action}");
+    }
+}
