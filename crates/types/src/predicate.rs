@@ -170,11 +170,14 @@ impl Predicate {
         if parts.iter().any(|part| contradicts(part) || part.opposite_comparison().is_some_and(|opposite| set.contains(&opposite))) {
             return Self::FALSE;
         }
-        let implied = |part: &Self| match part {
-            Self::Or(alternatives) => alternatives.iter().any(|alternative| set.contains(alternative)),
-            other => other.tested_not_null().is_some_and(|column| compared.contains(column)),
-        };
-        single(parts.iter().filter(|part| !implied(part)).cloned().collect(), Self::And, Self::TRUE)
+        // An alternative that stands beside its Or makes it say nothing. Only what is left then can imply that a column is not NULL: that
+        // test may be the very alternative.
+        let absorbed =
+            |part: &Self| matches!(part, Self::Or(alternatives) if alternatives.iter().any(|alternative| set.contains(alternative)));
+        let left: Vec<Self> = parts.iter().filter(|part| !absorbed(part)).cloned().collect();
+        let compared: HashSet<&str> = left.iter().filter(|part| part.tested_not_null().is_none()).flat_map(Self::requires).collect();
+        let implied = |part: &Self| part.tested_not_null().is_some_and(|column| compared.contains(column));
+        single(left.iter().filter(|part| !implied(part)).cloned().collect(), Self::And, Self::TRUE)
     }
 
     /// Any of these, without what says nothing: constants, repetitions; constantly true when two parts are each other's opposite.
@@ -428,6 +431,8 @@ mod tests {
         let not_eu = Predicate::compare("region", Comparison::NotEqual, Value::Text("eu".to_owned()));
         assert_eq!(Predicate::and([not_eu.clone(), vip(), eu()]), Predicate::FALSE);
         assert_eq!(Predicate::and([Predicate::or([not_eu.clone().not(), vip()]), eu()]), eu());
+        let null_or = |part| Predicate::Or(vec![Predicate::is_not_null("region"), part]);
+        assert_eq!(Predicate::and([Predicate::is_not_null("region"), null_or(eu())]), Predicate::is_not_null("region"));
         // Beside what tells that the column is not NULL, and only there, NOT = is <>.
         assert_eq!(Predicate::and([Predicate::is_not_null("region"), eu().not()]), not_eu);
         assert_eq!(Predicate::and([vip(), eu().not()]), Predicate::And(vec![vip(), eu().not()]));

@@ -418,3 +418,66 @@ fn what_no_filter_can_be_made_of_shows_no_more_rows() {
     let counts = compare(40, true);
     assert!(counts.visible >= counts.pairs / 50, "{counts:?}");
 }
+
+/// A tree as it is written, and what the simplifying constructors make of it.
+fn tree(dice: &mut Dice<'_>, depth: usize) -> (Predicate, Predicate) {
+    use polder_types::predicate::Comparison as C;
+    let column = dice.pick(&["a", "b"]);
+    let comparison = [C::Equal, C::NotEqual, C::Less, C::LessOrEqual, C::Greater, C::GreaterOrEqual][dice.roll(6)];
+    let value = |number: usize| Value::Integer(i64::try_from(number).unwrap());
+    let twice = |predicate: Predicate| (predicate.clone(), predicate);
+    let many = |dice: &mut Dice<'_>| (0..[2, 3, 1, 0, 4][dice.roll(5)]).map(|_| tree(dice, depth - 1)).unzip::<_, _, Vec<_>, Vec<_>>();
+    let kind = if depth == 0 || dice.roll(5) == 4 { dice.roll(6) } else { 6 + dice.roll(5) };
+    match kind {
+        0 => twice(Predicate::IsNull(column.to_owned())),
+        1 => twice(Predicate::is_not_null(column)),
+        2 => twice(Predicate::compare(column, comparison, value(dice.roll(2)))),
+        3 => twice(Predicate::Columns { left: "a".to_owned(), comparison, right: "b".to_owned() }),
+        4 => twice(Predicate::OneOf { column: column.to_owned(), values: vec![value(dice.roll(2))] }),
+        5 if dice.roll(8) == 7 => twice(Predicate::Constant(dice.roll(2) == 0)),
+        5 => twice(Predicate::IsNull(column.to_owned()).not()),
+        6 | 7 => {
+            let (written, simple) = many(dice);
+            (Predicate::And(written), Predicate::and(simple))
+        }
+        8 | 9 => {
+            let (written, simple) = many(dice);
+            (Predicate::Or(written), Predicate::or(simple))
+        }
+        _ => {
+            let (written, simple) = tree(dice, depth - 1);
+            (Predicate::Not(Box::new(written)), simple.not())
+        }
+    }
+}
+
+#[test]
+fn what_is_simplified_says_the_same() {
+    let sizes = std::cell::Cell::new((0, 0));
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..cases(8_000) });
+    let outcome = runner.run(&proptest::collection::vec(any::<u8>(), 20..400), |bytes| {
+        let (written, simple) = tree(&mut Dice { bytes: bytes.iter(), foreign: false }, 4);
+        let (before, after) = sizes.get();
+        sizes.set((before + written.size(), after + simple.size()));
+        for a in [None, Some(0), Some(1)] {
+            for b in [None, Some(0), Some(1)] {
+                let row = Row::from([("a".to_owned(), a.map(Value::Integer)), ("b".to_owned(), b.map(Value::Integer))]);
+                prop_assert_eq!(holds(&written, &row), holds(&simple, &row), "{} became {} at {:?}", written, simple, row);
+            }
+        }
+        // What a tree requires is not NULL wherever it is true.
+        for column in simple.requires() {
+            for other in [None, Some(0), Some(1)] {
+                let rest = if column == "a" { "b" } else { "a" };
+                let row = Row::from([(column.to_owned(), None), (rest.to_owned(), other.map(Value::Integer))]);
+                prop_assert!(!holds(&simple, &row), "{} does not need {}", simple, column);
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let (before, after) = sizes.get();
+    assert!(after * 2 < before, "{before} {after}");
+}
