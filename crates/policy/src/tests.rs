@@ -3,11 +3,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-mod columns;
-mod differential;
-mod rows;
-mod schema;
-
 fn table(name: &str, classification: Option<&str>) -> TableRef {
     TableRef::new(TableName::new(name).unwrap(), DatasetId([7; 16])).with_classification(classification.map(str::to_owned))
 }
@@ -139,6 +134,11 @@ fn error_texts() {
     texts.push(erring.permit(&who("user", "a"), &[], Action::Read, &table("t", None), RequestId([0; 16])).unwrap_err().to_string());
     insta::assert_snapshot!(texts.join("\n"));
 }
+
+mod columns;
+mod differential;
+mod rows;
+mod schema;
 
 const ERRING_READ: &str = "@id(\"errs\") permit (principal, action == Action::\"Read\", resource) when { 9223372036854775807 + 1 > 0 };";
 
