@@ -14,7 +14,7 @@ use crate::blind::Blind;
 use crate::error::{Error, Problem};
 use crate::mask::Mask;
 use crate::policies::Policies;
-use crate::schema::{INCOMPARABLE, Rows};
+use crate::schema::{INCOMPARABLE, Rows, row_type};
 use crate::stack::{PARTS_MAX, PARTS_SHALLOW, with_room};
 use crate::table::TableRef;
 
@@ -36,7 +36,7 @@ impl Policies {
     }
 
     fn load_with_room(files: &[(String, String)], tables: &[TableRef]) -> Result<Self, Error> {
-        let rows = Rows::new(tables)?;
+        Rows::tell_apart(tables)?;
         let mut problems = Vec::new();
         let mut set = PolicySet::new();
         let mut masks = BTreeMap::new();
@@ -96,6 +96,7 @@ impl Policies {
             PolicySet::from_policies(set.policies().filter(|policy| !speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
         let of_parts = PolicySet::from_policies(set.policies().filter(|policy| speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
         let tables_alone = Rows::new(&[])?.schema;
+        let rows = Rows::new(&spoken_of(&of_parts, files, tables))?;
         let results = [(tables_alone, of_tables), (rows.schema.clone(), of_parts)]
             .map(|(schema, policies)| Validator::new(schema).validate(&policies, ValidationMode::Strict));
         for error in results.iter().flat_map(ValidationResult::validation_errors) {
@@ -127,6 +128,22 @@ fn about(set: &PolicySet, action: Action) -> Result<PolicySet, Error> {
 
 fn schema_error(error: cedar_policy::PolicySetError) -> Error {
     Error::Schema(Box::new(error))
+}
+
+/// The tables whose rows policies can speak of. A schema of all tables takes long to make, and most policies name none of their rows.
+fn spoken_of(of_parts: &PolicySet, files: &[(String, String)], tables: &[TableRef]) -> Vec<TableRef> {
+    let of_one_table = |policy: &Policy| match policy.resource_constraint() {
+        ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => name.namespace() == "Row",
+        _ => false,
+    };
+    let of_any = of_parts.policies().any(|policy| names(policy, Action::ReadRow) && !of_one_table(policy));
+    // Cedar lets blanks stand within a name.
+    let texts: Vec<String> = files.iter().map(|(_, text)| text.split_whitespace().collect()).collect();
+    let named = |table: &&TableRef| {
+        let row = row_type(table.name.as_str());
+        of_any || texts.iter().any(|text| text.contains(&row))
+    };
+    tables.iter().filter(named).cloned().collect()
 }
 
 /// Whether a policy names rows, columns or what is done with them. One that names no action and neither of these speaks of tables, as it did

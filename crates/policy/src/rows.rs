@@ -58,10 +58,10 @@ impl Policies {
     /// Which rows of `table` the asker may see, when it may (`whole`) or may not read the whole table.
     pub(crate) fn rows_seen(&self, asker: &Asker<'_>, table: &TableRef, whole: bool) -> Result<RowsSeen, Boxed> {
         let own = self.rows.type_of(&table.name).filter(|_| !table.columns.is_empty());
-        let (known, row_type) = (own.is_some(), own.unwrap_or(UNKNOWN_ROW));
+        let (typed, row_type) = (own.is_some(), own.unwrap_or(UNKNOWN_ROW));
         let said = || self.said(asker, table, row_type);
         let mut said = if self.deep { with_room(said)?? } else { said()? };
-        if !known {
+        if !typed {
             said.extend(self.said_blindly(asker, table)?);
         }
         for Said { condition, .. } in said.iter_mut().filter(|said| whole && said.effect == Effect::Permits) {
@@ -71,13 +71,14 @@ impl Policies {
         }
         let of = |effect: Effect| said.iter().filter(move |said| said.effect == effect).map(|said| said.condition.holds.clone());
         let errs = Predicate::or(said.iter().map(|said| said.condition.errs.clone()));
-        let permitted = match (whole, known) {
+        let permitted = match (whole, typed) {
             (true, _) => Predicate::TRUE,
             (false, true) => Predicate::or(of(Effect::Permits)),
             (false, false) => Predicate::FALSE,
         };
         let filter = Predicate::and([errs.not(), permitted, Predicate::or(of(Effect::Forbids)).not()]);
         let too_large = filter.size() > NODES_MAX;
+        let known = !table.columns.is_empty();
         Ok(RowsSeen { filter: if too_large { Predicate::FALSE } else { filter }, said, too_large, known })
     }
 

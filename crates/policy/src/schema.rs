@@ -28,11 +28,18 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// The schema with the rows of these tables, as far as their columns are known.
+    pub(crate) fn new(tables: &[TableRef]) -> Result<Self, Error> {
+        let known = tables.iter().filter(|table| !table.columns.is_empty());
+        let types = known.map(|table| (table.name.clone(), row_type(table.name.as_str()))).collect();
+        let schema = Schema::from_str(&schema_of(tables)).map_err(|error| Error::Schema(Box::new(error)))?;
+        Ok(Self { schema, types })
+    }
+
     /// # Errors
     /// [`Error::Tables`] when two tables, or two columns of one, have the same name.
-    pub(crate) fn new(tables: &[TableRef]) -> Result<Self, Error> {
+    pub(crate) fn tell_apart(tables: &[TableRef]) -> Result<(), Error> {
         let mut problems = Vec::new();
-        let mut types = BTreeMap::new();
         let mut named = BTreeSet::new();
         for table in tables {
             if !named.insert(&table.name) {
@@ -42,15 +49,8 @@ impl Rows {
             let twice: BTreeSet<&str> =
                 table.columns.iter().map(|column| column.name.as_str()).filter(|name| !columns.insert(*name)).collect();
             problems.extend(twice.into_iter().map(|name| format!("table {} has two columns called {name:?}", table.name)));
-            if !table.columns.is_empty() {
-                types.insert(table.name.clone(), row_type(table.name.as_str()));
-            }
         }
-        if !problems.is_empty() {
-            return Err(Error::Tables(problems));
-        }
-        let schema = Schema::from_str(&schema_of(tables)).map_err(|error| Error::Schema(Box::new(error)))?;
-        Ok(Self { schema, types })
+        if problems.is_empty() { Ok(()) } else { Err(Error::Tables(problems)) }
     }
 
     /// The type of a table's rows; none when nothing was known of its columns.

@@ -124,6 +124,30 @@ fn what_does_not_fit_the_columns_or_the_masks_is_refused_with_its_place() {
 }
 
 #[test]
+fn only_what_policies_speak_of_is_in_the_schema_and_nothing_is_lost_by_that() {
+    let tables: Vec<TableRef> =
+        ["a", "b"].iter().map(|name| table(name, None).with_columns(vec![ColumnRef::new("n", ColumnKind::Integer).required()])).collect();
+    let columns = "permit (principal, action == Action::\"ReadColumn\", resource);\n";
+    let rows = "permit (principal, action == Action::\"ReadRow\", resource is Row :: a) when { resource.n == 1 };\n";
+    let filters = |text: &str| {
+        let policies = load(text, &tables).unwrap();
+        let access = |of| policies.access(&who("user", "ann"), &[], of, &Circumstances::at(0), RequestId([0; 16]));
+        let filter = |of| access(of).ok().map(|access| access.rows().map_or("all".to_owned(), ToString::to_string));
+        let declared = tables.iter().filter(|of| policies.rows.type_of(&of.name).is_some()).count();
+        (declared, tables.iter().map(filter).collect::<Vec<_>>())
+    };
+    let one = |text: &str| Some(text.to_owned());
+    assert_eq!(filters(columns), (0, vec![None, None]));
+    assert_eq!(filters(&format!("{columns}{rows}")), (1, vec![one("\"n\" = 1"), None]));
+    let any = "permit (principal, action == Action::\"ReadRow\", resource in Table::\"b\");";
+    assert_eq!(filters(&format!("{columns}{rows}{any}")), (2, vec![one("\"n\" = 1"), one("all")]));
+    let whole = "permit (principal, action == Action::\"Read\", resource);";
+    assert_eq!(filters(&format!("{columns}{rows}{whole}")), (1, vec![one("all"), one("all")]));
+    let inside = "forbid (principal, action == Action::\"ReadRow\", resource) when { resource is Row::b && resource.n == 2 };";
+    assert_eq!(filters(&format!("{columns}{whole}{inside}")), (2, vec![one("all"), one("\"n\" <> 2")]));
+}
+
+#[test]
 fn masks_and_forbids_that_say_enough_load() {
     for text in [
         "@mask(\"redact\") permit (principal, action == Action::\"ReadMasked\", resource);",
