@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use polder_connect::{Connection, ReadOptions};
 use polder_contract::yaml::{self, Key, Node, Value};
 use polder_contract::{Approved, ApproverPublic, Contract, Patterns, Problem, Problems, RuleFile};
-use polder_policy::Policies;
+use polder_policy::{Policies, TableRef};
 use polder_store::S3Address;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
@@ -224,14 +224,14 @@ impl Project {
         Ok(Approved::verify(contract, approval.as_deref(), &self.approvers()?)?)
     }
 
-    /// The policies.
+    /// The policies, which can speak of the rows of these tables.
     ///
     /// # Errors
     /// When a file cannot be read or is wrong.
-    pub fn policies(&self) -> Outcome<Policies> {
+    pub fn policies(&self, tables: &[TableRef]) -> Outcome<Policies> {
         let files =
             self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
-        Ok(Policies::load(&files)?)
+        Ok(Policies::load(&files, tables)?)
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

@@ -116,6 +116,16 @@ fn forbidden_words_are_found_with_their_line() {
 }
 
 #[test]
+fn an_access_is_bared_only_where_it_is_filtered() {
+    let line = "let provider = tables.scan(access.permit()).await?;\n";
+    assert!(source::check("crates/engine/src/door/barrier.rs", line).is_empty());
+    assert!(source::check("crates/app/src/tables.rs", "policies.permit(&actor, &groups, action, &table, request)\n").is_empty());
+    let found = source::check("crates/app/src/tables.rs", line);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].to_string().starts_with("crates/app/src/tables.rs:1: holds `.permit()`"));
+}
+
+#[test]
 fn a_write_outside_the_store_is_found_but_not_in_tests() {
     let line = "std::fs::write(path, bytes)?;\n";
     assert_eq!(source::check("crates/engine/src/a.rs", line).len(), 1);

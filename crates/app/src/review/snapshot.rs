@@ -256,7 +256,7 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        match Policies::load(&self.policies) {
+        match Policies::load(&self.policies, &[]) {
             Ok(_) => {}
             Err(polder_policy::Error::Files(problems)) => {
                 for problem in problems {
