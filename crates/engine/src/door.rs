@@ -17,6 +17,8 @@ mod recursion;
 mod registry;
 mod run_model;
 mod session;
+#[cfg(test)]
+mod shuffled;
 mod spill;
 mod stack;
 mod sums;
