@@ -60,6 +60,13 @@ pub(crate) struct MemoryTables {
     ledger: Arc<Ledger>,
 }
 
+impl MemoryTables {
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self { tables: BTreeMap::new(), ledger: Arc::default() }
+    }
+}
+
 #[async_trait]
 impl Tables for MemoryTables {
     fn resolve(&self, name: &TableName) -> Option<TableRef> {

@@ -242,3 +242,6 @@ fn escaped(pattern: &[PatternPart]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
