@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polder_policy::{Action, Denied, Permit, TableRef};
+use polder_policy::{Access, Action, Circumstances, ColumnRef, Denied, TableRef};
 use polder_types::{DatasetId, PrincipalId, RequestId, TableName};
 
 use super::parse::split_version;
@@ -24,15 +24,14 @@ pub(crate) struct Scope {
 #[derive(Debug)]
 pub(crate) enum Source {
     Table {
-        permit: Permit,
+        /// Boxed, since it is much larger than the rest.
+        access: Box<Access>,
+        /// The columns that policies decided about.
+        columns: Vec<ColumnRef>,
         version: Option<u64>,
     },
-    /// A view, with what its own query may read.
-    View {
-        permit: Permit,
-        model: Box<Model>,
-        scope: Scope,
-    },
+    /// A view, which is read whole, with what its own query may read.
+    View { access: Box<Access>, model: Box<Model>, scope: Scope },
 }
 
 impl Scope {
@@ -40,17 +39,17 @@ impl Scope {
     pub(crate) fn datasets(&self) -> Vec<DatasetId> {
         let mut ids = BTreeSet::new();
         self.walk(&mut |source| {
-            if let Source::Table { permit, .. } = source {
-                ids.insert(permit.table_id());
+            if let Source::Table { access, .. } = source {
+                ids.insert(access.permit().table_id());
             }
         });
         ids.into_iter().collect()
     }
 
-    /// Ids of the policies that permitted, each once.
+    /// Ids of the policies that decided, each once.
     pub(crate) fn policies(&self) -> Vec<String> {
         let mut policies = BTreeSet::new();
-        self.walk(&mut |source| policies.extend(source.permit().policies().iter().cloned()));
+        self.walk(&mut |source| policies.extend(source.access().policies().iter().cloned()));
         policies.into_iter().collect()
     }
 
@@ -70,9 +69,9 @@ impl Scope {
 }
 
 impl Source {
-    fn permit(&self) -> &Permit {
+    fn access(&self) -> &Access {
         match self {
-            Self::Table { permit, .. } | Self::View { permit, .. } => permit,
+            Self::Table { access, .. } | Self::View { access, .. } => access,
         }
     }
 }
@@ -83,6 +82,10 @@ pub(crate) struct Decider<'a> {
     pub request: RequestId,
     /// Who will see the plan: it names what views read, so each of these must be known to them.
     pub explain_to: Option<&'a Asker>,
+    /// What holds of the request.
+    pub circumstances: Circumstances,
+    /// Whether part of a table is no answer.
+    pub whole: bool,
 }
 
 impl Decider<'_> {
@@ -97,7 +100,9 @@ impl Decider<'_> {
     /// Decides about the inputs of a model, as the model.
     pub(crate) fn model_scope(&self, model: &Model, depth: usize) -> Result<Scope, Error> {
         let names = model.inputs.iter().map(|name| name.as_str().to_owned()).collect();
-        self.scope_at(&model_asker(model)?, &names, &BTreeMap::new(), depth)
+        // What a model reads does not depend on who asks, nor on what for.
+        let as_model = Decider { circumstances: self.circumstances.clone().with_purpose(None), whole: false, ..*self };
+        as_model.scope_at(&model_asker(model)?, &names, &BTreeMap::new(), depth)
     }
 
     fn scope_at(&self, asker: &Asker, names: &BTreeSet<String>, versions: &BTreeMap<TableName, u64>, depth: usize) -> Result<Scope, Error> {
@@ -130,9 +135,8 @@ impl Decider<'_> {
                 ));
             }
         }
-        let permit = self.ports.policies.permit(&asker.principal, &asker.groups, Action::Read, &reference, self.request);
-        let permit = match permit {
-            Ok(permit) => permit,
+        let access = match self.access(asker, &reference, view.is_some()) {
+            Ok(access) => Box::new(access),
             // What a view reads is none of the asker's business, so neither is its name.
             Err(denied) if depth > 0 => {
                 return Err(Error::View {
@@ -147,13 +151,28 @@ impl Decider<'_> {
             None if self.ports.tables.resolve(name).is_none() => {
                 Err(Error::Plan(format!("the model {name} was not computed yet; `polder run` computes it")))
             }
-            None => Ok(Source::Table { permit, version }),
+            None => Ok(Source::Table { access, columns: reference.columns, version }),
             Some(_) if version.is_some() => Err(Error::Plan(format!("{name} is a view and has no versions; read its inputs AT VERSION"))),
             Some(model) => {
                 let scope = self.model_scope(model, depth + 1)?;
-                Ok(Source::View { permit, model: Box::new(model.clone()), scope })
+                Ok(Source::View { access, model: Box::new(model.clone()), scope })
             }
         }
+    }
+
+    /// What of a table or view the asker may read. Rows and columns can be told apart only where they are known: a view, and what a model
+    /// computed, is read whole or not at all.
+    fn access(&self, asker: &Asker, table: &TableRef, is_view: bool) -> Result<Access, Denied> {
+        let policies = &self.ports.policies;
+        let access = policies.access(&asker.principal, &asker.groups, table, &self.circumstances, self.request)?;
+        if access.is_whole() || !(self.whole || is_view || table.columns.is_empty()) {
+            return Ok(access);
+        }
+        let decided = access.policies().to_vec();
+        Err(match policies.decide(&asker.principal, &asker.groups, Action::Describe, table).allowed {
+            true => Denied::Known { action: Action::Read, table: table.name.clone(), policies: decided, erred: false },
+            false => Denied::Unknown { table: table.name.to_string(), policies: decided },
+        })
     }
 
     /// The table or model as policies see it; `None` when there is neither.
