@@ -170,7 +170,9 @@ impl Door {
         let (scope, parsed) = parsed;
         match self.prepare(&scope, &parsed).await {
             Ok(prepared) => asked.answer(prepared, parsed.explain, asker).await,
-            Err(error @ (Error::Refused(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, asker).await),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod bed;
 mod bypass;
+mod governed;
 mod growth;
 mod missing;
 mod projections;

@@ -28,20 +28,22 @@ pub(crate) fn open<'a>(door: &'a Door, scope: &'a Scope) -> BoxFuture<'a, Result
         let mut opened = Opened::default();
         for (name, source) in &scope.sources {
             let provider = match source {
-                Source::Table { access, columns, version } => {
-                    let (permit, tables) = (access.permit(), &door.ports.tables);
+                Source::Table { decided, version } => {
+                    let (permit, tables) = (decided.access.permit(), &door.ports.tables);
                     let provider = tables
                         .provider(permit, *version)
                         .await
                         .map_err(|source| Error::Table { table: permit.table().to_string(), source })?;
+                    let access = decided.of(&provider.schema(), &door.ports.policies)?;
                     // The plan knows this one alone: what it hides is not there.
-                    let provider = governed(access, columns, provider, tables.as_ref())?;
+                    let provider = governed(&access, &decided.table.columns, provider, tables.as_ref())?;
                     opened.permitted.push(Arc::clone(&provider));
                     provider
                 }
-                Source::View { model, scope, .. } => {
+                Source::View { decided, model, scope } => {
                     let inner = open(door, scope).await.map_err(|error| unseen(model, error))?;
                     let view = view(door, model, &inner).await?;
+                    decided.of(&view.schema(), &door.ports.policies)?;
                     opened.permitted.extend(inner.permitted);
                     view
                 }
@@ -55,7 +57,7 @@ pub(crate) fn open<'a>(door: &'a Door, scope: &'a Scope) -> BoxFuture<'a, Result
 /// Who reads a view may not know its inputs.
 fn unseen(model: &Model, error: Error) -> Error {
     match error {
-        Error::NoRowFilter { .. } | Error::NoColumn { .. } => Error::View {
+        Error::NoRowFilter { .. } | Error::NoColumn { .. } | Error::Denied(_) => Error::View {
             model: model.name.to_string(),
             reason: "what policies let it see of its inputs does not fit them",
             kind: error.kind(),

@@ -53,7 +53,9 @@ impl Door {
         asked.decided(&scope, &as_model, true).await?;
         match self.planned(model, &scope).await {
             Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answer(prepared, false, &as_model).await? }),
-            Err(error @ (Error::Refused(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, &as_model).await),
         }
     }
@@ -73,7 +75,9 @@ impl Door {
                 self.ports.recorder.record(Event::new(&as_model.principal, kind)).await?;
                 Ok(columns)
             }
-            Err(error @ (Error::Refused(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, &as_model).await),
         }
     }

@@ -20,6 +20,7 @@ use polder_types::predicate::{Comparison, Value};
 use polder_types::{DatasetId, RequestId, TableName};
 
 use super::*;
+use crate::tables::KeyedMask as _;
 use crate::tests::bed::{MemoryTables, Scrambled, owner, texts};
 
 /// Eight rows, of which those of ward b are hidden. Hidden rows hold what must not come to light: the least and the greatest salary, a salary of

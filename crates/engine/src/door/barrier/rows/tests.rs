@@ -11,14 +11,8 @@ use arrow::datatypes::Field;
 
 use super::*;
 
-const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::NotEqual,
-    Comparison::Less,
-    Comparison::LessOrEqual,
-    Comparison::Greater,
-    Comparison::GreaterOrEqual,
-];
+const COMPARISONS: [Comparison; 6] =
+    [Comparison::Equal, Comparison::NotEqual, Comparison::Less, Comparison::LessOrEqual, Comparison::Greater, Comparison::GreaterOrEqual];
 
 /// One column `x`, which may be NULL, and a `y` beside it.
 fn batch(x: ArrayRef) -> RecordBatch {
@@ -147,7 +141,8 @@ fn moments_of_every_unit_compare_with_microseconds() {
 
 #[test]
 fn texts_of_every_form_compare_by_their_bytes() {
-    let values = [Some(""), Some("a"), None, Some("A"), Some("a%_\\"), Some("é"), Some("🦀 and a text of more than twelve bytes"), Some("a\nb")];
+    let values =
+        [Some(""), Some("a"), None, Some("A"), Some("a%_\\"), Some("é"), Some("🦀 and a text of more than twelve bytes"), Some("a\nb")];
     let forms: [ArrayRef; 3] = [
         Arc::new(StringArray::from(values.to_vec())),
         Arc::new(LargeStringArray::from(values.to_vec())),
