@@ -54,6 +54,7 @@ use plan_check::PlanRules;
 use spill::SealedSpill;
 use stack::polled_with_room;
 
+pub(crate) use barrier::Shut;
 pub use outline::{Outline, Unfit, outline};
 pub use predicate::Predicate;
 pub use run_model::ModelRun;

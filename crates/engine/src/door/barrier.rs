@@ -29,6 +29,7 @@
 mod leakproof;
 mod masks;
 mod rows;
+mod shut;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -66,6 +67,8 @@ use crate::tables::{Keyed, Tables};
 use leakproof::is_leakproof;
 use masks::{Shown, is_text};
 use rows::NoFilter;
+
+pub(crate) use shut::Shut;
 
 /// The table as `access` lets it be read: itself where that is the whole. `known` are the columns that policies decided about.
 ///

@@ -115,6 +115,19 @@ impl Decided {
         if self.is_answer(&access) { Ok(Cow::Owned(access)) } else { Err(self.denied(policies, &access)) }
     }
 
+    /// Whether the same asker may read every table that is read in `scope`, that of a view, all of it as it is.
+    pub(crate) fn may_read_all(&self, scope: &Scope, policies: &Policies) -> bool {
+        let (asker, request) = (&self.asker, self.access.permit().request());
+        let mut all = true;
+        scope.walk(&mut |source| {
+            if let Source::Table { decided, .. } = source {
+                let access = policies.access(&asker.principal, &asker.groups, &decided.table, &self.circumstances, request);
+                all = all && access.is_ok_and(|access| access.is_whole());
+            }
+        });
+        all
+    }
+
     fn is_answer(&self, access: &Access) -> bool {
         access.is_whole() || !self.whole
     }

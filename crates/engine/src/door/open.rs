@@ -8,7 +8,7 @@ use datafusion::datasource::ViewTable;
 use futures::future::BoxFuture;
 
 use super::Door;
-use super::barrier::governed;
+use super::barrier::{Shut, governed};
 use super::decide::{Scope, Source};
 use super::parse::parse;
 use crate::error::Error;
@@ -45,7 +45,14 @@ pub(crate) fn open<'a>(door: &'a Door, scope: &'a Scope) -> BoxFuture<'a, Result
                     let view = view(door, model, &inner).await?;
                     decided.of(&view.schema(), &door.ports.policies)?;
                     opened.permitted.extend(inner.permitted);
-                    view
+                    if decided.may_read_all(scope, &door.ports.policies) {
+                        Arc::new(view) as Arc<dyn TableProvider>
+                    } else {
+                        // The view keeps something from its reader, by a condition or by leaving columns out.
+                        let shut: Arc<dyn TableProvider> = Arc::new(Shut::new(model.name.to_string(), view));
+                        opened.permitted.push(Arc::clone(&shut));
+                        shut
+                    }
                 }
             };
             opened.by_name.insert(name.clone(), provider);
@@ -67,10 +74,10 @@ fn unseen(model: &Model, error: Error) -> Error {
 }
 
 /// A view as its plan. Errors say little: who reads a view may not know what it is made of.
-async fn view(door: &Door, model: &Model, inner: &Opened) -> Result<Arc<dyn TableProvider>, Error> {
+async fn view(door: &Door, model: &Model, inner: &Opened) -> Result<ViewTable, Error> {
     let failed =
         |error: &Error| Error::View { model: model.name.to_string(), reason: "its query does not fit its inputs", kind: error.kind() };
     let parsed = parse(&model.sql).map_err(|error| failed(&error))?;
     let prepared = door.plan(&parsed.statement, inner).await.map_err(|error| failed(&error))?;
-    Ok(Arc::new(ViewTable::new(prepared.plan, None)))
+    Ok(ViewTable::new(prepared.plan, None))
 }

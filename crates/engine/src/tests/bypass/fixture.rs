@@ -97,7 +97,8 @@ pub(super) fn governed_otherwise(who: &str) -> Bed {
     }
     let mut builder = patients(visits(), "patients", Some(who));
     if who == "visitor" {
-        builder = builder.model("open_wards", &read(&corpus().join("models/open_wards.sql")));
+        let view = |builder: BedBuilder, name: &str| builder.model(name, &read(&corpus().join(format!("models/{name}.sql"))));
+        builder = ["open_wards", "roster"].into_iter().fold(builder, view);
     }
     policies(builder, &["shared", who]).build()
 }
