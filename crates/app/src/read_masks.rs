@@ -49,7 +49,6 @@ pub fn token(keys: &Keys, name: &str, column: Option<&Column>) -> Result<Arc<dyn
     Ok(Arc::new(Token { key, is_pseudonym: matches!(mask, Mask::Pseudonymise { .. }) }))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is an argument of map_err")]
 fn failed(failure: Failure) -> TableError {
     TableError { kind: failure.kind(), source: failure.to_string().into() }
 }

@@ -30,6 +30,7 @@ mod policies;
 mod residual;
 mod rows;
 mod schema;
+mod stack;
 mod table;
 #[cfg(test)]
 mod tests;

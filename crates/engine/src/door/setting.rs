@@ -15,8 +15,8 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// Reads `SET polder.purpose = 'billing'`, with `TO` for `=`, with `DEFAULT` for nothing, and `RESET polder.purpose`. `None` for every text
-    /// that begins otherwise.
+    /// Reads `SET polder.purpose = 'billing'`, with `TO` for `=`, with `DEFAULT` for nothing, and `RESET polder.purpose`. `None` for every other
+    /// text.
     ///
     /// # Errors
     /// When it begins so and does not go on so.
@@ -26,11 +26,11 @@ impl Setting {
             text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
                 && text.get(word.len()..).is_some_and(|rest| rest.starts_with(char::is_whitespace))
         };
-        if !begins("set") && !begins("reset") || sql.len() > SQL_MAX_BYTES {
+        if sql.len() > SQL_MAX_BYTES || !(begins("set") || begins("reset")) {
             return Ok(None);
         }
-        let wrong = || Error::Parse("only polder.purpose is set: write SET polder.purpose = 'billing', or RESET polder.purpose".to_owned());
-        let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|error| Error::Parse(error.to_string()))?;
+        // What else is set, or is no SQL, the door refuses and records.
+        let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(None) };
         let mut tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         while matches!(tokens.last(), Some(Token::SemiColon | Token::EOF)) {
             tokens.pop();
@@ -38,8 +38,10 @@ impl Setting {
         let is = |token: &Token, text: &str| matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text));
         let (verb, value) = match tokens.as_slice() {
             [verb, polder, Token::Period, purpose, value @ ..] if is(polder, "polder") && is(purpose, "purpose") => (verb, value),
-            _ => return Err(wrong()),
+            _ => return Ok(None),
         };
+        let wrong =
+            || Error::Parse("a purpose is set as SET polder.purpose = 'billing', and taken back by RESET polder.purpose".to_owned());
         let purpose = match value {
             [] if is(verb, "reset") => None,
             [to, value] if is(verb, "set") && (*to == Token::Eq || is(to, "to")) => match value {
@@ -84,6 +86,16 @@ mod tests {
 
     #[test]
     fn nothing_else_is_set() {
+        for sql in [
+            "set \"polder\".purpose = 'a'",
+            "set datafusion.execution.target_partitions = 1",
+            "set role 'ann'",
+            "reset all",
+            "set polder.purpose = 'a",
+            "set polder",
+        ] {
+            assert_eq!(Setting::parse(sql).unwrap(), None, "{sql}");
+        }
         let long = format!("set polder.purpose = '{}'", "x".repeat(PURPOSE_MAX_BYTES + 1));
         for sql in [
             "set polder.purpose",
@@ -92,12 +104,8 @@ mod tests {
             "set polder.purpose = ''",
             "set polder.purpose = 'a', 'b'",
             "set polder.purpose = 'a'; select 1",
-            "set \"polder\".purpose = 'a'",
-            "set datafusion.execution.target_partitions = 1",
-            "set role 'ann'",
             "reset polder.purpose = 'a'",
-            "reset all",
-            "set polder.purpose = 'a",
+            "reset polder.purpose to default",
             &long,
         ] {
             assert!(matches!(Setting::parse(sql), Err(Error::Parse(_) | Error::TooLong { .. })), "{sql}");
