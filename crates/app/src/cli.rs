@@ -423,6 +423,9 @@ pub struct SqlArgs {
     /// Read a table as it was: TABLE=VERSION (may be given several times)
     #[arg(long, value_name = "TABLE=VERSION")]
     pub at: Vec<String>,
+    /// What the answer is for, as policies may ask; in the shell also SET polder.purpose = 'billing'
+    #[arg(long)]
+    pub purpose: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -41,6 +41,7 @@ pub mod progress;
 pub mod project;
 pub mod project_file;
 pub mod quarantine;
+pub mod read_masks;
 pub mod removal;
 pub mod replay;
 pub mod review;

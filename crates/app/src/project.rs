@@ -12,6 +12,7 @@ use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::bucket_source;
+use crate::described;
 use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
@@ -224,14 +225,27 @@ impl Project {
         Ok(Approved::verify(contract, approval.as_deref(), &self.approvers()?)?)
     }
 
-    /// The policies, which can speak of the rows of these tables.
+    /// The policies, which can speak of the columns of contracts.
     ///
     /// # Errors
-    /// When a file cannot be read or is wrong.
-    pub fn policies(&self, tables: &[TableRef]) -> Outcome<Policies> {
+    /// When a file cannot be read or is wrong, or speaks of what no contract holds.
+    pub fn policies(&self) -> Outcome<Policies> {
         let files =
             self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
-        Ok(Policies::load(&files, tables)?)
+        Ok(Policies::load(&files, &self.described()?)?)
+    }
+
+    /// The tables of contracts, as policies can speak of them. What is wrong with a contract is told by the commands that need it; until then
+    /// nothing is known of its table.
+    fn described(&self) -> Outcome<Vec<TableRef>> {
+        let mut tables: Vec<TableRef> = Vec::new();
+        for path in self.files("contracts", CONTRACT_SUFFIX)? {
+            let contract = read(&path).ok().and_then(|text| Contract::parse(&text, &self.shown(&path)).ok());
+            if let Some(contract) = contract.filter(|contract| tables.iter().all(|table| table.name != contract.table)) {
+                tables.push(described::table_of(&contract));
+            }
+        }
+        Ok(tables)
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

@@ -7,13 +7,15 @@ use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use polder_contract::Contract;
 use polder_contract::domains::never_equal;
-use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
+use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Keyed, KeyedMask, Models, TableError, Tables};
+use polder_keys::Keys;
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
 use polder_types::{DatasetId, ErrorKind, TableName};
 
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
+use crate::read_masks;
 
 /// A table whose key was destroyed, by its name.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,8 @@ struct LakeTables {
     /// Of the columns of tables that a contract is for.
     classifications: BTreeMap<TableName, BTreeMap<String, String>>,
     contracts: BTreeMap<TableName, Contract>,
+    /// For what policies show masked under a key.
+    keys: Keys,
     /// A table as a load would leave it, instead of what is visible of it.
     staged: Option<(DatasetId, Arc<dyn TableProvider>)>,
 }
@@ -82,6 +86,14 @@ impl Tables for LakeTables {
         let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.columns.iter().find(|column| column.name == name);
         let (left, right) = never_equal(column(left)?, column(right)?)?;
         Some(format!("one is masked by {left}, the other by {right}"))
+    }
+
+    fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError> {
+        let declared = || self.contracts.get(table)?.columns.iter().find(|declared| declared.name == column);
+        match way {
+            Keyed::Hash => read_masks::hash(&self.keys),
+            Keyed::Token => read_masks::token(&self.keys, column, declared()),
+        }
     }
 }
 
@@ -119,10 +131,11 @@ impl Installation {
             contracts.insert(contract.table.clone(), contract);
         }
         let ports = DoorPorts {
-            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts, staged }),
+            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts, keys: self.keys.clone(), staged }),
             policies: Arc::clone(&self.policies),
             recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
             rng: Arc::clone(&self.rng),
+            clock: Arc::clone(&self.clock),
             temp: self.temp.clone(),
             models: Arc::new(self.loaded_models()?),
         };

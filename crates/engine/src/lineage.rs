@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType};
+use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use serde::Serialize;
 
+use crate::door::Shut;
 use crate::error::Error;
 
 mod compared;
@@ -76,6 +78,11 @@ impl Walk {
                 let table = scan.table_name.table();
                 if let Some(origins) = self.work_tables.get(table) {
                     return project(origins, scan.projection.as_deref());
+                }
+                if let Ok(provider) = source_as_provider(&scan.source)
+                    && let Some(view) = provider.downcast_ref::<Shut>()
+                {
+                    return project(&self.plan(view.plan())?, scan.projection.as_deref());
                 }
                 let table = crate::door::table_of(table).to_owned();
                 let names = scan.projected_schema.fields().iter();

@@ -243,7 +243,7 @@ pub fn doctor(project: &Project, installation: Option<&Installation>, failure: O
         ("sources", project.sources().map(|sources| format!("{} in order", sources.len()))),
         ("contracts", project.contracts().map(|contracts| format!("{} in order", contracts.len()))),
         ("pipelines", project.pipelines().map(|pipelines| format!("{} in order", pipelines.len()))),
-        ("policies", project.policies(&[]).map(|policies| format!("{} in order", policies.count()))),
+        ("policies", project.policies().map(|policies| format!("{} in order", policies.count()))),
     ] {
         checks.push(match found {
             Ok(says) => Check { what, fine: true, says },

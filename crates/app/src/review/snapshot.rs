@@ -6,9 +6,10 @@ use polder_connect::Connection;
 use polder_contract::yaml::suggest;
 use polder_contract::{Contract, Problem, Problems};
 use polder_engine::Models;
-use polder_policy::Policies;
+use polder_policy::{Policies, TableRef};
 
 use crate::bucket_source;
+use crate::described;
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
@@ -256,7 +257,13 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        match Policies::load(&self.policies, &[]) {
+        let mut tables: Vec<TableRef> = Vec::new();
+        for file in &self.contracts {
+            if tables.iter().all(|table| table.name != file.contract.table) {
+                tables.push(described::table_of(&file.contract));
+            }
+        }
+        match Policies::load(&self.policies, &tables) {
             Ok(_) => {}
             Err(polder_policy::Error::Files(problems)) => {
                 for problem in problems {

@@ -43,6 +43,7 @@ mod propose;
 mod quality;
 mod quarantine;
 mod questions;
+mod read_masks;
 mod readme;
 mod removal;
 mod review;

@@ -1,0 +1,39 @@
+//! Which conditions of a question may be looked at before the row filter. They tell nothing of a row that it hides: they cannot fail, and take as
+//! long for any value. What is pruned by them is pruned by what the lake knows of whole files.
+
+use arrow::datatypes::{DataType, Schema};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+/// Whether a condition compares columns, each by itself, with constants of their own types. `is_clear` says of a column whether it is shown as
+/// it is.
+pub(super) fn is_leakproof(condition: &Expr, schema: &Schema, is_clear: &impl Fn(&str) -> bool) -> bool {
+    let again = |part: &Expr| is_leakproof(part, schema, is_clear);
+    match condition {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => again(left) && again(right),
+        Expr::Not(inner) => again(inner),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(*op) => {
+            same_type(left, right, schema, is_clear) || same_type(right, left, schema, is_clear)
+        }
+        Expr::IsNull(column) | Expr::IsNotNull(column) => clear_type(column, schema, is_clear).is_some(),
+        Expr::InList(list) => list.list.iter().all(|constant| same_type(&list.expr, constant, schema, is_clear)),
+        _ => false,
+    }
+}
+
+const fn compares(operator: Operator) -> bool {
+    matches!(operator, Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+}
+
+fn same_type(column: &Expr, constant: &Expr, schema: &Schema, is_clear: &impl Fn(&str) -> bool) -> bool {
+    let Expr::Literal(constant, _) = constant else { return false };
+    clear_type(column, schema, is_clear).is_some_and(|data_type| *data_type == constant.data_type())
+}
+
+/// The type of a column that is shown as it is; of no other expression, and of nothing that holds values within values.
+fn clear_type<'a>(column: &Expr, schema: &'a Schema, is_clear: &impl Fn(&str) -> bool) -> Option<&'a DataType> {
+    let Expr::Column(column) = column else { return None };
+    let data_type = schema.field_with_name(&column.name).ok()?.data_type();
+    let plain =
+        data_type.is_primitive() || matches!(data_type, DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    (plain && is_clear(&column.name)).then_some(data_type)
+}
