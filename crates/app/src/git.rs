@@ -77,7 +77,7 @@ impl Repository {
         let output = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
         hex(&output).ok_or_else(|| {
             let text =
-                format!("compare with {name}: git knows no such commit; fetch it (git fetch origin), or name another one with --base");
+                format!("compare with {name}: git knows no such commit; fetch it (git fetch origin), or name another one");
             Failure::new(ErrorKind::Invalid, with_reason(text, &output))
         })
     }

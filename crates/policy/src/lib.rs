@@ -18,6 +18,7 @@ mod default;
 mod error;
 mod permit;
 mod policies;
+mod spoken;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use default::{OWNERS_GROUP, default_policies};
 pub use error::{Error, Problem};
 pub use permit::{Denied, Permit};
 pub use policies::{Decision, Policies};
+pub use spoken::{Spoken, spoken};
 pub use table::TableRef;
 
 /// The Cedar schema that every policy is validated against, in Cedar's own syntax.

@@ -582,7 +582,7 @@ fn contracts_are_compared_with_a_commit() {
 fn schemas_are_printed_written_and_named_by_new_files() {
     let project = Project::new();
     let listed = project.json(&["schema"]);
-    assert_eq!(listed.as_array().unwrap().len(), 6);
+    assert_eq!(listed.as_array().unwrap().len(), 7);
     let schema: Value = serde_json::from_str(&project.run(&["schema", "contract"]).ok()).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(project.run(&["schema", "policy"]).ok().contains("entity"));
@@ -595,6 +595,7 @@ fn schemas_are_printed_written_and_named_by_new_files() {
         "contract.schema.json",
         "pipeline.schema.json",
         "polder.cedarschema",
+        "policy-test.schema.json",
     ] {
         let written = std::fs::read(to.join(file)).unwrap();
         assert_eq!(written, std::fs::read(project.dir().join(".polder/schemas").join(file)).unwrap(), "{file}");
