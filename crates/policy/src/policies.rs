@@ -47,7 +47,7 @@ impl Policies {
     /// # Errors
     /// [`Error::Files`] with file and line of everything that does not parse, names something outside the schema, could
     /// reach a missing attribute, is a template, or repeats an id.
-    pub fn load(files: &[(String, String)]) -> Result<Self, Error> {
+    pub fn load(files: &[(String, String)], _tables: &[TableRef]) -> Result<Self, Error> {
         let schema = Schema::from_str(crate::SCHEMA).map_err(|error| Error::Schema(Box::new(error)))?;
         let mut problems = Vec::new();
         let mut set = PolicySet::new();
