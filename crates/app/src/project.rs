@@ -12,6 +12,7 @@ use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::bucket_source;
+use crate::described::files as described;
 use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
@@ -229,9 +230,18 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or is wrong.
     pub fn policies(&self) -> Outcome<Policies> {
-        let files =
-            self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
-        Ok(Policies::load(&files)?)
+        // A contract that cannot be used stands in no way here: policies that name its table's rows or columns do, and say so.
+        let texts = self.contract_texts()?;
+        let contracts: Vec<Contract> = texts.iter().filter_map(|(path, text)| Contract::parse(text, &self.shown(path)).ok()).collect();
+        Ok(Policies::load(&self.policy_files()?, &described::of_contracts(&contracts))?)
+    }
+
+    /// The policies' texts: file and text.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn policy_files(&self) -> Outcome<Vec<(String, String)>> {
+        self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect()
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

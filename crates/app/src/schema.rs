@@ -36,8 +36,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Pipeline, Self::Policy, Self::PolicyTest];
+    pub const ALL: [Self; 7] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Pipeline, Self::Policy, Self::PolicyTest];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {

@@ -195,7 +195,8 @@ mod tests {
         assert_eq!((ward.purposes.clone(), ward.time), (set(&["audit", "billing", "care"]), true));
         assert_eq!(ward.named("Group").collect::<Vec<_>>(), ["nurses"]);
         // What is asked of the context is no column.
-        let [other]: [Spoken; 1] = spoken(&[("c".to_owned(), "permit (principal, action, resource) when { context has now };".to_owned())]).try_into().unwrap();
+        let [other]: [Spoken; 1] =
+            spoken(&[("c".to_owned(), "permit (principal, action, resource) when { context has now };".to_owned())]).try_into().unwrap();
         assert_eq!((other.attributes, other.time), (BTreeSet::new(), true));
     }
 

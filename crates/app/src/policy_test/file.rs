@@ -147,9 +147,10 @@ impl<'a> Reader<'a> {
 
     fn table(&mut self, node: &Node) -> Option<&'a TableRef> {
         let name = self.text(node, "table")?;
-        let found = self.tables.iter().find(|table| table.name.as_str() == name);
+        let tables = self.tables;
+        let found = tables.iter().find(|table| table.name.as_str() == name);
         if found.is_none() {
-            let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+            let known: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
             self.wrong(node.line, format!("there is no contract or model for table {name}"), yaml::suggest(&name, &known));
         }
         found
@@ -219,7 +220,11 @@ impl<'a> Reader<'a> {
                 // The mask has the name that YAML reads as nothing.
                 Yaml::Null => "null".to_owned(),
                 other => {
-                    self.wrong(value.line, format!("what is expected of column {} is {}", key.name, other.kind()), yaml::suggest("", &SIGHTS));
+                    self.wrong(
+                        value.line,
+                        format!("what is expected of column {} is {}", key.name, other.kind()),
+                        yaml::suggest("", &SIGHTS),
+                    );
                     continue;
                 }
             };
@@ -238,9 +243,10 @@ impl<'a> Reader<'a> {
         let found = table.columns.iter().find(|column| column.name == key.name);
         if found.is_none() {
             let known: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            let advice = match known.is_empty() {
-                true => "only tables with contracts have columns that policies know".to_owned(),
-                false => yaml::suggest(&key.name, &known),
+            let advice = if known.is_empty() {
+                "only tables with contracts have columns that policies know".to_owned()
+            } else {
+                yaml::suggest(&key.name, &known)
             };
             self.wrong(key.line, format!("table {} has no column {}", table.name, key.name), advice);
         }

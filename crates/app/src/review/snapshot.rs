@@ -9,6 +9,7 @@ use polder_engine::Models;
 use polder_policy::Policies;
 
 use crate::bucket_source;
+use crate::described::files;
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
@@ -111,6 +112,19 @@ impl Snapshot {
     pub fn contracts_of(tree: &Tree<'_>) -> Outcome<Self> {
         let mut snapshot = Self::default();
         snapshot.contracts(tree)?;
+        Ok(snapshot)
+    }
+
+    /// What decides who reads what: `polder.yaml`, contracts, models and policies.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn policies_of(tree: &Tree<'_>) -> Outcome<Self> {
+        let mut snapshot = Self::default();
+        snapshot.settings(tree);
+        snapshot.contracts(tree)?;
+        snapshot.models(tree)?;
+        snapshot.policies(tree)?;
         Ok(snapshot)
     }
 
@@ -256,14 +270,10 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        match Policies::load(&self.policies) {
+        let tables = files::of_contracts(self.contracts.iter().map(|file| &file.contract));
+        match Policies::load(&self.policies, &tables) {
             Ok(_) => {}
-            Err(polder_policy::Error::Files(problems)) => {
-                for problem in problems {
-                    let line = u64::try_from(problem.line).unwrap_or(1);
-                    self.wrong(&problem.file, line, problem.message, "docs/format/policy.md says what policies can name");
-                }
-            }
+            Err(polder_policy::Error::Files(problems)) => self.problems.extend(problems.into_iter().map(policy_problem)),
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -311,6 +321,20 @@ impl Snapshot {
         let selected = self.pipelines.iter().flat_map(|pipeline| pipeline.select.iter().map(|name| (&pipeline.file, name)));
         let unknown = selected.filter(|(_, name)| !known.contains(&name.as_str()));
         unknown.map(|(file, name)| (file.clone(), format!("there is no table or model {name}"), suggest(name, &known))).collect()
+    }
+}
+
+fn policy_problem(problem: polder_policy::Problem) -> Problem {
+    let line = u64::try_from(problem.line).unwrap_or(1).max(1);
+    let advice = "docs/format/policy.md says what policies can name".to_owned();
+    Problem { file: problem.file, line, problem: problem.message, advice }
+}
+
+/// Why policies do not load, each problem a line as those of other files.
+pub fn policy_failure(error: polder_policy::Error) -> Failure {
+    match error {
+        polder_policy::Error::Files(problems) => Problems(problems.into_iter().map(policy_problem).collect()).into(),
+        error => error.into(),
     }
 }
 

@@ -498,7 +498,11 @@ fn what_no_approval_covers_is_told() {
     let review: Value = serde_json::from_str(&repository.ci(&["--output", "json"]).ok()).unwrap();
     let mut warnings = rules(&review, "warning");
     warnings.dedup();
-    assert_eq!(warnings, ["groups-changed", "policies-changed", "source-file-changed"], "{review:#}");
+    assert_eq!(warnings, ["groups-changed", "policies-changed", "reads-permitted", "source-file-changed"], "{review:#}");
+    let findings = review["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == "reads-permitted");
+    let reads: Vec<&str> = findings.map(|finding| finding["message"].as_str().unwrap()).collect();
+    let people = "any other user, user:mallory may newly read of table people: all of it, was nothing";
+    assert!(reads.contains(&people), "{reads:?}");
     assert!(message(&review, "source-file-changed").contains("it fills people, and no approval covers"), "{review:#}");
 }
 
