@@ -16,13 +16,20 @@
 
 mod access;
 mod action;
+mod asker;
+mod blind;
 mod circumstances;
+mod columns;
 mod default;
 mod error;
 mod explain;
+mod load;
 mod mask;
 mod permit;
 mod policies;
+mod residual;
+mod rows;
+mod schema;
 mod spoken;
 mod table;
 #[cfg(test)]
@@ -37,8 +44,10 @@ pub use explain::{Effect, Explained, ExplainedColumn, ExplainedRows};
 pub use mask::{Mask, Sight};
 pub use permit::{Denied, Permit};
 pub use policies::{Decision, Policies};
+pub use schema::{row_type, schema_of};
 pub use spoken::{Spoken, spoken};
 pub use table::{ColumnKind, ColumnRef, TableRef};
 
-/// The Cedar schema that every policy is validated against, in Cedar's own syntax.
+/// The Cedar schema that every policy is validated against, in Cedar's own syntax, without the rows of a project's tables:
+/// [`schema_of`] has them.
 pub const SCHEMA: &str = include_str!("polder.cedarschema");

@@ -158,19 +158,16 @@ impl Predicate {
     pub fn and(parts: impl IntoIterator<Item = Self>) -> Self {
         let Some(parts) = flat(parts, true) else { return Self::FALSE };
         let set: HashSet<&Self> = parts.iter().collect();
-        let not_null: HashSet<&str> = parts.iter().flat_map(Self::needs).collect();
+        let compared: HashSet<&str> = parts.iter().filter(|part| part.tested_not_null().is_none()).flat_map(Self::requires).collect();
         let contradicts = |part: &Self| match part {
             Self::Not(inner) => set.contains(inner.as_ref()),
-            Self::IsNull(column) => not_null.contains(column.as_str()),
+            Self::IsNull(column) => compared.contains(column.as_str()),
             _ => false,
         };
         if parts.iter().any(contradicts) {
             return Self::FALSE;
         }
-        let implied = |part: &Self| match part {
-            Self::Not(inner) => matches!(inner.as_ref(), Self::IsNull(column) if not_null.contains(column.as_str())),
-            _ => false,
-        };
+        let implied = |part: &Self| part.tested_not_null().is_some_and(|column| compared.contains(column));
         single(parts.iter().filter(|part| !implied(part)).cloned().collect(), Self::And, Self::TRUE)
     }
 
@@ -206,6 +203,22 @@ impl Predicate {
         found
     }
 
+    /// Names of columns that are not NULL wherever this is true. There may be more than these.
+    #[must_use]
+    pub fn requires(&self) -> BTreeSet<&str> {
+        match self {
+            Self::Compare { column, .. } | Self::OneOf { column, .. } | Self::Like { column, .. } => BTreeSet::from([column.as_str()]),
+            Self::Columns { left, right, .. } => BTreeSet::from([left.as_str(), right.as_str()]),
+            Self::Not(_) => self.tested_not_null().into_iter().collect(),
+            Self::And(parts) => parts.iter().flat_map(Self::requires).collect(),
+            Self::Or(parts) => {
+                let each = parts.iter().map(Self::requires);
+                each.reduce(|all, these| all.intersection(&these).copied().collect()).unwrap_or_default()
+            }
+            Self::Constant(_) | Self::IsNull(_) => BTreeSet::new(),
+        }
+    }
+
     /// How many nodes the tree has.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -230,12 +243,13 @@ impl Predicate {
         }
     }
 
-    /// The columns that cannot be NULL where this is true, as far as one comparison tells.
-    fn needs(&self) -> Vec<&str> {
+    fn tested_not_null(&self) -> Option<&str> {
         match self {
-            Self::Compare { column, .. } | Self::OneOf { column, .. } | Self::Like { column, .. } => vec![column],
-            Self::Columns { left, right, .. } => vec![left, right],
-            _ => Vec::new(),
+            Self::Not(inner) => match inner.as_ref() {
+                Self::IsNull(column) => Some(column),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
@@ -369,6 +383,10 @@ mod tests {
         assert_eq!(Predicate::and([Predicate::is_not_null("region"), eu()]), eu());
         assert_eq!(Predicate::and([Predicate::is_not_null("other"), eu()]), Predicate::And(vec![Predicate::is_not_null("other"), eu()]));
         assert_eq!(Predicate::and([Predicate::and([eu(), vip()]), eu()]), Predicate::And(vec![eu(), vip()]));
+        let us = Predicate::compare("region", Comparison::Equal, Value::Text("us".to_owned()));
+        let either = Predicate::or([eu(), us]);
+        assert_eq!(Predicate::and([either.clone(), Predicate::is_not_null("region")]), either);
+        assert_eq!(Predicate::and([either, Predicate::IsNull("region".to_owned())]), Predicate::FALSE);
     }
 
     #[test]
