@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use polder_connect::{Connection, ReadOptions};
 use polder_contract::yaml::{self, Key, Node, Value};
 use polder_contract::{Approved, ApproverPublic, Contract, Patterns, Problem, Problems, RuleFile};
-use polder_policy::Policies;
+use polder_policy::{Policies, TableRef};
 use polder_store::S3Address;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::bucket_source;
-use crate::described::files as described;
+use crate::described;
 use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
@@ -186,6 +186,14 @@ impl Project {
         self.files("contracts", CONTRACT_SUFFIX)?.into_iter().map(|path| read(&path).map(|text| (path, text))).collect()
     }
 
+    /// The policies' texts: file and text.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn policy_files(&self) -> Outcome<Vec<(String, String)>> {
+        self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect()
+    }
+
     /// The contract for a table.
     ///
     /// # Errors
@@ -225,23 +233,27 @@ impl Project {
         Ok(Approved::verify(contract, approval.as_deref(), &self.approvers()?)?)
     }
 
-    /// The policies.
+    /// The policies, which can speak of the columns of contracts.
     ///
     /// # Errors
-    /// When a file cannot be read or is wrong.
+    /// When a file cannot be read or is wrong, or speaks of what no contract holds.
     pub fn policies(&self) -> Outcome<Policies> {
-        // A contract that cannot be used stands in no way here: policies that name its table's rows or columns do, and say so.
-        let texts = self.contract_texts()?;
-        let contracts: Vec<Contract> = texts.iter().filter_map(|(path, text)| Contract::parse(text, &self.shown(path)).ok()).collect();
-        Ok(Policies::load(&self.policy_files()?, &described::of_contracts(&contracts))?)
+        let files =
+            self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
+        Ok(Policies::load(&files, &self.described()?)?)
     }
 
-    /// The policies' texts: file and text.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn policy_files(&self) -> Outcome<Vec<(String, String)>> {
-        self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect()
+    /// The tables of contracts, as policies can speak of them. What is wrong with a contract is told by the commands that need it; until then
+    /// nothing is known of its table.
+    fn described(&self) -> Outcome<Vec<TableRef>> {
+        let mut tables: Vec<TableRef> = Vec::new();
+        for path in self.files("contracts", CONTRACT_SUFFIX)? {
+            let contract = read(&path).ok().and_then(|text| Contract::parse(&text, &self.shown(&path)).ok());
+            if let Some(contract) = contract.filter(|contract| tables.iter().all(|table| table.name != contract.table)) {
+                tables.push(described::table_of(&contract));
+            }
+        }
+        Ok(tables)
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

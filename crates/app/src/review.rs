@@ -64,7 +64,7 @@ pub struct Finding {
 }
 
 /// Sorts of findings that are no change of a contract: their names and what each is.
-pub const RULES: [(&str, &str); 18] = [
+pub const RULES: [(&str, &str); 19] = [
     ("unreadable", "A file of the project cannot be used."),
     ("secret-written-out", "A file of the project holds what looks like a secret."),
     ("unapproved-widening", "A contract newly lets something in, and nobody who may approved it."),
@@ -81,6 +81,7 @@ pub const RULES: [(&str, &str); 18] = [
     ("policies-changed", "Other people may do other things."),
     ("reads-permitted", "Someone may newly read rows or columns."),
     ("reads-denied", "Someone may no longer read rows or columns."),
+    ("policy-test-failed", "What policies answer is not what a test case of them expects."),
     ("pipeline-changed", "A pipeline tells other receivers, or runs another program for that."),
     ("base-unreadable", "A file of the base cannot be used, so that all of it counts as new."),
 ];
@@ -214,7 +215,7 @@ impl Review {
             return None;
         }
         let text = format!(
-            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, a contract asks what cannot be asked, or a file holds a secret",
+            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, a contract asks what cannot be asked, policies answer otherwise than a test case of them expects, or a file holds a secret",
             places(refused)
         );
         Some(Failure::new(ErrorKind::Rejected, text).exiting(REFUSED))

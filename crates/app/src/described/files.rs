@@ -3,49 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::{DataType, Field};
 use polder_contract::Contract;
 use polder_engine::{Models, strictest};
-use polder_policy::{ColumnKind, ColumnRef, TableRef};
+use polder_policy::TableRef;
 use polder_types::{DatasetId, TableName};
 
-use super::{UNKNOWN, of_contract};
-
-/// The columns of a contract's table as policies see them, in their order.
-pub fn columns(contract: &Contract) -> Vec<ColumnRef> {
-    let classification = |name: &str| {
-        let column = contract.columns.iter().find(|column| column.name == name)?;
-        strictest(column.classification.as_deref())
-    };
-    let column = |field: &Field| {
-        let column = ColumnRef::new(field.name(), kind(field.data_type())).with_classification(classification(field.name()));
-        if field.is_nullable() { column } else { column.required() }
-    };
-    contract.table_schema().fields().iter().map(|field| column(field)).collect()
-}
-
-/// What a type is to policies on rows.
-pub fn kind(data_type: &DataType) -> ColumnKind {
-    match data_type {
-        DataType::Boolean => ColumnKind::Boolean,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-            ColumnKind::Integer
-        }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
-        DataType::Date32 => ColumnKind::Date,
-        DataType::Timestamp(..) => ColumnKind::Timestamp,
-        _ => ColumnKind::Other,
-    }
-}
+use super::{UNKNOWN, of_contract, table_of};
 
 /// The tables that contracts are for, by name; of two for one table the first counts.
 pub fn of_contracts<'a>(contracts: impl IntoIterator<Item = &'a Contract>) -> Vec<TableRef> {
     let mut tables: BTreeMap<&TableName, TableRef> = BTreeMap::new();
     for contract in contracts {
-        tables.entry(&contract.table).or_insert_with(|| {
-            let table = TableRef::new(contract.table.clone(), DatasetId([0; 16]));
-            table.with_classification(of_contract(contract)).with_columns(columns(contract))
-        });
+        tables.entry(&contract.table).or_insert_with(|| table_of(contract).with_classification(of_contract(contract)));
     }
     tables.into_values().collect()
 }
@@ -68,6 +37,8 @@ pub fn tables<'a>(contracts: impl IntoIterator<Item = &'a Contract>, models: Opt
 
 #[cfg(test)]
 mod tests {
+    use polder_policy::ColumnKind;
+
     use super::*;
 
     fn contract(table: &str, columns: &str) -> Contract {
@@ -90,7 +61,10 @@ mod tests {
             format!("{{name: gone, logicalType: string, {dropped}}}"),
             "{name: dead, logicalType: boolean}".to_owned(),
         ];
-        let columns = columns(&contract("t", &properties.join(", ")));
+        let contract = contract("t", &properties.join(", "));
+        // Of two for one table the first counts.
+        let [table] = <[TableRef; 1]>::try_from(of_contracts([&contract, &contract])).unwrap();
+        let columns = table.columns;
         let seen: Vec<(&str, ColumnKind, bool)> =
             columns.iter().map(|column| (column.name.as_str(), column.kind, column.nullable)).collect();
         assert_eq!(

@@ -8,6 +8,7 @@ use polder_types::PrincipalId;
 
 use crate::described::files;
 use crate::failure::Outcome;
+use crate::project::{CONTRACT_SUFFIX, FILE};
 use crate::reading;
 use crate::review::snapshot::Snapshot;
 use crate::review::{Level, Review};
@@ -88,6 +89,17 @@ impl Side {
     fn groups_of(&self, principal: &PrincipalId) -> Vec<String> {
         let member = |members: &Vec<String>| members.iter().any(|member| member == principal.as_str());
         self.groups.iter().filter(|(_, members)| member(members)).map(|(group, _)| group.clone()).collect()
+    }
+
+    /// Tells which test cases of a snapshot are not as expected.
+    fn tests(&self, review: &mut Review, snapshot: &Snapshot, now_micros: i64) {
+        for case in &snapshot.policy_tests {
+            for miss in case.run(&self.policies, &self.tables, &self.groups_of(&case.principal), now_micros) {
+                let by = if miss.policies.is_empty() { String::new() } else { format!(" (by {})", miss.policies.join(", ")) };
+                let message = format!("{}, {}: expected {}, got {}{by}", case.name, miss.what, miss.expected, miss.got);
+                review.found("policy-test-failed", Level::Error, "policies", &case.file, miss.line, message);
+            }
+        }
     }
 
     /// What a reader may read of a table; none when there is no such table.
@@ -237,18 +249,18 @@ pub fn for_purposes(purposes: &[Option<String>]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// Tells what a change newly lets be read, and what no longer. A table or column that is new is a matter of its contract's approval, unless
+/// Tells which test cases of policies are not as expected, what a change newly lets be read, and what no longer. A table or column that is new is a matter of its contract's approval, unless
 /// policies or groups change with it.
 pub(super) fn review(review: &mut Review, old: &Snapshot, new: &Snapshot, now_micros: i64) {
     // What cannot be used was told, and nothing can be said of it here.
-    let unusable = |snapshot: &Snapshot| {
-        let decides = |file: &str| file.starts_with("policies/") || file.starts_with("contracts/") || file == crate::project::FILE;
-        snapshot.problems.iter().any(|problem| decides(&problem.file))
+    let usable = |snapshot: &Snapshot| {
+        let decides = |file: &str| file.ends_with(".cedar") || file.ends_with(CONTRACT_SUFFIX) || file == FILE;
+        !snapshot.problems.iter().any(|problem| decides(&problem.file))
     };
-    if unusable(old) || unusable(new) {
-        return;
-    }
-    let (Ok(before), Ok(after)) = (Side::of(old, &review.environment), Side::of(new, &review.environment)) else { return };
+    let side = |snapshot: &Snapshot| usable(snapshot).then(|| Side::of(snapshot, &review.environment).ok()).flatten();
+    let (before, Some(after)) = (side(old), side(new)) else { return };
+    after.tests(review, new, now_micros);
+    let Some(before) = before else { return };
     let decided_anew = !before.decides_as(&after);
     let told = |difference: &Difference| (decided_anew || !difference.new) && after.table(&difference.table).is_some();
     // What several may read alike is told once.
@@ -271,7 +283,7 @@ fn place(old: &Snapshot, new: &Snapshot, before: &Side, after: &Side, table: &st
     let changed = new.policies.iter().find(|policy| !old.policies.contains(policy)).map(|(file, _)| file.clone());
     let kept = || new.policies.first().map(|(file, _)| file.clone());
     let contract = || new.contract(table).map(|file| file.file.clone());
-    let settings = || crate::project::FILE.to_owned();
+    let settings = || FILE.to_owned();
     match changed {
         Some(file) => file,
         None if old.policies != new.policies => kept().unwrap_or_else(settings),

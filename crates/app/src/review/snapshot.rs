@@ -6,13 +6,14 @@ use polder_connect::Connection;
 use polder_contract::yaml::suggest;
 use polder_contract::{Contract, Problem, Problems};
 use polder_engine::Models;
-use polder_policy::Policies;
+use polder_policy::{Policies, TableRef};
 
 use crate::bucket_source;
-use crate::described::files;
+use crate::described::{self, files};
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
+use crate::policy_test::{self, Case};
 use crate::project::{self, CONTRACT_SUFFIX, FILE, Project};
 use crate::secret_text::{self, Written};
 use crate::settings::Settings;
@@ -79,6 +80,8 @@ pub struct Snapshot {
     pub models: Option<Models>,
     /// The policies: paths and texts.
     pub policies: Vec<(String, String)>,
+    /// Test cases of the policies.
+    pub policy_tests: Vec<Case>,
     /// Approvals of approvers: environments and texts.
     pub enrolments: Vec<(String, String)>,
     /// All that cannot be used, and why.
@@ -99,6 +102,7 @@ impl Snapshot {
         snapshot.sources(tree)?;
         snapshot.models(tree)?;
         snapshot.policies(tree)?;
+        snapshot.policy_tests(tree)?;
         snapshot.pipelines(tree)?;
         snapshot.layouts(tree)?;
         snapshot.consistency();
@@ -270,11 +274,30 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        let tables = files::of_contracts(self.contracts.iter().map(|file| &file.contract));
+        let mut tables: Vec<TableRef> = Vec::new();
+        for file in &self.contracts {
+            if tables.iter().all(|table| table.name != file.contract.table) {
+                tables.push(described::table_of(&file.contract));
+            }
+        }
         match Policies::load(&self.policies, &tables) {
             Ok(_) => {}
             Err(polder_policy::Error::Files(problems)) => self.problems.extend(problems.into_iter().map(policy_problem)),
             Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn policy_tests(&mut self, tree: &Tree<'_>) -> Outcome {
+        // Of what a wrong file is about nobody knows whether a case names it rightly.
+        let known = !self.problems.iter().any(|problem| problem.file.starts_with("contracts/") || problem.file.starts_with("models/"));
+        let tables = files::tables(self.contracts.iter().map(|file| &file.contract), self.models.as_ref());
+        for file in tree.list(policy_test::FOLDER, policy_test::SUFFIX)? {
+            let Some(text) = self.text(tree, &file).filter(|_| known) else { continue };
+            match policy_test::parse(&text, &file, &tables) {
+                Ok(cases) => self.policy_tests.extend(cases),
+                Err(Problems(problems)) => self.problems.extend(problems),
+            }
         }
         Ok(())
     }

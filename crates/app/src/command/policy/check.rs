@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use polder_contract::yaml::suggest;
-use polder_policy::{OWNERS_GROUP, Spoken, TableRef, spoken};
+use polder_policy::{OWNERS_GROUP, Spoken, TableRef, row_type, spoken};
 use serde_json::{Value, json};
 
 use super::Governed;
@@ -45,7 +45,7 @@ pub fn check(project: &Project, output: Output) -> Outcome {
     let known = Known { tables: &governed.tables, groups: groups.chain([OWNERS_GROUP.to_owned()]).collect() };
     let spoken = spoken(&governed.files);
     let warnings: Vec<Warning<'_>> = spoken.iter().flat_map(|spoken| known.missing(spoken)).collect();
-    let named = named(&spoken);
+    let named = named(&spoken, &governed.tables);
     let (policies, files) = (governed.policies.count(), governed.files.len());
     if output == Output::Json {
         return print::json(&document(policies, &governed.files, &named, &spoken, &warnings));
@@ -93,15 +93,11 @@ fn document(
     })
 }
 
-/// The table of `Row::patients`.
-fn row_table(type_name: &str) -> Option<&str> {
-    type_name.strip_prefix("Row::")
-}
-
-fn named(spoken: &[Spoken]) -> BTreeMap<&str, Named<'_>> {
+fn named<'a>(spoken: &'a [Spoken], tables: &'a [TableRef]) -> BTreeMap<&'a str, Named<'a>> {
+    let row_table = |type_name: &String| tables.iter().map(|table| table.name.as_str()).find(|name| row_type(name) == *type_name);
     let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for spoken in spoken {
-        for table in spoken.types.iter().filter_map(|type_name| row_table(type_name)) {
+        for table in spoken.types.iter().filter_map(row_table) {
             let of = named.entry(table).or_default();
             of.policies.insert(&spoken.id);
             of.rows_by.extend(spoken.attributes.iter().map(String::as_str));
