@@ -49,7 +49,7 @@ fn time(at: Option<&str>, now_ms: i64) -> Outcome<i64> {
     }
 }
 
-/// Ids of policies, for people.
+/// The policies that decided, for people.
 fn by(policies: &[String]) -> String {
-    if policies.is_empty() { "no policy permits it".to_owned() } else { policies.join(", ") }
+    if policies.is_empty() { "no policy permits it".to_owned() } else { format!("by {}", policies.join(", ")) }
 }

@@ -68,7 +68,7 @@ fn lines(compared: &Compared<'_>, found: &[Difference]) -> Outcome {
         }
         for difference in of {
             let Difference { who, table, .. } = difference;
-            print::line(&format!("  table {table}, {who}: {} (by {})", difference.sentence(), by(&difference.policies)))?;
+            print::line(&format!("  table {table}, {who}: {} ({})", difference.sentence(), by(&difference.policies)))?;
         }
     }
     Ok(())

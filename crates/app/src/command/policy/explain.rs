@@ -81,7 +81,7 @@ fn table(installation: &Installation, name: &str) -> Outcome<Option<TableRef>> {
 fn columns(explained: &Explained) -> Listing {
     let mut listing = Listing::new(&["column", "seen", "by"]);
     for column in &explained.columns {
-        listing.row([json!(column.name), json!(reading::word(column.sight)), json!(by(&column.policies))]);
+        listing.row([json!(column.name), json!(reading::word(column.sight)), json!(column.policies)]);
     }
     listing
 }
@@ -100,8 +100,8 @@ fn lines(reader: &Reader, explained: &Explained) -> Outcome {
     let at = print::time(at_micros.div_euclid(1_000));
     print::line(&format!("{principal} (in {groups}), for {purpose}, at {at}, may read of table {}:", explained.table))?;
     match &explained.denied {
-        Some(_) => print::line(&format!("nothing (by {})", by(&reading::policies(explained))))?,
-        None => print::line(&format!("{} (by {})", reading::rows(explained), by(&reading::rows_policies(explained))))?,
+        Some(_) => print::line(&format!("nothing ({})", by(&reading::policies(explained))))?,
+        None => print::line(&format!("{} ({})", reading::rows(explained), by(&reading::rows_policies(explained))))?,
     }
     for reason in &explained.reasons {
         print::line(&format!("  {reason}"))?;

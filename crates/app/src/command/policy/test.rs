@@ -50,7 +50,7 @@ fn lines(ran: &[(Case, Vec<Miss>)], failed: usize) -> Outcome {
     for (case, misses) in ran.iter().filter(|(_, misses)| !misses.is_empty()) {
         print::line(&format!("FAIL  {}, line {}: {}", case.file, case.line, case.name))?;
         for Miss { line, what, expected, got, policies } in misses {
-            print::line(&format!("  line {line}, {what}: expected {expected}, got {got} (by {})", by(policies)))?;
+            print::line(&format!("  line {line}, {what}: expected {expected}, got {got} ({})", by(policies)))?;
         }
     }
     let cases = if ran.len() == 1 { "1 case".to_owned() } else { format!("{} cases", ran.len()) };
