@@ -130,7 +130,7 @@ impl Policies {
         let rows = (seen.rows.filter != Predicate::TRUE).then_some(seen.rows.filter);
         let columns: BTreeMap<String, Sight> = seen.columns.into_iter().map(|column| (column.name, column.sight)).collect();
         let whole = seen.read.allowed && rows.is_none() && columns.values().all(|sight| *sight == Sight::Clear);
-        Ok(Access { permit: Permit::new(principal, Action::Read, table, request, policies), rows, columns, whole })
+        Ok(Access { permit: Permit::granted(principal, Action::Read, table, request, policies), rows, columns, whole })
     }
 
     pub(crate) fn seen(&self, asker: &Asker<'_>, table: &TableRef) -> Seen {

@@ -9,7 +9,6 @@ use crate::columns::ColumnSeen;
 use crate::mask::Sight;
 use crate::permit::Denied;
 use crate::policies::{Decision, Policies};
-use crate::residual::Condition;
 use crate::rows::Said;
 use crate::table::TableRef;
 
@@ -59,10 +58,10 @@ pub struct ExplainedRows {
 /// What a policy does where its condition is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Permits.
-    Permit,
-    /// Forbids.
-    Forbid,
+    /// It permits.
+    Permits,
+    /// It forbids.
+    Forbids,
 }
 
 impl Policies {
@@ -108,21 +107,8 @@ impl Policies {
 
 impl From<Said> for ExplainedRows {
     fn from(Said { policy, effect, condition, text }: Said) -> Self {
-        let doubt = match condition {
-            Condition { doubt: Some(doubt), .. } => Some(doubt),
-            // Any policy on a column errs where that is NULL although the contract lets it not be.
-            Condition { errs, .. } if is_null_alone(&errs) => None,
-            Condition { errs, .. } => Some(format!("it errs where {errs}")),
-        };
+        let doubt = condition.is_doubtful().then(|| condition.doubt.unwrap_or_else(|| format!("it errs where {}", condition.errs)));
         Self { policy, effect, condition: text, doubt }
-    }
-}
-
-fn is_null_alone(errs: &Predicate) -> bool {
-    match errs {
-        Predicate::IsNull(_) => true,
-        Predicate::Or(parts) => parts.iter().all(is_null_alone),
-        other => *other == Predicate::FALSE,
     }
 }
 

@@ -31,6 +31,7 @@ mod residual;
 mod rows;
 mod schema;
 mod spoken;
+mod stack;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use crate::blind::Blind;
 use crate::error::{Error, Problem};
 use crate::mask::Mask;
 use crate::policies::Policies;
-use crate::schema::Rows;
+use crate::schema::{INCOMPARABLE, Rows};
+use crate::stack::{PARTS_MAX, PARTS_SHALLOW, with_room};
 use crate::table::TableRef;
 
 /// Where a policy stands: file, its text, and the byte at which the policy begins.
@@ -28,10 +29,15 @@ impl Policies {
     /// reach a missing attribute, is a template, repeats an id, or permits `ReadMasked` without saying with which mask;
     /// [`Error::Tables`] when tables or columns have the same name.
     pub fn load(files: &[(String, String)], tables: &[TableRef]) -> Result<Self, Error> {
+        with_room(|| Self::load_with_room(files, tables)).map_err(Error::Schema)?
+    }
+
+    fn load_with_room(files: &[(String, String)], tables: &[TableRef]) -> Result<Self, Error> {
         let rows = Rows::new(tables)?;
         let mut problems = Vec::new();
         let mut set = PolicySet::new();
         let mut masks = BTreeMap::new();
+        let mut most_parts = 0;
         let mut places: BTreeMap<String, Place<'_>> = BTreeMap::new();
         for (file, text) in files {
             let parsed = match PolicySet::from_str(text) {
@@ -62,6 +68,14 @@ impl Policies {
                     continue;
                 }
                 places.insert(id.clone(), (file, text, start));
+                let parts = parts_of(policy);
+                if parts > PARTS_MAX {
+                    problem(format!(
+                        "the policy's conditions have more than {PARTS_MAX} parts; make several policies of it, or name a group instead of its members"
+                    ));
+                    continue;
+                }
+                most_parts = most_parts.max(parts);
                 match mask_of(policy) {
                     Ok(None) => {}
                     Ok(Some(mask)) => {
@@ -77,11 +91,7 @@ impl Policies {
         let result = Validator::new(rows.schema.clone()).validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
             let (file, text, start) = places.get(&error.policy_id().to_string()).copied().unwrap_or(("policies", "", 0));
-            problems.push(Problem {
-                file: file.to_owned(),
-                line: line_of(error, text, start),
-                message: explained(&error.to_string(), tables),
-            });
+            problems.push(Problem { file: file.to_owned(), line: line_of(error, text, start), message: explained(error.to_string()) });
         }
         if !problems.is_empty() {
             problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
@@ -90,7 +100,14 @@ impl Policies {
         let about = |action| about(&set, action).map_err(|error| Error::Schema(Box::new(error)));
         let of_rows = about(Action::ReadRow)?;
         let blind = Blind::new(&of_rows).map_err(Error::Schema)?;
-        Ok(Self::new(rows, masks, blind, [of_rows, about(Action::ReadColumn)?, about(Action::ReadMasked)?], set))
+        Ok(Self::new(
+            rows,
+            masks,
+            blind,
+            [of_rows, about(Action::ReadColumn)?, about(Action::ReadMasked)?],
+            set,
+            most_parts > PARTS_SHALLOW,
+        ))
     }
 }
 
@@ -111,6 +128,11 @@ fn names(policy: &Policy, action: Action) -> bool {
     }
 }
 
+/// How many parts a policy's conditions have. The count does not recurse.
+fn parts_of(policy: &Policy) -> usize {
+    policy.as_ref().condition().subexpressions().take(PARTS_MAX + 1).count()
+}
+
 /// The mask that a policy permits with.
 fn mask_of(policy: &Policy) -> Result<Option<Mask>, String> {
     let masked_alone = match policy.action_constraint() {
@@ -128,16 +150,13 @@ fn mask_of(policy: &Policy) -> Result<Option<Mask>, String> {
     }
 }
 
-/// The validator's message, with the reason where a column is no attribute because of its type.
-fn explained(message: &str, tables: &[TableRef]) -> String {
-    let uncompared = tables.iter().flat_map(|table| {
-        let row = crate::schema::row_type(table.name.as_str());
-        table.columns.iter().filter(|column| column.kind == crate::table::ColumnKind::Other).map(move |column| (row.clone(), &column.name))
-    });
-    let named = uncompared.into_iter().any(|(row, column)| {
-        message.contains(&format!("attribute `{column}`")) && message.contains(&format!("`{row}`")) && message.contains("not found")
-    });
-    if named { format!("{message}: policies cannot compare a column of its type") } else { message.to_owned() }
+/// The validator's message, with the reason where a column can only be tested for being there.
+fn explained(message: String) -> String {
+    if message.contains(INCOMPARABLE) {
+        format!("{message}: policies can test whether a column of this type is there, and not compare it")
+    } else {
+        message
+    }
 }
 
 /// The line, from 1, of a byte offset.

@@ -18,7 +18,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(principal: &PrincipalId, action: Action, table: &TableRef, request: RequestId, policies: Vec<String>) -> Self {
+    pub(crate) fn granted(principal: &PrincipalId, action: Action, table: &TableRef, request: RequestId, policies: Vec<String>) -> Self {
         Self { principal: principal.clone(), action, table: table.name.clone(), table_id: table.id, request, policies }
     }
 
@@ -129,7 +129,7 @@ impl Policies {
         }
         let decision = self.on_table(&asker, action, table).unwrap_or_else(|_| Decision::unanswerable());
         if decision.allowed {
-            Ok(Permit::new(principal, action, table, request, decision.policies))
+            Ok(Permit::granted(principal, action, table, request, decision.policies))
         } else {
             Err(self.refused(&asker, action, table, decision.policies, decision.erred))
         }

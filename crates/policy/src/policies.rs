@@ -47,12 +47,14 @@ pub struct Policies {
     pub(crate) rows: Rows,
     pub(crate) masks: BTreeMap<String, Mask>,
     pub(crate) blind: Blind,
+    /// Whether a condition may be too deep for the stack of any thread.
+    pub(crate) deep: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl Policies {
-    pub(crate) fn new(rows: Rows, masks: BTreeMap<String, Mask>, blind: Blind, about: [PolicySet; 3], set: PolicySet) -> Self {
-        Self { set, about, rows, masks, blind, clock: Arc::new(SystemClock) }
+    pub(crate) fn new(rows: Rows, masks: BTreeMap<String, Mask>, blind: Blind, about: [PolicySet; 3], set: PolicySet, deep: bool) -> Self {
+        Self { set, about, rows, masks, blind, deep, clock: Arc::new(SystemClock) }
     }
 
     /// With another source of the time than the host's, for decisions that are not told their [`Circumstances`].

@@ -37,6 +37,11 @@ impl Condition {
         Self { holds: Predicate::FALSE, errs: Predicate::TRUE, doubt: Some(doubt.to_owned()) }
     }
 
+    /// Whether it errs on rows that are as the contract wants them.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubt.is_some() || !is_null_alone(&self.errs)
+    }
+
     /// The condition that is left of a policy on a row of `table`.
     pub(crate) fn of(residual: &Expr, table: &TableRef) -> Self {
         let mut compiler = Compiler { table, depth: 0, doubts: BTreeSet::new() };
@@ -58,6 +63,15 @@ pub(crate) fn of_whole_rows(errs: Predicate, table: &TableRef) -> Predicate {
         Predicate::And(parts) => Predicate::and(parts.into_iter().map(|part| of_whole_rows(part, table))),
         Predicate::Or(parts) => Predicate::or(parts.into_iter().map(|part| of_whole_rows(part, table))),
         other => other,
+    }
+}
+
+/// Whether it errs only where a column is NULL that the contract does not let be NULL: of rows from before it did, Cedar sees no attribute.
+fn is_null_alone(errs: &Predicate) -> bool {
+    match errs {
+        Predicate::IsNull(_) | Predicate::Constant(false) => true,
+        Predicate::Or(parts) => parts.iter().all(is_null_alone),
+        _ => false,
     }
 }
 
@@ -327,11 +341,12 @@ impl<'a> Compiler<'a> {
                 let fails = Predicate::and([Predicate::is_not_null(name), holds.clone().not()]);
                 Verdict::of_column(name, holds, fails).within_limit()
             }
-            _ => {
-                // Unlike `||`, all of the list is evaluated; constants do not err, and the item's own error is in each comparison.
+            // Unlike `||`, all of a list is evaluated: what stands in it must not err.
+            _ if items.iter().all(|item| matches!(item, Term::Constant(_) | Term::Moment(_))) => {
                 let equal = items.iter().map(|one| self.compare(one, Comparison::Equal, item)).collect::<Outcome<Vec<_>>>()?;
                 Verdict::any(equal)
             }
+            _ => Ok(self.doubt("it uses contains of a list that has columns in it")),
         }
     }
 
@@ -366,9 +381,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn column(&mut self, name: &str) -> Option<(&'a str, ColumnKind)> {
-        let found = self.table.columns.iter().find(|column| column.name == name && column.kind != ColumnKind::Other);
+        let found = self.table.columns.iter().find(|column| column.name == name);
         if found.is_none() {
-            self.doubts.insert(format!("the table's contract has no column {name:?} that policies can compare"));
+            self.doubts.insert(format!("the table has no column {name:?}"));
         }
         found.map(|column| (column.name.as_str(), column.kind))
     }
@@ -379,6 +394,10 @@ impl<'a> Compiler<'a> {
             Expr::Literal(Literal::Long(value)) => Term::Constant(Value::Integer(*value)),
             Expr::Literal(Literal::String(value)) => Term::Constant(Value::Text(value.to_string())),
             Expr::GetAttr { expr, attr } if is_row(expr) => match self.column(attr) {
+                Some((name, ColumnKind::Other)) => {
+                    self.doubts.insert(format!("it compares column {name:?}, whose type Cedar does not have"));
+                    Term::Errs
+                }
                 Some((name, kind)) => Term::Column(name, kind),
                 None => Term::Errs,
             },

@@ -13,6 +13,7 @@ use crate::explain::Effect;
 use crate::policies::Policies;
 use crate::residual::{Condition, NODES_MAX, of_whole_rows};
 use crate::schema::UNKNOWN_ROW;
+use crate::stack::with_room;
 use crate::table::TableRef;
 
 /// What one policy says of rows.
@@ -38,13 +39,13 @@ pub(crate) struct RowsSeen {
 impl RowsSeen {
     /// Ids of the policies that keep rows back: what forbids, and what errs.
     pub(crate) fn refusing(&self) -> Vec<String> {
-        let refuses = |said: &&Said| said.effect == Effect::Forbid || said.condition.errs != Predicate::FALSE;
+        let refuses = |said: &&Said| said.effect == Effect::Forbids || said.condition.is_doubtful();
         self.said.iter().filter(refuses).map(|said| said.policy.clone()).collect()
     }
 
     /// Ids of the policies that permit rows.
     pub(crate) fn permitting(&self) -> Vec<String> {
-        self.said.iter().filter(|said| said.effect == Effect::Permit).map(|said| said.policy.clone()).collect()
+        self.said.iter().filter(|said| said.effect == Effect::Permits).map(|said| said.policy.clone()).collect()
     }
 
     /// Whether a policy errs on every row.
@@ -56,13 +57,14 @@ impl RowsSeen {
 impl Policies {
     /// Which rows of `table` the asker may see, when it may (`whole`) or may not read the whole table.
     pub(crate) fn rows_seen(&self, asker: &Asker<'_>, table: &TableRef, whole: bool) -> Result<RowsSeen, Boxed> {
-        let row_type = self.rows.type_of(&table.name).filter(|_| !table.columns.is_empty());
-        let known = row_type.is_some();
-        let mut said = self.said(asker, table, row_type.unwrap_or(UNKNOWN_ROW))?;
+        let own = self.rows.type_of(&table.name).filter(|_| !table.columns.is_empty());
+        let (known, row_type) = (own.is_some(), own.unwrap_or(UNKNOWN_ROW));
+        let said = || self.said(asker, table, row_type);
+        let mut said = if self.deep { with_room(said)?? } else { said()? };
         if !known {
             said.extend(self.said_blindly(asker, table)?);
         }
-        for Said { condition, .. } in said.iter_mut().filter(|said| whole && said.effect == Effect::Permit) {
+        for Said { condition, .. } in said.iter_mut().filter(|said| whole && said.effect == Effect::Permits) {
             // Who may read the whole table does not need this policy. NULL where the contract lets none be (rows from before it did) would
             // make it err, and take from them what they may read.
             condition.errs = of_whole_rows(std::mem::replace(&mut condition.errs, Predicate::FALSE), table);
@@ -71,10 +73,10 @@ impl Policies {
         let errs = Predicate::or(said.iter().map(|said| said.condition.errs.clone()));
         let permitted = match (whole, known) {
             (true, _) => Predicate::TRUE,
-            (false, true) => Predicate::or(of(Effect::Permit)),
+            (false, true) => Predicate::or(of(Effect::Permits)),
             (false, false) => Predicate::FALSE,
         };
-        let filter = Predicate::and([errs.not(), permitted, Predicate::or(of(Effect::Forbid)).not()]);
+        let filter = Predicate::and([errs.not(), permitted, Predicate::or(of(Effect::Forbids)).not()]);
         let too_large = filter.size() > NODES_MAX;
         Ok(RowsSeen { filter: if too_large { Predicate::FALSE } else { filter }, said, too_large, known })
     }
@@ -104,8 +106,8 @@ impl Policies {
             }
             let policy = about.policy(&PolicyId::new(&id)).ok_or("a residual of no policy")?;
             let effect = match policy.effect() {
-                cedar_policy::Effect::Permit => Effect::Permit,
-                cedar_policy::Effect::Forbid => Effect::Forbid,
+                cedar_policy::Effect::Permit => Effect::Permits,
+                cedar_policy::Effect::Forbid => Effect::Forbids,
             };
             said.push(Said { policy: id, effect, condition, text });
         }
@@ -122,7 +124,7 @@ impl Policies {
             .into_iter()
             .map(|policy| Said {
                 policy,
-                effect: Effect::Forbid,
+                effect: Effect::Forbids,
                 condition: Condition::errs("it looks at columns, and nothing is known of this table's"),
                 text: "error()".to_owned(),
             })

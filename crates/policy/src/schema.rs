@@ -14,6 +14,9 @@ const RESERVED: [&str; 10] = ["true", "false", "if", "then", "else", "in", "is",
 /// The type of the rows of a table of which no columns are known.
 pub(crate) const UNKNOWN_ROW: &str = "Row::Unknown";
 
+/// The type of an attribute that can be there or not, and nothing else.
+pub(crate) const INCOMPARABLE: &str = "Row::Incomparable";
+
 const ROW_TYPE: &str = "    entity Unknown in [Table];\n";
 const ROW_TYPES: &str = "resource: [Row::Unknown]";
 
@@ -72,7 +75,7 @@ pub fn schema_of(tables: &[TableRef]) -> String {
                 ColumnKind::Integer => "__cedar::Long",
                 ColumnKind::Text => "__cedar::String",
                 ColumnKind::Date | ColumnKind::Timestamp => "__cedar::datetime",
-                ColumnKind::Other => continue,
+                ColumnKind::Other => INCOMPARABLE,
             };
             let optional = if column.nullable { "?" } else { "" };
             let _ = writeln!(types, "        \"{}\"{optional}: {kind},", column.name.escape_default());

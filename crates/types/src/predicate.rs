@@ -157,6 +157,9 @@ impl Predicate {
     #[must_use]
     pub fn and(parts: impl IntoIterator<Item = Self>) -> Self {
         let Some(parts) = flat(parts, true) else { return Self::FALSE };
+        // Where a column is not NULL, the opposite of a comparison is the opposite comparison.
+        let valued: BTreeSet<String> = parts.iter().flat_map(Self::requires).map(str::to_owned).collect();
+        let Some(parts) = flat(parts.into_iter().map(|part| part.of_valued(&valued)), true) else { return Self::FALSE };
         let set: HashSet<&Self> = parts.iter().collect();
         let compared: HashSet<&str> = parts.iter().filter(|part| part.tested_not_null().is_none()).flat_map(Self::requires).collect();
         let contradicts = |part: &Self| match part {
@@ -164,10 +167,13 @@ impl Predicate {
             Self::IsNull(column) => compared.contains(column.as_str()),
             _ => false,
         };
-        if parts.iter().any(contradicts) {
+        if parts.iter().any(|part| contradicts(part) || part.opposite_comparison().is_some_and(|opposite| set.contains(&opposite))) {
             return Self::FALSE;
         }
-        let implied = |part: &Self| part.tested_not_null().is_some_and(|column| compared.contains(column));
+        let implied = |part: &Self| match part {
+            Self::Or(alternatives) => alternatives.iter().any(|alternative| set.contains(alternative)),
+            other => other.tested_not_null().is_some_and(|column| compared.contains(column)),
+        };
         single(parts.iter().filter(|part| !implied(part)).cloned().collect(), Self::And, Self::TRUE)
     }
 
@@ -240,6 +246,31 @@ impl Predicate {
             }
             Self::Not(inner) => inner.collect(found),
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.collect(found)),
+        }
+    }
+
+    /// The same where these columns are not NULL.
+    fn of_valued(self, valued: &BTreeSet<String>) -> Self {
+        let inner = match self {
+            Self::Not(inner) => inner,
+            Self::Or(parts) => return Self::or(parts.into_iter().map(|part| part.of_valued(valued))),
+            other => return other,
+        };
+        if inner.requires().into_iter().all(|column| valued.contains(column)) {
+            inner.opposite_comparison().unwrap_or(Self::Not(inner))
+        } else {
+            Self::Not(inner)
+        }
+    }
+
+    /// The comparison that is true exactly where this one is false and meets no NULL.
+    fn opposite_comparison(&self) -> Option<Self> {
+        match self {
+            Self::Compare { column, comparison, value } => Some(Self::compare(column, comparison.negated(), value.clone())),
+            Self::Columns { left, comparison, right } => {
+                Some(Self::Columns { left: left.clone(), comparison: comparison.negated(), right: right.clone() })
+            }
+            _ => None,
         }
     }
 
@@ -394,6 +425,12 @@ mod tests {
         assert_eq!(Predicate::and([Predicate::IsNull("region".to_owned()), eu()]), Predicate::FALSE);
         assert_eq!(Predicate::and([Predicate::IsNull("region".to_owned()), vip(), Predicate::is_not_null("region")]), Predicate::FALSE);
         assert_eq!(Predicate::and([eu().not(), eu()]), Predicate::FALSE);
+        let not_eu = Predicate::compare("region", Comparison::NotEqual, Value::Text("eu".to_owned()));
+        assert_eq!(Predicate::and([not_eu.clone(), vip(), eu()]), Predicate::FALSE);
+        assert_eq!(Predicate::and([Predicate::or([not_eu.clone().not(), vip()]), eu()]), eu());
+        // Beside what tells that the column is not NULL, and only there, NOT = is <>.
+        assert_eq!(Predicate::and([Predicate::is_not_null("region"), eu().not()]), not_eu);
+        assert_eq!(Predicate::and([vip(), eu().not()]), Predicate::And(vec![vip(), eu().not()]));
     }
 
     #[test]

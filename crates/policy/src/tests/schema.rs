@@ -1,1 +1,138 @@
+use std::str::FromStr;
 
+use super::*;
+
+const RESERVED: [&str; 10] = ["true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"];
+/// Names that mean something in Cedar's syntax elsewhere, and can be a type's or an attribute's all the same.
+const SYNTAX: [&str; 24] = [
+    "principal",
+    "action",
+    "resource",
+    "context",
+    "permit",
+    "forbid",
+    "when",
+    "unless",
+    "advice",
+    "entity",
+    "type",
+    "namespace",
+    "tags",
+    "enum",
+    "string",
+    "long",
+    "bool",
+    "set",
+    "datetime",
+    "decimal",
+    "ip",
+    "duration",
+    "unknown",
+    "_",
+];
+
+fn load(text: &str, tables: &[TableRef]) -> Result<Policies, Error> {
+    Policies::load(&[("policies/p.cedar".to_owned(), text.to_owned())], tables)
+}
+
+#[test]
+fn the_schema_without_tables_stands_alone() {
+    assert!(cedar_policy::Schema::from_str(SCHEMA).is_ok());
+    assert_eq!(schema_of(&[]), SCHEMA);
+    assert_eq!(schema_of(&[table("bare", None)]), SCHEMA);
+    for marker in ["resource: [Row::Unknown]", "    entity Unknown in [Table];\n"] {
+        assert_eq!(SCHEMA.matches(marker).count(), 1, "{marker}");
+    }
+}
+
+#[test]
+fn every_name_of_a_table_and_a_column_can_be_spoken_of() {
+    let names: Vec<&str> = RESERVED.into_iter().chain(SYNTAX).collect();
+    let columns: Vec<ColumnRef> = names.iter().map(|name| ColumnRef::new(name, ColumnKind::Text)).collect();
+    let tables: Vec<TableRef> = names.iter().map(|name| table(name, None).with_columns(columns.clone())).collect();
+    for (name, of) in names.iter().zip(&tables) {
+        let row = row_type(name);
+        assert_eq!(row, if RESERVED.contains(name) { format!("Row::Table_{name}") } else { format!("Row::{name}") });
+        let text = format!(
+            "permit (principal, action == Action::\"ReadColumn\", resource);\n\
+             permit (principal, action == Action::\"ReadRow\", resource is {row}) when {{ resource has \"{name}\" && resource[\"{name}\"] == \"x\" }};"
+        );
+        let policies = load(&text, &tables).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let access = policies.access(&who("user", "ann"), &[], of, &Circumstances::at(0), RequestId([0; 16])).unwrap();
+        assert_eq!(access.rows().unwrap().to_string(), format!("\"{name}\" = 'x'"));
+        let other = tables.iter().find(|other| other.name != of.name).unwrap();
+        assert!(policies.access(&who("user", "ann"), &[], other, &Circumstances::at(0), RequestId([0; 16])).is_err());
+    }
+}
+
+#[test]
+fn a_column_may_be_called_anything() {
+    let names = ["", " ", "a b", "\"", "\\", "\"}; entity X;", "line\nbreak", "\u{0}", "é", "\u{1F600}", "A", "a.b", "*"];
+    let of = table("t", None).with_columns(names.iter().map(|name| ColumnRef::new(name, ColumnKind::Integer)).collect());
+    for name in names {
+        let quoted = name.escape_default();
+        let text = format!(
+            "permit (principal, action == Action::\"ReadColumn\", resource == Column::\"t.{quoted}\");\n\
+             permit (principal, action == Action::\"ReadRow\", resource is Row::t) when {{ resource has \"{quoted}\" && resource[\"{quoted}\"] == 1 }};"
+        );
+        let policies = load(&text, std::slice::from_ref(&of)).unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        let access = policies.access(&who("user", "ann"), &[], &of, &Circumstances::at(0), RequestId([0; 16])).unwrap();
+        assert_eq!(access.rows().unwrap().columns().into_iter().collect::<Vec<_>>(), [name]);
+        for other in names {
+            assert_eq!(access.column(other).is_visible(), other == name, "{other:?}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_columns_or_the_masks_is_refused_with_its_place() {
+    let orders = table("orders", None).with_columns(vec![
+        ColumnRef::new("region", ColumnKind::Text),
+        ColumnRef::new("id", ColumnKind::Integer).required(),
+        ColumnRef::new("amount", ColumnKind::Other),
+    ]);
+    let row =
+        |condition: &str| format!("\npermit (principal, action == Action::\"ReadRow\", resource is Row::orders)\nwhen {{ {condition} }};");
+    let texts = [
+        row("resource.region == \"eu\""),
+        row("resource.id == \"1\""),
+        row("resource has amount && resource.amount > 0"),
+        row("resource.amount > 0"),
+        row("resource.nowhere == 1"),
+        row("resource.id == 1").replace("Row::orders", "Row::gone"),
+        "\n@mask(\"redact\") permit (principal, action == Action::\"ReadColumn\", resource);".to_owned(),
+        "@mask(\"redact\") permit (principal, action in [Action::\"ReadMasked\", Action::\"ReadColumn\"], resource);".to_owned(),
+        "@mask(\"redact\") forbid (principal, action == Action::\"ReadMasked\", resource);".to_owned(),
+        "@mask(\"blur\") permit (principal, action == Action::\"ReadMasked\", resource);".to_owned(),
+        "@mask permit (principal, action == Action::\"ReadMasked\", resource);".to_owned(),
+        "// A comment.\n\npermit (principal, action in [Action::\"ReadMasked\"], resource);".to_owned(),
+    ];
+    let mut said: Vec<String> = Vec::new();
+    for text in &texts {
+        match load(text, std::slice::from_ref(&orders)) {
+            Ok(_) => said.push(format!("loads: {text}")),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Invalid);
+                said.push(error.to_string());
+            }
+        }
+    }
+    let twice = orders.clone().with_columns(vec![ColumnRef::new("a", ColumnKind::Text), ColumnRef::new("a", ColumnKind::Integer)]);
+    said.push(load("", &[orders.clone(), orders, table("bare", None), table("bare", None)]).unwrap_err().to_string());
+    said.push(load("", &[twice]).unwrap_err().to_string());
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn masks_and_forbids_that_say_enough_load() {
+    for text in [
+        "@mask(\"redact\") permit (principal, action == Action::\"ReadMasked\", resource);",
+        "@mask(\"year\") permit (principal, action in [Action::\"ReadMasked\"], resource);",
+        "permit (principal, action in [Action::\"ReadMasked\", Action::\"ReadColumn\"], resource);",
+        "forbid (principal, action == Action::\"ReadMasked\", resource);",
+        "permit (principal, action == Action::\"ReadRow\", resource) when { resource has anything };",
+        "permit (principal, action == Action::\"ReadRow\", resource is Row::Unknown);",
+    ] {
+        assert!(load(text, &[]).is_ok(), "{text}");
+    }
+}
