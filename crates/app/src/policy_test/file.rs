@@ -263,11 +263,8 @@ impl<'a> Reader<'a> {
                 self.wrong(node.line, format!("column {} is nothing", column.name), advice);
                 return None;
             }
-            (_, ColumnKind::Other) => {
-                let problem = format!("column {} is of a type that policies do not compare", column.name);
-                self.wrong(node.line, problem, "leave it out");
-                return None;
-            }
+            // That there is one is all that policies can ask of it.
+            (Yaml::Bool(_) | Yaml::Int(_) | Yaml::Float(_) | Yaml::Text(_), ColumnKind::Other) => Some(Value::Text(String::new())),
             (Yaml::Bool(value), ColumnKind::Boolean) => Some(Value::Boolean(*value)),
             (Yaml::Int(value), ColumnKind::Integer) => whole(value).map(Value::Integer),
             (Yaml::Text(text), ColumnKind::Text) => Some(Value::Text(text.clone())),
@@ -281,7 +278,8 @@ impl<'a> Reader<'a> {
                 ColumnKind::Integer => ("a whole number of 64 bits", "write one"),
                 ColumnKind::Text => ("text", "put it into quotes"),
                 ColumnKind::Date => ("a date", "write one such as 2026-01-31"),
-                _ => ("a point in time", "write one such as 2026-01-31T08:00:00Z"),
+                ColumnKind::Other => ("a value", "write a number or a text: policies can ask whether there is one, and no more"),
+                ColumnKind::Timestamp => ("a point in time", "write one such as 2026-01-31T08:00:00Z"),
             };
             self.wrong(node.line, format!("column {} takes {what}, and this is none", column.name), advice);
         }

@@ -44,7 +44,7 @@ fn run(text: &str) -> Vec<Miss> {
 
 #[test]
 fn values_are_read_as_their_columns_have_them() {
-    let text = "cases:\n  - as: user:bob\n    at: 1970-01-01T00:00:01.5Z\n    groups: []\n    table: patients\n    rows:\n      - visible: true\n        row: {id: -5, ward: 'n', born: 1970-01-11, seen: 1970-01-01T01:00:00+01:00, open: false, name: ~}\n      - {visible: false, row: {seen: '1969-12-31T23:59:59.999999'}}\n";
+    let text = "cases:\n  - as: user:bob\n    at: 1970-01-01T00:00:01.5Z\n    groups: []\n    table: patients\n    rows:\n      - visible: true\n        row: {id: -5, ward: 'n', born: 1970-01-11, seen: 1970-01-01T01:00:00+01:00, open: false, name: ~, paid: 12.5}\n      - {visible: false, row: {seen: '1969-12-31T23:59:59.999999'}}\n";
     let [case] = <[Case; 1]>::try_from(read(text).unwrap()).unwrap();
     assert_eq!((case.line, case.name.as_str(), case.at_micros), (2, "user:bob and patients", Some(1_500_000)));
     assert_eq!(case.groups, Some(Vec::new()));
@@ -56,6 +56,8 @@ fn values_are_read_as_their_columns_have_them() {
     assert_eq!(value("seen"), Some(Some(Value::Timestamp(0))));
     assert_eq!(value("open"), Some(Some(Value::Boolean(false))));
     assert_eq!(value("name"), Some(None));
+    // Whether there is one is all that can be asked of a decimal.
+    assert!(value("paid").unwrap().is_some());
     assert_eq!((rows[1].visible, rows[1].values.get("seen")), (false, Some(&Some(Value::Timestamp(-1)))));
     assert!(columns.is_empty());
 }
@@ -70,7 +72,7 @@ fn each_problem_has_its_line_and_a_cure() {
     rows:
       - {visible: true, row: {wrd: x}}
       - visible: true
-        row: {ward: 5, id: 99999999999999999999, born: 31/01/2026, paid: 1}
+        row: {ward: 5, id: 99999999999999999999, born: 31/01/2026, paid: [1]}
       - {visible: maybe, row: {ward: ~}}
     columns:
       name: shown
@@ -86,7 +88,7 @@ fn each_problem_has_its_line_and_a_cure() {
         (9, "column ward takes text, and this is none; put it into quotes"),
         (9, "column id takes a whole number of 64 bits"),
         (9, "column born takes a date, and this is none; write one such as 2026-01-31"),
-        (9, "column paid is of a type that policies do not compare; leave it out"),
+        (9, "column paid takes a value, and this is none; write a number or a text"),
         (10, "`visible` is text; write true or false"),
         (10, "column ward is nothing; give it a value"),
         (12, "`shown` is nothing that can be expected of a column"),

@@ -45,7 +45,7 @@ fn row() -> Value {
     mapping(ROW_KEYS, &ROW_KEYS, |key| match key {
         "visible" => json!({ "type": "boolean" }),
         _ => json!({
-            "type": "object", "additionalProperties": { "type": ["string", "integer", "boolean", "null"] },
+            "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
             "description": "columns and their values; what is left out is NULL",
         }),
     })

@@ -88,8 +88,8 @@ fn columns(explained: &Explained) -> Listing {
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
-        Effect::Permit => "permit",
-        Effect::Forbid => "forbid",
+        Effect::Permits => "permit",
+        Effect::Forbids => "forbid",
     }
 }
 
