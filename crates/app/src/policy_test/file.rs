@@ -18,8 +18,8 @@ struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
-/// The entries of a mapping.
-type Entries<'a> = Vec<(&'a Key, &'a Node)>;
+/// An entry of a mapping.
+type Entry<'a> = (&'a Key, &'a Node);
 
 pub(super) fn parse(text: &str, file: &str, tables: &[TableRef]) -> Result<Vec<Case>, Problems> {
     let document = yaml::parse(text, file)?;
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, file: &str, tables: &[TableRef]) -> Result<Vec<C
     if reader.problems.is_empty() { Ok(cases) } else { Err(Problems(reader.problems)) }
 }
 
-fn find<'a>(entries: &Entries<'a>, name: &str) -> Option<&'a Node> {
+fn find<'a>(entries: &[Entry<'a>], name: &str) -> Option<&'a Node> {
     entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| *node)
 }
 
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { file: self.file.to_owned(), line: line.max(1), problem: problem.into(), advice: advice.into() });
     }
 
-    fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Entries<'n> {
+    fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Vec<Entry<'n>> {
         let Yaml::Map(map) = &node.value else {
             self.wrong(node.line, format!("{what} is {}, not a mapping", node.value.kind()), "write keys and values");
             return Vec::new();
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         map.iter().map(|(key, value)| (key, value)).collect()
     }
 
-    fn map<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Entries<'n> {
+    fn map<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Vec<Entry<'n>> {
         let entries = self.entries(node, what);
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             self.wrong(key.line, format!("`{}` is not a key of {what}", key.name), yaml::suggest(&key.name, known));
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         Some(Case { file, line: node.line, name, principal, groups, purpose, at_micros, table: table.name.clone(), expected: expected? })
     }
 
-    fn needed<'n>(&mut self, map: &Entries<'n>, line: u64, name: &str) -> Option<&'n Node> {
+    fn needed<'n>(&mut self, map: &[Entry<'n>], line: u64, name: &str) -> Option<&'n Node> {
         let found = find(map, name);
         if found.is_none() {
             self.wrong(line, format!("a case has no `{name}`"), "add it");
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn expected(&mut self, map: &Entries<'_>, line: u64, table: Option<&TableRef>) -> Option<Expected> {
+    fn expected(&mut self, map: &[Entry<'_>], line: u64, table: Option<&TableRef>) -> Option<Expected> {
         let (denied, rows, columns) = (find(map, "denied"), find(map, "rows"), find(map, "columns"));
         match denied {
             Some(Node { value: Yaml::Bool(true), .. }) if rows.is_none() && columns.is_none() => return Some(Expected::Denied),
