@@ -44,7 +44,7 @@ fn run(text: &str) -> Vec<Miss> {
 
 #[test]
 fn values_are_read_as_their_columns_have_them() {
-    let text = "cases:\n  - as: user:bob\n    at: 1970-01-01T00:00:01.5Z\n    groups: []\n    table: patients\n    rows:\n      - visible: true\n        row: {id: -5, ward: 'n', born: 1970-01-11, seen: 1970-01-01T01:00:00+01:00, open: false, name: ~, paid: 12.5}\n      - {visible: false, row: {seen: '1969-12-31T23:59:59.999999'}}\n";
+    let text = "cases:\n  - as: user:bob\n    at: 1970-01-01T00:00:01.5Z\n    groups: []\n    table: patients\n    rows:\n      - visible: true\n        row: {id: -5, ward: 'n', born: 1970-01-11, seen: '1970-01-01T01:00:00+01:00', open: false, name: ~, paid: 12.5}\n      - {visible: false, row: {seen: '1969-12-31T23:59:59.999999'}}\n";
     let [case] = <[Case; 1]>::try_from(read(text).unwrap()).unwrap();
     assert_eq!((case.line, case.name.as_str(), case.at_micros), (2, "user:bob and patients", Some(1_500_000)));
     assert_eq!(case.groups, Some(Vec::new()));

@@ -313,7 +313,7 @@ fn policy_test_cases(cases: &mut Vec<Case>) {
     let mut case = |text: &str, good: bool| cases.push((Kind::PolicyTest, format!("{{cases: [{text}]}}\n"), good));
     for good in [
         "{as: 'user:ann', table: t, denied: true}",
-        "{name: n, as: 'model:m', groups: [], purpose: care, at: 2026-01-31T08:00:00Z, table: t, columns: {a: last4, n: clear}}",
+        "{name: one, as: 'model:m', groups: [], purpose: care, at: '2026-01-31T08:00:00Z', table: t, columns: {a: last4, n: clear}}",
         "{as: 'service:s', groups: [g, h], at: '2026-01-31T08:00:00.5+01:00', table: t, rows: [{visible: true, row: {a: x, n: 1}}]}",
         "{as: 'user:ann', table: t, rows: [{visible: false, row: {}}, {visible: true, row: {a: null}}], columns: {a: null, n: 'null'}}",
     ] {

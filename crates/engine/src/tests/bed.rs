@@ -158,7 +158,7 @@ impl BedBuilder {
         let ledger = Arc::new(Ledger::default());
         let ports = DoorPorts {
             tables: Arc::new(MemoryTables { tables: self.tables, ledger: Arc::clone(&ledger) }),
-            policies: Arc::new(Policies::load(&self.policies, &[]).unwrap()),
+            policies: Arc::new(Policies::load(&self.policies).unwrap()),
             recorder: Arc::clone(&ledger) as Arc<dyn Recorder>,
             rng: Arc::new(SystemRng),
             temp: TempSpace::new(backend, Arc::new(SystemRng), self.quota_bytes).unwrap(),
