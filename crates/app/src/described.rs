@@ -1,6 +1,8 @@
 //! How a table is described to policies. What the log recorded under an approved contract counts; a project file that nobody approved
 //! can make a table or a column more sensitive, never less.
 
+pub mod files;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

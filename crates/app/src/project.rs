@@ -186,6 +186,14 @@ impl Project {
         self.files("contracts", CONTRACT_SUFFIX)?.into_iter().map(|path| read(&path).map(|text| (path, text))).collect()
     }
 
+    /// The policies' texts: file and text.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn policy_files(&self) -> Outcome<Vec<(String, String)>> {
+        self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect()
+    }
+
     /// The contract for a table.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod policies;
 mod residual;
 mod rows;
 mod schema;
+mod spoken;
 mod stack;
 mod table;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use mask::{Mask, Sight};
 pub use permit::{Denied, Permit};
 pub use policies::{Decision, Policies};
 pub use schema::{row_type, schema_of};
+pub use spoken::{Spoken, spoken};
 pub use table::{ColumnKind, ColumnRef, TableRef};
 
 /// The Cedar schema that every policy is validated against, in Cedar's own syntax, without the rows of a project's tables:

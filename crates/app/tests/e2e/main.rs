@@ -24,6 +24,7 @@ mod erase;
 mod features;
 mod formats;
 mod freshness;
+mod governed;
 mod harness;
 mod hostile;
 mod inspect;
