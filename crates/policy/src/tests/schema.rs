@@ -164,7 +164,12 @@ fn masks_and_forbids_that_say_enough_load() {
 #[test]
 fn the_examples_of_the_page_load_and_do_what_their_ids_say() {
     let page = include_str!("../../../../docs/format/policy.md");
-    let examples = page.split("```cedar\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let examples = page
+        .split("## Examples")
+        .nth(1)
+        .and_then(|rest| rest.split("```cedar\n").nth(1))
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
     let invoices = table("invoices", Some("restricted")).with_columns(vec![
         ColumnRef::new("region", ColumnKind::Text),
         ColumnRef::new("iban", ColumnKind::Text).with_classification(Some("restricted".to_owned())),
