@@ -132,7 +132,8 @@ fn is_as_known(known: &ColumnRef, field: &Field) -> bool {
         ColumnKind::Text => is_text(field.data_type()),
         ColumnKind::Date => *field.data_type() == DataType::Date32,
         ColumnKind::Timestamp => matches!(field.data_type(), DataType::Timestamp(..)),
-        ColumnKind::Other => false,
+        // Policies can ask no more of it than whether there is a value.
+        ColumnKind::Other => true,
     };
     is_kind && (known.nullable || !field.is_nullable())
 }

@@ -63,14 +63,13 @@ pub(crate) fn open<'a>(door: &'a Door, scope: &'a Scope) -> BoxFuture<'a, Result
 
 /// Who reads a view may not know its inputs.
 fn unseen(model: &Model, error: Error) -> Error {
-    match error {
-        Error::NoRowFilter { .. } | Error::NoColumn { .. } | Error::Denied(_) => Error::View {
-            model: model.name.to_string(),
-            reason: "what policies let it see of its inputs does not fit them",
-            kind: error.kind(),
-        },
-        error => error,
-    }
+    let reason = match &error {
+        Error::NoRowFilter { .. } | Error::NoColumn { .. } | Error::Denied(_) => "what policies let it see of its inputs does not fit them",
+        // It names the table, and the column where a mask has no key.
+        Error::Table { .. } => "one of its inputs cannot be opened",
+        _ => return error,
+    };
+    Error::View { model: model.name.to_string(), reason, kind: error.kind() }
 }
 
 /// A view as its plan. Errors say little: who reads a view may not know what it is made of.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use polder_types::{ErrorKind, EventKind, TableName};
 
-use super::bed::{Bed, BedBuilder, Scrambled, chained, owner, texts, user};
+use super::bed::{Bed, BedBuilder, Scrambled, chained, flights, owner, texts, user};
 use crate::{Asker, Error, KeyedMask as _, QueryOptions, Setting};
 
 const BOB_SEES_WARD_A: &str = r#"@id("ward-a") permit (principal == User::"bob", action == Action::"ReadRow", resource is Row::staff)
@@ -261,4 +261,29 @@ async fn a_token_needs_a_domain_and_a_hash_none() {
     assert!(error.kind() == ErrorKind::Invalid && chained(&error).contains("no domain"), "{}", chained(&error));
     let bed = staff().classified("staff", "code", "under people").policy(rows).policy(&masked("tokenise")).build();
     assert_eq!(bed.rows(&user("bob"), sql).await.unwrap(), [Scrambled("under people".to_owned()).masked("1").unwrap()]);
+}
+
+#[tokio::test]
+async fn what_keeps_a_view_from_being_opened_names_nothing_of_its_inputs() {
+    let bed = staff()
+        .model("v", "-- polder: materialized = view\nselect id, code from staff")
+        .policy(r#"forbid (principal == Model::"v", action == Action::"ReadColumn", resource == Column::"staff.code");"#)
+        .policy(r#"@mask("tokenise") permit (principal == Model::"v", action == Action::"ReadMasked", resource == Column::"staff.code");"#)
+        .build();
+    let error = bed.rows(&owner(), "select id from v").await.unwrap_err();
+    let text = chained(&error);
+    assert!(matches!(error, Error::View { .. }) && error.kind() == ErrorKind::Invalid, "{text}");
+    assert!(!text.contains("staff") && !text.contains("code"), "{text}");
+    // Whoever may run it is told, as the text says.
+    let error = bed.door.run_model(&owner(), &TableName::new("v").unwrap()).await.err().unwrap();
+    assert!(chained(&error).contains("column code has no domain"), "{}", chained(&error));
+}
+
+#[tokio::test]
+async fn whether_there_is_a_value_can_be_asked_of_a_column_that_policies_cannot_compare() {
+    let delayed = r#"permit (principal == User::"bob", action == Action::"ReadRow", resource is Row::flights)
+        when { resource has dep_delay };"#;
+    let ids = r#"permit (principal == User::"bob", action == Action::"ReadColumn", resource == Column::"flights.id");"#;
+    let bed = flights().policy(delayed).policy(ids).build();
+    assert_eq!(bed.rows(&user("bob"), "select id from flights order by id").await.unwrap(), ["1", "2", "4"]);
 }

@@ -15,7 +15,11 @@ pub(super) fn is_leakproof(condition: &Expr, schema: &Schema, is_clear: &impl Fn
             same_type(left, right, schema, is_clear) || same_type(right, left, schema, is_clear)
         }
         Expr::IsNull(column) | Expr::IsNotNull(column) => clear_type(column, schema, is_clear).is_some(),
-        Expr::InList(list) => list.list.iter().all(|constant| same_type(&list.expr, constant, schema, is_clear)),
+        // A list of nothing says nothing of what is looked for in it.
+        Expr::InList(list) => {
+            clear_type(&list.expr, schema, is_clear).is_some()
+                && list.list.iter().all(|constant| same_type(&list.expr, constant, schema, is_clear))
+        }
         _ => false,
     }
 }
@@ -36,4 +40,28 @@ fn clear_type<'a>(column: &Expr, schema: &'a Schema, is_clear: &impl Fn(&str) ->
     let plain =
         data_type.is_primitive() || matches!(data_type, DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     (plain && is_clear(&column.name)).then_some(data_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+    use datafusion::logical_expr::{col, lit};
+
+    use super::*;
+
+    #[test]
+    fn a_list_makes_nothing_leakproof_that_is_looked_for_in_it() {
+        let schema = Schema::new(vec![Field::new("salary", DataType::Int64, true), Field::new("ssn", DataType::Utf8, true)]);
+        let is_taken = |condition: &Expr| is_leakproof(condition, &schema, &|name: &str| name == "salary");
+        for list in [vec![], vec![lit(1i64)], vec![lit(1i64), lit(100i64)]] {
+            for negated in [false, true] {
+                assert!(is_taken(&col("salary").in_list(list.clone(), negated)), "{list:?}");
+                let fails = lit(1i64) / (col("salary") - lit(100i64));
+                assert!(!is_taken(&fails.in_list(list.clone(), negated)), "{list:?}");
+                assert!(!is_taken(&col("ssn").in_list(list.clone(), negated)), "{list:?}");
+            }
+        }
+        assert!(!is_taken(&col("salary").in_list(vec![lit(1i64), lit("1")], false)));
+        assert!(!is_taken(&col("salary").in_list(vec![col("salary")], false)));
+    }
 }
