@@ -431,7 +431,7 @@ pub struct SqlArgs {
     #[arg(long, value_name = "TABLE=VERSION")]
     pub at: Vec<String>,
     /// What the answer is for, as policies may ask; in the shell also SET polder.purpose = 'billing'
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub purpose: Option<String>,
 }
 

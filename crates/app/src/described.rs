@@ -15,6 +15,7 @@ use polder_types::{DatasetId, EventKind, TableName};
 
 use crate::failure::Outcome;
 use crate::installation::Installation;
+use crate::project::Project;
 
 /// What stands for a table or column of which nobody can say how sensitive it is.
 const UNKNOWN: &str = "restricted";
@@ -38,7 +39,7 @@ pub fn columns_of(contract: &Contract) -> Vec<ColumnRef> {
 }
 
 /// A contract's table as the schema of policies needs it: without its id, which the keyring gives.
-pub fn table_of(contract: &Contract) -> TableRef {
+fn table_of(contract: &Contract) -> TableRef {
     TableRef::new(contract.table.clone(), DatasetId([0; 16])).with_columns(columns_of(contract))
 }
 
@@ -56,18 +57,27 @@ fn kind_of(ty: ColumnType) -> ColumnKind {
 
 /// What a contract says of its table.
 struct Declared {
+    path: PathBuf,
+    contract: Contract,
     classification: Option<String>,
-    columns: Vec<ColumnRef>,
 }
 
 impl Declared {
+    fn of((path, contract): (PathBuf, Contract)) -> (TableName, Self) {
+        (contract.table.clone(), Self { classification: of_contract(&contract), path, contract })
+    }
+
     /// A column of a contract that nobody approved as it stands may be anything: it would take an edit of one word to be shown in clear.
-    fn of(contract: &Contract, is_approved: bool) -> Self {
-        let mut columns = columns_of(contract);
-        for column in columns.iter_mut().filter(|_| !is_approved) {
-            column.classification = strictest(column.classification.as_deref().into_iter().chain([UNKNOWN]));
+    ///
+    /// The approval is verified here, and not of all contracts when one table is described.
+    fn columns(&self, project: &Project) -> Vec<ColumnRef> {
+        let mut columns = columns_of(&self.contract);
+        if project.approved(&self.path, self.contract.clone()).is_err() {
+            for column in &mut columns {
+                column.classification = strictest(column.classification.as_deref().into_iter().chain([UNKNOWN]));
+            }
         }
-        Self { classification: of_contract(contract), columns }
+        columns
     }
 }
 
@@ -83,12 +93,7 @@ pub struct Described<'a> {
 impl<'a> Described<'a> {
     /// Reads contracts and models; one that is broken makes tables more sensitive, and is told by the commands that need it.
     pub fn new(installation: &'a Installation) -> Self {
-        let project = &installation.project;
-        let declared = |(path, contract): (PathBuf, Contract)| {
-            let is_approved = project.approved(&path, contract.clone()).is_ok();
-            (contract.table.clone(), Declared::of(&contract, is_approved))
-        };
-        let contracts = project.contracts().ok().map(|all| all.into_iter().map(declared).collect());
+        let contracts = installation.project.contracts().ok().map(|all| all.into_iter().map(Declared::of).collect());
         let files = installation.project.models().ok();
         let files = files.map(|files| files.into_iter().map(|(name, text)| (format!("models/{name}.sql"), text)).collect::<Vec<_>>());
         let models = files.and_then(|files| Models::load(&files).ok());
@@ -103,7 +108,7 @@ impl<'a> Described<'a> {
             return table.of_model();
         }
         let declared = self.contracts.as_ref().and_then(|contracts| contracts.get(name));
-        table.with_columns(declared.map(|declared| declared.columns.clone()).unwrap_or_default())
+        table.with_columns(declared.map(|declared| declared.columns(&self.installation.project)).unwrap_or_default())
     }
 
     /// The strictest classification of what a model reads, through other models too.

@@ -236,24 +236,22 @@ impl Project {
     /// The policies, which can speak of the columns of contracts.
     ///
     /// # Errors
-    /// When a file cannot be read or is wrong, or speaks of what no contract holds.
+    /// When a file cannot be read or is wrong, or speaks of what no contract holds; where contracts are broken then, what is wrong with them.
     pub fn policies(&self) -> Outcome<Policies> {
-        let files =
-            self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
-        Ok(Policies::load(&files, &self.described()?)?)
+        let policies = Policies::load(&self.policy_files()?, &self.described()?);
+        if policies.is_err() {
+            // Policies that name rows of a table whose contract is broken do not load on that account.
+            self.contracts()?;
+        }
+        Ok(policies?)
     }
 
     /// The tables of contracts, as policies can speak of them. What is wrong with a contract is told by the commands that need it; until then
     /// nothing is known of its table.
     fn described(&self) -> Outcome<Vec<TableRef>> {
-        let mut tables: Vec<TableRef> = Vec::new();
-        for path in self.files("contracts", CONTRACT_SUFFIX)? {
-            let contract = read(&path).ok().and_then(|text| Contract::parse(&text, &self.shown(&path)).ok());
-            if let Some(contract) = contract.filter(|contract| tables.iter().all(|table| table.name != contract.table)) {
-                tables.push(described::table_of(&contract));
-            }
-        }
-        Ok(tables)
+        let parsed = |path: &PathBuf| Contract::parse(&read(path).ok()?, &self.shown(path)).ok();
+        let contracts: Vec<Contract> = self.files("contracts", CONTRACT_SUFFIX)?.iter().filter_map(parsed).collect();
+        Ok(described::files::of_contracts(&contracts))
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +37,7 @@ pub struct ExplainArgs {
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
     /// What they read it for
-    #[arg(long, value_name = "PURPOSE")]
+    #[arg(long, value_name = "PURPOSE", value_parser = NonEmptyStringValueParser::new())]
     pub purpose: Option<String>,
     /// When they read it, such as 2026-01-31T08:00:00Z (default: now)
     #[arg(long, value_name = "TIME")]

@@ -22,14 +22,13 @@ pub fn of_contracts<'a>(contracts: impl IntoIterator<Item = &'a Contract>) -> Ve
 /// The tables that contracts are for, and the models after them. Of what models give no column is known to policies.
 pub fn tables<'a>(contracts: impl IntoIterator<Item = &'a Contract>, models: Option<&Models>) -> Vec<TableRef> {
     let mut tables = of_contracts(contracts);
+    let mut known: BTreeMap<TableName, Option<String>> =
+        tables.iter().map(|table| (table.name.clone(), table.classification.clone())).collect();
     // What a model reads stands before it.
     for model in models.into_iter().flat_map(Models::in_order) {
-        let of_input = |input: &TableName| match tables.iter().find(|table| table.name == *input) {
-            Some(table) => table.classification.clone(),
-            None => Some(UNKNOWN.to_owned()),
-        };
-        let inputs: Vec<String> = model.inputs.iter().filter_map(of_input).collect();
-        let classification = strictest(inputs.iter().map(String::as_str));
+        let of_input = |input: &TableName| known.get(input).map_or(Some(UNKNOWN), Option::as_deref);
+        let classification = strictest(model.inputs.iter().filter_map(of_input));
+        known.entry(model.name.clone()).or_insert_with(|| classification.clone());
         tables.push(TableRef::new(model.name.clone(), DatasetId([0; 16])).with_classification(classification).of_model());
     }
     tables

@@ -102,10 +102,9 @@ impl Side {
         }
     }
 
-    /// What a reader may read of a table; none when there is no such table.
-    fn explained(&self, reader: &Reader, table: &str, circumstances: &Circumstances) -> Option<Explained> {
-        let groups = reader.groups.clone().unwrap_or_else(|| self.groups_of(&reader.principal));
-        Some(self.policies.explain(&reader.principal, &groups, self.table(table)?, circumstances))
+    /// The groups that a reader is in.
+    fn groups_as(&self, reader: &Reader) -> Vec<String> {
+        reader.groups.clone().unwrap_or_else(|| self.groups_of(&reader.principal))
     }
 }
 
@@ -116,17 +115,22 @@ pub fn differences(old: &Side, new: &Side, now_micros: i64) -> Vec<Difference> {
     let purposes: BTreeSet<Option<&String>> = purposes.map(Some).chain([None]).collect();
     let readers = readers([old, new]);
     let mut found: Vec<Difference> = Vec::new();
+    let decided_alike = old.decides_as(new);
     for table in tables {
+        let (was, is) = (old.table(table), new.table(table));
         // What decides nothing anew needs not be asked.
-        if old.decides_as(new) && old.table(table) == new.table(table) {
+        if decided_alike && was == is {
             continue;
         }
         for reader in &readers {
+            let (old_groups, new_groups) = (old.groups_as(reader), new.groups_as(reader));
             let mut of_reader: Vec<(Difference, Vec<Option<String>>)> = Vec::new();
             for purpose in &purposes {
                 let circumstances = Circumstances::at(now_micros).with_purpose(purpose.cloned());
-                let before = old.explained(reader, table, &circumstances);
-                let after = new.explained(reader, table, &circumstances);
+                let explained = |side: &Side, groups: &[String], table: Option<&TableRef>| {
+                    Some(side.policies.explain(&reader.principal, groups, table?, &circumstances))
+                };
+                let (before, after) = (explained(old, &old_groups, was), explained(new, &new_groups, is));
                 for difference in between(&reader.shown, table, before.as_ref(), after.as_ref()) {
                     match of_reader.iter_mut().find(|(other, _)| *other == difference) {
                         Some((_, purposes)) => purposes.push(purpose.cloned()),
@@ -202,23 +206,26 @@ fn between(who: &str, table: &str, before: Option<&Explained>, after: Option<&Ex
         let permits = old.filter.is_some();
         found.push(difference("rows".to_owned(), permits, reading::rows(old), reading::rows(new), reading::rows_policies(new)));
     }
-    let names: Vec<&str> = new.columns.iter().chain(&old.columns).map(|column| column.name.as_str()).collect();
-    let mut seen = BTreeSet::new();
-    for name in names.into_iter().filter(|name| seen.insert(*name)) {
-        let of = |explained: &'_ Explained| explained.columns.iter().find(|column| column.name == name).cloned();
-        let (was, is) = (of(old), of(new));
-        let sight = |column: &Option<ExplainedColumn>| column.as_ref().map_or(Sight::Hidden, |column| column.sight);
-        if sight(&was) == sight(&is) {
+    let (old_columns, new_columns) = (by_name(old), by_name(new));
+    let gone = old.columns.iter().filter(|column| !new_columns.contains_key(column.name.as_str()));
+    for ExplainedColumn { name, .. } in new.columns.iter().chain(gone) {
+        let (was, is) = (old_columns.get(name.as_str()).copied(), new_columns.get(name.as_str()).copied());
+        let sight = |column: Option<&ExplainedColumn>| column.map_or(Sight::Hidden, |column| column.sight);
+        if sight(was) == sight(is) {
             continue;
         }
-        let word = |column: &Option<ExplainedColumn>| column.as_ref().map_or("not there", |column| reading::word(column.sight)).to_owned();
-        let permits = openness(sight(&is)) >= openness(sight(&was));
-        let policies = is.as_ref().map(|column| column.policies.clone()).unwrap_or_default();
-        let mut column = difference(format!("column {name}"), permits, word(&was), word(&is), policies);
+        let word = |column: Option<&ExplainedColumn>| column.map_or("not there", |column| reading::word(column.sight)).to_owned();
+        let permits = openness(sight(is)) >= openness(sight(was));
+        let policies = is.map(|column| column.policies.clone()).unwrap_or_default();
+        let mut column = difference(format!("column {name}"), permits, word(was), word(is), policies);
         column.new = was.is_none();
         found.push(column);
     }
     found
+}
+
+fn by_name(explained: &Explained) -> BTreeMap<&str, &ExplainedColumn> {
+    explained.columns.iter().map(|column| (column.name.as_str(), column)).collect()
 }
 
 /// How much of a column is seen; the first and the last characters are as much.

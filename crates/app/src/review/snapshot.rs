@@ -6,10 +6,10 @@ use polder_connect::Connection;
 use polder_contract::yaml::suggest;
 use polder_contract::{Contract, Problem, Problems};
 use polder_engine::Models;
-use polder_policy::{Policies, TableRef};
+use polder_policy::Policies;
 
 use crate::bucket_source;
-use crate::described::{self, files};
+use crate::described::files;
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
@@ -274,12 +274,7 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        let mut tables: Vec<TableRef> = Vec::new();
-        for file in &self.contracts {
-            if tables.iter().all(|table| table.name != file.contract.table) {
-                tables.push(described::table_of(&file.contract));
-            }
-        }
+        let tables = files::of_contracts(self.contracts.iter().map(|file| &file.contract));
         match Policies::load(&self.policies, &tables) {
             Ok(_) => {}
             Err(polder_policy::Error::Files(problems)) => self.problems.extend(problems.into_iter().map(policy_problem)),

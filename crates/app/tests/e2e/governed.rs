@@ -185,8 +185,10 @@ fn wrong_policies_are_told_with_their_line() {
     }
     project.run(&["policy", "check"]).ok();
     project.write("contracts/patients.odcs.yaml", CONTRACT.replace("logicalType: date", "logicalType: dat"));
-    let error = project.run(&["policy", "check"]).fails(2);
-    assert!(error.contains("contracts/patients.odcs.yaml, line 14"), "{error}");
+    for command in [&["policy", "check"][..], &["sql", ALL]] {
+        let error = project.run(command).fails(2);
+        assert!(error.contains("contracts/patients.odcs.yaml, line 14"), "{command:?}: {error}");
+    }
 }
 
 #[test]
@@ -325,6 +327,21 @@ fn of_others_only_who_may_audit_is_told() {
         assert!(!ran.out.contains("ward"), "{ran:?}");
         ran.fails(7);
     }
+    // Who sees part of a table and may not `Describe` it learns of no hidden column, nor of a condition that may name one.
+    become_member_of(&project, &["clerks"]);
+    let here = "forbid (principal in Group::\"clerks\", action == Action::\"ReadRow\", resource is Row::patients)\nwhen { resource.ward != \"north\" };\n";
+    project.write(FILE, format!("{POLICIES}{here}"));
+    let billing = ["policy", "explain", "patients", "--purpose", "billing"];
+    let said = project.run(&billing).ok();
+    assert!(!said.contains("ward") && !said.contains("birth_date") && said.contains("rows where [withheld"), "{said}");
+    let told = project.json(&billing);
+    assert_eq!(columns(&told), [("id", "clear"), ("ssn", "clear")]);
+    assert!(!told.to_string().contains("ward") && told["filter"].as_str().unwrap().contains("Describe"), "{told:#}");
+    // The control.
+    let describe = "permit (principal in Group::\"clerks\", action == Action::\"Describe\", resource == Table::\"patients\");\n";
+    project.write(FILE, format!("{POLICIES}{here}{describe}"));
+    let told = project.json(&billing);
+    assert_eq!((columns(&told).len(), &told["filter"]), (5, &json!("\"ward\" = 'north'")), "{told:#}");
     // Who may not know of a table learns nothing of it.
     become_member_of(&project, &[]);
     let known = project.run(&["policy", "explain", "patients"]).fails(2);

@@ -94,10 +94,10 @@ fn document(
 }
 
 fn named<'a>(spoken: &'a [Spoken], tables: &'a [TableRef]) -> BTreeMap<&'a str, Named<'a>> {
-    let row_table = |type_name: &String| tables.iter().map(|table| table.name.as_str()).find(|name| row_type(name) == *type_name);
+    let row_types: BTreeMap<String, &str> = tables.iter().map(|table| (row_type(table.name.as_str()), table.name.as_str())).collect();
     let mut named: BTreeMap<&str, Named<'_>> = BTreeMap::new();
     for spoken in spoken {
-        for table in spoken.types.iter().filter_map(row_table) {
+        for table in spoken.types.iter().filter_map(|name| row_types.get(name).copied()) {
             let of = named.entry(table).or_default();
             of.policies.insert(&spoken.id);
             of.rows_by.extend(spoken.attributes.iter().map(String::as_str));

@@ -14,6 +14,9 @@ use crate::policy_test::{PRINCIPAL_KINDS, principal};
 use crate::print::{self, Listing};
 use crate::reading;
 
+/// What stands for a condition on rows that is not told.
+const WITHHELD: &str = "[withheld: it takes Describe on the table]";
+
 /// Who is asked about.
 struct Reader {
     principal: PrincipalId,
@@ -31,7 +34,8 @@ pub fn of_another(args: &ExplainArgs) -> Outcome<bool> {
     Ok(!args.groups.is_empty() || args.principal.as_deref().is_some_and(|principal| principal != asker.as_str()))
 }
 
-/// Tells what of a table may be read, and by which policies. That [`of_another`] was permitted is the caller's affair.
+/// Tells what of a table may be read, and by which policies. That [`of_another`] was permitted is the caller's affair. To whom may not
+/// `Describe` the table it tells of no column that they do not see.
 ///
 /// # Errors
 /// When there is no such table, or none that whoever asks may know of; when an argument is wrong.
@@ -56,10 +60,41 @@ pub fn explain(installation: &Installation, args: &ExplainArgs, output: Output) 
     if let (Some(denied @ Denied::Unknown { .. }), false) = (&explained.denied, auditor) {
         return Err(not_found(denied));
     }
+    // Whoever asks about others may audit.
+    let describes = installation.policies.decide(&installation.actor, &installation.groups, Action::Describe, &table).allowed;
+    let told = Told::of(explained, auditor || describes);
     match output {
-        Output::Table => lines(&reader, &explained),
-        Output::Json => print::json(&document(&reader, &explained)),
-        other => columns(&explained).print(other),
+        Output::Table => lines(&reader, &told),
+        Output::Json => print::json(&document(&reader, &told)),
+        other => columns(&told.explained).print(other),
+    }
+}
+
+/// An explanation without what whoever asks may not know of.
+struct Told {
+    explained: Explained,
+    /// Which rows may be seen; none when all may.
+    filter: Option<String>,
+}
+
+impl Told {
+    /// A hidden column is no column of the table to whom may not `Describe` it, and conditions on rows name columns.
+    fn of(mut explained: Explained, knows_columns: bool) -> Self {
+        if knows_columns {
+            let filter = explained.filter.as_ref().map(ToString::to_string);
+            return Self { explained, filter };
+        }
+        explained.columns.retain(|column| column.sight.is_visible());
+        for rows in &mut explained.rows {
+            rows.condition = WITHHELD.to_owned();
+            rows.doubt = rows.doubt.take().map(|_| WITHHELD.to_owned());
+        }
+        let filter = explained.filter.is_some().then(|| WITHHELD.to_owned());
+        Self { explained, filter }
+    }
+
+    fn rows(&self) -> String {
+        self.filter.as_ref().map_or_else(|| "all rows".to_owned(), |filter| format!("rows where {filter}"))
     }
 }
 
@@ -93,7 +128,8 @@ fn effect(effect: Effect) -> &'static str {
     }
 }
 
-fn lines(reader: &Reader, explained: &Explained) -> Outcome {
+fn lines(reader: &Reader, told: &Told) -> Outcome {
+    let explained = &told.explained;
     let Reader { principal, groups, purpose, at_micros } = reader;
     let groups = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
     let purpose = purpose.as_ref().map_or_else(|| "no purpose".to_owned(), |purpose| format!("purpose {purpose}"));
@@ -101,7 +137,7 @@ fn lines(reader: &Reader, explained: &Explained) -> Outcome {
     print::line(&format!("{principal} (in {groups}), for {purpose}, at {at}, may read of table {}:", explained.table))?;
     match &explained.denied {
         Some(_) => print::line(&format!("nothing ({})", by(&reading::policies(explained))))?,
-        None => print::line(&format!("{} ({})", reading::rows(explained), by(&reading::rows_policies(explained))))?,
+        None => print::line(&format!("{} ({})", told.rows(), by(&reading::rows_policies(explained))))?,
     }
     for reason in &explained.reasons {
         print::line(&format!("  {reason}"))?;
@@ -121,7 +157,8 @@ fn lines(reader: &Reader, explained: &Explained) -> Outcome {
     Ok(())
 }
 
-fn document(reader: &Reader, explained: &Explained) -> Value {
+fn document(reader: &Reader, told: &Told) -> Value {
+    let explained = &told.explained;
     let columns: Vec<Value> = explained
         .columns
         .iter()
@@ -136,6 +173,6 @@ fn document(reader: &Reader, explained: &Explained) -> Value {
         "principal": reader.principal.as_str(), "groups": reader.groups, "purpose": reader.purpose,
         "at": print::time(reader.at_micros.div_euclid(1_000)), "table": explained.table.as_str(), "denied": explained.denied.is_some(),
         "denied_by": explained.denied.as_ref().map(Denied::policies), "read": explained.read.allowed, "read_policies": explained.read.policies,
-        "filter": explained.filter.as_ref().map(ToString::to_string), "columns": columns, "rows": rows, "reasons": explained.reasons,
+        "filter": told.filter, "columns": columns, "rows": rows, "reasons": explained.reasons,
     })
 }
