@@ -1,7 +1,5 @@
 //! Policies that forbid rows by columns, where nothing is known of a table's columns.
 
-use std::collections::BTreeSet;
-
 use cedar_policy::pst::{Clause, Effect, Expr, Policy as Tree, Template, Var};
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
@@ -22,11 +20,7 @@ impl Blind {
             let id = policy.id().to_string();
             let tree = policy.to_pst()?;
             let body = tree.body();
-            let mut columns = BTreeSet::new();
-            for Clause::When(expr) | Clause::Unless(expr) in body.clauses() {
-                columns.extend(columns_of(expr));
-            }
-            if columns.is_empty() {
+            if !body.clauses().iter().any(|(Clause::When(expr) | Clause::Unless(expr))| looks_at_columns(expr)) {
                 continue;
             }
             let scope = Template::new(id.as_str(), Effect::Forbid, body.principal.clone(), body.action.clone(), body.resource.clone());
@@ -36,13 +30,12 @@ impl Blind {
     }
 }
 
-/// The attributes of `resource` that an expression looks at.
-fn columns_of(expr: &Expr) -> BTreeSet<String> {
-    let of_row = |of: &Expr| matches!(of, Expr::Var(Var::Resource));
-    let column = |expr: &Expr| match expr {
-        Expr::GetAttr { expr: of, attr } if of_row(of) => Some(BTreeSet::from([attr.to_string()])),
-        Expr::HasAttr { expr: of, attrs } if of_row(of) => Some(BTreeSet::from([attrs.first().to_string()])),
+/// Whether an expression looks at attributes of anything but the principal and the context: of `resource`, under whatever guise.
+fn looks_at_columns(expr: &Expr) -> bool {
+    let is_known = |of: &Expr| matches!(of, Expr::Var(Var::Principal | Var::Action | Var::Context));
+    let looks = |expr: &Expr| match expr {
+        Expr::GetAttr { expr: of, .. } | Expr::HasAttr { expr: of, .. } if !is_known(of) => Some(true),
         _ => None,
     };
-    expr.reduce(&column, &|a, b| a.into_iter().chain(b).collect(), BTreeSet::new())
+    expr.reduce(&looks, &|one, other| one || other, false)
 }

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, ValidationResult,
-    Validator,
+    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, ValidationResult, Validator,
 };
 // Cedar gives the place of an error only through this trait.
 use miette::Diagnostic;
@@ -15,6 +14,7 @@ use crate::error::{Error, Problem};
 use crate::mask::Mask;
 use crate::policies::Policies;
 use crate::schema::{INCOMPARABLE, Rows, row_type};
+use crate::spoken::Spoken;
 use crate::stack::{PARTS_MAX, PARTS_SHALLOW, with_room};
 use crate::table::TableRef;
 
@@ -95,13 +95,26 @@ impl Policies {
         let of_tables =
             PolicySet::from_policies(set.policies().filter(|policy| !speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
         let of_parts = PolicySet::from_policies(set.policies().filter(|policy| speaks_of_parts(policy)).cloned()).map_err(schema_error)?;
+        let strange: Vec<(String, String)> =
+            of_tables.policies().filter_map(|policy| Some((policy.id().to_string(), no_attribute(policy)?))).collect();
         let tables_alone = Rows::new(&[])?.schema;
         let rows = Rows::new(&spoken_of(&of_parts, files, tables))?;
         let results = [(tables_alone, of_tables), (rows.schema.clone(), of_parts)]
             .map(|(schema, policies)| Validator::new(schema).validate(&policies, ValidationMode::Strict));
+        let place = |id: &str| places.get(id).copied().unwrap_or(("policies", "", 0));
+        let mut invalid = BTreeSet::new();
         for error in results.iter().flat_map(ValidationResult::validation_errors) {
-            let (file, text, start) = places.get(&error.policy_id().to_string()).copied().unwrap_or(("policies", "", 0));
+            let id = error.policy_id().to_string();
+            let (file, text, start) = place(&id);
             problems.push(Problem { file: file.to_owned(), line: line_of(error, text, start), message: explained(error.to_string()) });
+            invalid.insert(id);
+        }
+        for (id, attribute) in strange.into_iter().filter(|(id, _)| !invalid.contains(id)) {
+            let (file, text, start) = place(&id);
+            let message = format!(
+                "tables have no attribute {attribute:?}, and this policy speaks of tables; to speak of rows or columns, name their type or one of the actions ReadRow, ReadColumn and ReadMasked"
+            );
+            problems.push(Problem { file: file.to_owned(), line: line_at(text, start), message });
         }
         if !problems.is_empty() {
             problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
@@ -146,22 +159,34 @@ fn spoken_of(of_parts: &PolicySet, files: &[(String, String)], tables: &[TableRe
     tables.iter().filter(named).cloned().collect()
 }
 
-/// Whether a policy names rows, columns or what is done with them. One that names no action and neither of these speaks of tables, as it did
-/// before policies knew of rows: whom it permits `Read` sees the whole table, whom it forbids that sees nothing of it, and what it says is
-/// asked of no row and no column. `unless { resource has classification && ... }` would else permit the rows of any table, which have none.
+/// Whether a policy names rows, columns or what is done with them, in its head or, where it is of any action, in its conditions. One that names
+/// none of these speaks of tables, as it did before policies knew of rows: whom it permits `Read` sees the whole table, whom it forbids that
+/// sees nothing of it, and what it says is asked of no row and no column. `unless { resource has classification && ... }` would else permit
+/// the rows of any table, which have none.
 fn speaks_of_parts(policy: &Policy) -> bool {
-    let is_part = |name: &EntityTypeName| name.namespace() == "Row" || name.to_string() == "Column";
     match policy.action_constraint() {
-        ActionConstraint::Any => match policy.resource_constraint() {
-            ResourceConstraint::Any => false,
-            ResourceConstraint::Eq(id) | ResourceConstraint::In(id) => is_part(id.type_name()),
-            ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => is_part(&name),
-        },
+        // One that cannot be walked is asked of everything.
+        ActionConstraint::Any => Spoken::of(policy).is_none_or(|spoken| names_parts(&spoken)),
         ActionConstraint::Eq(_) | ActionConstraint::In(_) => PARTS.iter().any(|action| names(policy, *action)),
     }
 }
 
 const PARTS: [Action; 3] = [Action::ReadRow, Action::ReadColumn, Action::ReadMasked];
+
+fn names_parts(spoken: &Spoken) -> bool {
+    let is_part = |name: &str| name == "Column" || name.starts_with("Row::");
+    let is_done_with_parts = |name: &str, id: &str| name == "Action" && PARTS.iter().any(|action| action.name() == id);
+    spoken.types.iter().any(|name| is_part(name)) || spoken.entities.iter().any(|(name, id)| is_part(name) || is_done_with_parts(name, id))
+}
+
+/// The attributes that the schema gives tables.
+const OF_TABLES: [&str; 4] = ["name", "id", "classification", "model"];
+
+/// An attribute that a policy on tables looks at, and no table has. Behind `has` the validator lets it pass, and a `forbid` that was meant for
+/// rows would say nothing.
+fn no_attribute(policy: &Policy) -> Option<String> {
+    Spoken::of(policy)?.attributes.into_iter().find(|name| !OF_TABLES.contains(&name.as_str()))
+}
 
 fn is(id: &EntityUid, action: Action) -> bool {
     uid("Action", action.name()).is_ok_and(|wanted| *id == wanted)

@@ -4,6 +4,8 @@ use std::str::FromStr;
 use cedar_policy::pst::{ActionConstraint, Clause, EntityOrSlot, Expr, Literal, PrincipalConstraint, ResourceConstraint, Template, Var};
 use cedar_policy::{Policy, PolicySet};
 
+use crate::stack::with_room;
+
 /// What one policy speaks of, by its text alone: whether any of it is there, the text does not tell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Spoken {
@@ -28,6 +30,11 @@ pub struct Spoken {
 /// What each policy of these files, given as (name, text), speaks of, in their order. A file that does not parse has none:
 /// [`crate::Policies::load`] says why.
 pub fn spoken(files: &[(String, String)]) -> Vec<Spoken> {
+    // Without such a thread most conditions are walked all the same.
+    with_room(|| walked(files)).unwrap_or_else(|_| walked(files))
+}
+
+fn walked(files: &[(String, String)]) -> Vec<Spoken> {
     let mut all = Vec::new();
     for (file, text) in files {
         let Ok(parsed) = PolicySet::from_str(text) else { continue };
@@ -35,22 +42,26 @@ pub fn spoken(files: &[(String, String)]) -> Vec<Spoken> {
             parsed.policies().map(|policy| (policy.as_ref().loc().map_or(0, |loc| loc.start()), policy)).collect();
         policies.sort_by_key(|(start, _)| *start);
         for (number, (start, policy)) in policies.into_iter().enumerate() {
-            let mut spoken = Spoken {
+            all.push(Spoken {
                 file: file.clone(),
                 line: text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1,
                 id: policy.annotation("id").map_or_else(|| format!("{file}#{}", number + 1), ToOwned::to_owned),
-                ..Spoken::default()
-            };
-            if let Ok(tree) = policy.to_pst() {
-                spoken.template(tree.body());
-            }
-            all.push(spoken);
+                ..Spoken::of(policy).unwrap_or_default()
+            });
         }
     }
     all
 }
 
 impl Spoken {
+    /// What a policy speaks of, without its place and id; none when it cannot be walked. It recurses.
+    pub(crate) fn of(policy: &Policy) -> Option<Self> {
+        let tree = policy.to_pst().ok()?;
+        let mut spoken = Self::default();
+        spoken.template(tree.body());
+        Some(spoken)
+    }
+
     /// The ids of the entities of a type that it names.
     pub fn named(&self, type_name: &str) -> impl Iterator<Item = &str> {
         self.entities.iter().filter(move |(other, _)| other == type_name).map(|(_, id)| id.as_str())
@@ -198,6 +209,14 @@ mod tests {
         let [other]: [Spoken; 1] =
             spoken(&[("c".to_owned(), "permit (principal, action, resource) when { context has now };".to_owned())]).try_into().unwrap();
         assert_eq!((other.attributes, other.time), (BTreeSet::new(), true));
+    }
+
+    #[test]
+    fn the_largest_condition_is_walked() {
+        let condition = vec!["resource has vip"; 3_000].join(" && ");
+        let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+        let [one]: [Spoken; 1] = spoken(&[("a".to_owned(), text)]).try_into().unwrap();
+        assert_eq!(one.attributes, set(&["vip"]));
     }
 
     #[test]

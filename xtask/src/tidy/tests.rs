@@ -175,6 +175,10 @@ fn only_the_door_asks_for_a_part_of_a_table() {
     for elsewhere in ["crates/app/src/ingest.rs", "crates/lake/src/scan.rs", "crates/engine/src/model.rs"] {
         let found = texts(source::check(elsewhere, text));
         assert!(found.len() == 1 && found[0].contains("only the door"), "{found:?}");
+        for other in ["rules\n    .access(\n        asker)", "self.policies().access(asker)"] {
+            assert_eq!(source::check(elsewhere, &format!("fn f() {{ {other}; }}\n")).len(), 1, "{other}");
+        }
+        assert_eq!(source::check(elsewhere, "fn f() { source.access(); Access { a, ..access(url) }; }\n").len(), 0);
     }
 }
 

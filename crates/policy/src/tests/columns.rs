@@ -114,6 +114,24 @@ fn a_policy_that_errs_hides_the_column() {
 }
 
 #[test]
+fn a_policy_that_names_columns_in_its_condition_speaks_of_columns() {
+    for condition in [
+        "resource is Column && resource.classification == \"restricted\"",
+        "resource is Column && resource == Column::\"patients.iban\"",
+        "action == Action::\"ReadColumn\" && resource is Column && resource.name == \"iban\"",
+    ] {
+        let forbids = format!("{ALL}forbid (principal, action, resource) when {{ {condition} }};");
+        assert_eq!(sights(&forbids), [Sight::Clear, Sight::Hidden, Sight::Clear], "{condition}");
+        let permits = format!("{ROWS}permit (principal, action, resource) when {{ {condition} }};");
+        assert_eq!(sights(&permits), [Sight::Hidden, Sight::Clear, Sight::Hidden], "{condition}");
+    }
+    let every = |action: &str| format!("{ALL}forbid (principal, action, resource) when {{ action == Action::\"{action}\" }};");
+    assert!(access(&every("ReadColumn")).is_err());
+    assert!(access(&every("ReadRow")).is_err());
+    assert!(access(&every("Drop")).unwrap().is_whole());
+}
+
+#[test]
 fn masks_follow_purpose_and_groups() {
     let text = format!(
         "{ALL}@id(\"no-iban\") forbid (principal, action == Action::\"ReadColumn\", resource == Column::\"patients.iban\") \

@@ -235,6 +235,10 @@ fn a_table_of_unknown_columns_is_read_as_a_whole_or_not_at_all() {
     for unknown in [&bare, &late] {
         let denied = ann(&loaded(&secret), unknown, &NOON).unwrap_err();
         assert!(matches!(&denied, Denied::Known { erred: true, .. }) && denied.policies() == ["secret"]);
+        let disguised = loaded(&format!(
+            "{whole}forbid (principal, action == Action::\"ReadRow\", resource) when {{ {{\"row\": resource}}.row has secret }};"
+        ));
+        assert!(ann(&disguised, unknown, &NOON).is_err());
         let others = loaded(&secret.replace("analysts", "others"));
         assert!(ann(&others, unknown, &NOON).unwrap().is_whole());
         let vips = "forbid (principal, action == Action::\"ReadRow\", resource is Row::orders) when { resource has vip && resource.vip };";
@@ -283,6 +287,9 @@ fn a_policy_that_names_no_action_speaks_of_tables() {
     // What names the rows' type speaks of rows, whatever the action.
     let rows = loaded(&format!("{COLUMNS}permit (principal, action, resource is Row::orders) when {{ resource.id == 1 }};"));
     assert_eq!(ann(&rows, &orders(), &NOON).unwrap().rows().unwrap().to_string(), r#""id" = 1"#);
+    let named = "permit (principal, action, resource);\n\
+                 forbid (principal, action, resource) when { resource is Row::orders && resource has vip && resource.vip };";
+    assert_eq!(ann(&loaded(named), &orders(), &NOON).unwrap().rows().unwrap().to_string(), r#"NOT "vip" = true"#);
 }
 
 #[test]
@@ -336,6 +343,14 @@ fn long_chains_filter_and_what_would_grow_without_bound_denies() {
         nested = format!("(if {nested} then resource.id == {level} else (resource has vip && resource.vip))");
     }
     assert_eq!(filter(&nested), "denied, a policy erred");
+}
+
+#[test]
+fn a_choice_of_which_one_way_errs_is_a_condition() {
+    let errs = "9223372036854775807 + 1 > 0";
+    let choice = |id: u8| format!("(if resource.id == {id} then {errs} else resource.id == {})", id + 1);
+    let text = filter(&format!("{} == {}", choice(1), choice(3)));
+    assert!(text.contains(r#""id" <> 1"#) && text.contains(r#""id" <> 3"#), "{text}");
 }
 
 #[test]

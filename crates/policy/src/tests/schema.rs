@@ -67,7 +67,7 @@ fn every_name_of_a_table_and_a_column_can_be_spoken_of() {
 
 #[test]
 fn a_column_may_be_called_anything() {
-    let names = ["", " ", "a b", "\"", "\\", "\"}; entity X;", "line\nbreak", "\u{0}", "é", "\u{1F600}", "A", "a.b", "*"];
+    let names = ["", " ", "a b", "\"", "\\", "\"}; entity X;", "line\nbreak", "\u{0}", "é", "\u{1F600}", "A", "a.b", "*", "it's"];
     let of = table("t", None).with_columns(names.iter().map(|name| ColumnRef::new(name, ColumnKind::Integer)).collect());
     for name in names {
         let quoted = name.escape_default();
@@ -145,6 +145,33 @@ fn only_what_policies_speak_of_is_in_the_schema_and_nothing_is_lost_by_that() {
     assert_eq!(filters(&format!("{columns}{rows}{whole}")), (1, vec![one("all"), one("all")]));
     let inside = "forbid (principal, action == Action::\"ReadRow\", resource) when { resource is Row::b && resource.n == 2 };";
     assert_eq!(filters(&format!("{columns}{whole}{inside}")), (2, vec![one("all"), one("\"n\" <> 2")]));
+}
+
+#[test]
+fn a_policy_on_tables_that_looks_at_a_column_is_refused() {
+    let orders = table("orders", None).with_columns(vec![ColumnRef::new("vip", ColumnKind::Boolean)]);
+    for (scope, loads) in [
+        ("principal, action, resource", false),
+        ("principal, action, resource in Table::\"orders\"", false),
+        ("principal, action == Action::\"Read\", resource", false),
+        ("principal, action == Action::\"ReadRow\", resource", true),
+        ("principal, action in [Action::\"Read\", Action::\"ReadRow\"], resource", true),
+        ("principal, action, resource is Row::orders", true),
+    ] {
+        let text = format!("\nforbid ({scope}) when {{ resource has vip && resource.vip }};");
+        let loaded = load(&text, std::slice::from_ref(&orders));
+        assert_eq!(loaded.is_ok(), loads, "{scope}");
+        if let Err(error) = loaded {
+            assert!(error.to_string().starts_with("load policies: policies/p.cedar:2: tables have no attribute \"vip\""), "{error}");
+        }
+    }
+    for attribute in ["name", "id", "classification", "model"] {
+        let text =
+            format!("permit (principal, action == Action::\"Read\", resource) when {{ resource.{attribute} == resource.{attribute} }};");
+        assert!(load(&text, &[]).is_ok(), "{attribute}");
+        let text = format!("permit (principal, action, resource) when {{ resource has {attribute} }};");
+        assert!(load(&text, &[]).is_ok(), "{attribute}");
+    }
 }
 
 #[test]
