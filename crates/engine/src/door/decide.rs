@@ -15,6 +15,8 @@ use crate::model::{Materialized, Model};
 
 /// Most views within views.
 const VIEWS_DEEP_MAX: usize = 32;
+/// Why a view is not read whose inputs are not.
+const NO_INPUT: &str = "policies do not let it read its inputs, or one is missing";
 
 /// What the names in one query stand for, all of it permitted.
 #[derive(Debug, Default)]
@@ -206,7 +208,7 @@ impl Decider<'_> {
             Err(denied) if depth > 0 => {
                 return Err(Error::View {
                     model: asker.principal.name().to_owned(),
-                    reason: "policies do not let it read its inputs, or one is missing",
+                    reason: NO_INPUT,
                     kind: if denied.policies().is_empty() { polder_types::ErrorKind::NotFound } else { polder_types::ErrorKind::Denied },
                 });
             }
@@ -219,7 +221,7 @@ impl Decider<'_> {
             None => Ok(Source::Table { decided, version }),
             Some(_) if version.is_some() => Err(Error::Plan(format!("{name} is a view and has no versions; read its inputs AT VERSION"))),
             Some(model) => {
-                let scope = self.model_scope(model, depth + 1)?;
+                let scope = self.model_scope(model, depth + 1).map_err(|error| unseen(model, error))?;
                 Ok(Source::View { decided, model: Box::new(model.clone()), scope })
             }
         }
@@ -269,6 +271,21 @@ impl Decider<'_> {
         }
         found
     }
+}
+
+/// The error of reading a view's inputs, for whoever asks for the view: what it reads, and what the views read that it reads, is not theirs to
+/// know.
+pub(crate) fn unseen(model: &Model, error: Error) -> Error {
+    let reason = match &error {
+        Error::View { reason, .. } => *reason,
+        // Of what is not there, or was not computed.
+        Error::Denied(_) | Error::Plan(_) => NO_INPUT,
+        Error::NoRowFilter { .. } | Error::NoColumn { .. } => "what policies let it see of its inputs does not fit them",
+        // It names the table, and the column where a mask has no key.
+        Error::Table { .. } => "one of its inputs cannot be opened",
+        _ => return error,
+    };
+    Error::View { model: model.name.to_string(), reason, kind: error.kind() }
 }
 
 /// A model acts as itself, in no group.

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::Door;
 use super::barrier::{Shut, governed};
-use super::decide::{Scope, Source};
+use super::decide::{Scope, Source, unseen};
 use super::parse::parse;
 use crate::error::Error;
 use crate::model::Model;
@@ -59,17 +59,6 @@ pub(crate) fn open<'a>(door: &'a Door, scope: &'a Scope) -> BoxFuture<'a, Result
         }
         Ok(opened)
     })
-}
-
-/// Who reads a view may not know its inputs.
-fn unseen(model: &Model, error: Error) -> Error {
-    let reason = match &error {
-        Error::NoRowFilter { .. } | Error::NoColumn { .. } | Error::Denied(_) => "what policies let it see of its inputs does not fit them",
-        // It names the table, and the column where a mask has no key.
-        Error::Table { .. } => "one of its inputs cannot be opened",
-        _ => return error,
-    };
-    Error::View { model: model.name.to_string(), reason, kind: error.kind() }
 }
 
 /// A view as its plan. Errors say little: who reads a view may not know what it is made of.

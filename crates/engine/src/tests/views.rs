@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use polder_types::{ErrorKind, EventKind, TableName};
 
-use super::bed::{flights, owner, user};
+use super::bed::{chained, flights, owner, user};
 use crate::{ColumnRef, Error};
 
 const VIEW: &str = "-- polder: materialized = view\n";
@@ -224,5 +224,30 @@ async fn what_a_view_compares_in_vain_is_found_though_its_reader_may_not_read_al
     for bed in [compared().build(), compared().policy(shut).build()] {
         let error = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await.err().unwrap();
         assert!(error.to_string().contains("never equal"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_cannot_be_read_names_nothing_that_it_reads() {
+    let forbids = |model: &str| format!(r#"forbid (principal == Model::"{model}", action == Action::"Read", resource);"#);
+    for (sql, forbidden, kind) in [
+        ("select id from planes", "x", ErrorKind::NotFound),
+        ("select id from late", "x", ErrorKind::Invalid),
+        ("select nothing from flights", "x", ErrorKind::Invalid),
+        ("select id from flights", "v", ErrorKind::Denied),
+    ] {
+        let bed = flights()
+            .model("late", &format!("{TABLE}select id from flights"))
+            .model("v", &format!("{VIEW}{sql}"))
+            .model("w", &format!("{VIEW}select * from v"))
+            .policy(&forbids(forbidden))
+            .build();
+        for (view, others) in [("v", vec!["planes", "late", "flights"]), ("w", vec!["planes", "late", "flights", "model v", "lineage v"])] {
+            let error = bed.rows(&owner(), &format!("select * from {view}")).await.unwrap_err();
+            let text = chained(&error);
+            assert!(matches!(error, Error::View { .. }) && text.contains(&format!("the model {view} ")), "{sql}: {text}");
+            assert_eq!(error.kind(), kind, "{sql}: {text}");
+            assert!(!others.iter().any(|other| text.contains(other)), "{sql}: {text}");
+        }
     }
 }
