@@ -23,8 +23,8 @@
 //!   [`Governed`] has none and [`Barrier`] says unknown: counts and extremes of a scan are those of hidden rows too.
 //! - What a scan knows of its rows (order, constants, keys) removes sorts, groups and joins, and would tell of the row filter. [`Barrier`]
 //!   starts from nothing, and `constraints` are none.
-//! - Any other rule walks `children`, and there are none. So the one rule that is wanted below, which hands the filter to Parquet for
-//!   pruning, is run here by hand.
+//! - Any other rule walks `children`, and there are none. So what is wanted of rules below is done here by hand: large files are read in
+//!   parts, by all threads, and the filter is handed to Parquet for pruning.
 
 mod leakproof;
 mod masks;
@@ -246,6 +246,7 @@ impl TableProvider for Governed {
         // Rows that a limit counts below must all be shown.
         let limit = limit.filter(|_| self.rows.is_none() && filters.is_empty());
         let scan = self.inner.scan(state, Some(&needed), &hints, limit).await?;
+        let scan = spread(scan, state)?;
         let filtered = match self.filter(state, &conditions, &scan.schema())? {
             None => scan,
             Some(filter) => {
@@ -261,6 +262,15 @@ impl TableProvider for Governed {
         let shown = shown.into_iter().map(|column| Ok(Column { from: column.from.map(place).transpose()?, ..column }));
         Ok(Arc::new(Barrier::new(filtered, shown.collect::<Result<_>>()?)))
     }
+}
+
+/// A scan with large files in parts, so that every thread has some: what the optimizer does to scans that it sees.
+fn spread(scan: Arc<dyn ExecutionPlan>, state: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+    let (threads, options) = (state.config().target_partitions(), state.config_options());
+    if threads < 2 || !options.optimizer.repartition_file_scans {
+        return Ok(scan);
+    }
+    Ok(scan.repartitioned(threads, options)?.unwrap_or(scan))
 }
 
 /// Gives the masked rows, and shows nothing of where they come from.

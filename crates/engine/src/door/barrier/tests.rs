@@ -128,7 +128,11 @@ fn hiding(inner: Arc<dyn TableProvider>, rows: Option<Predicate>) -> Arc<dyn Tab
 
 /// A session with the table itself as `plain`, and as it is shown as `t`.
 async fn session(rows: Option<Predicate>) -> (SessionContext, Arc<Files>) {
-    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+    session_with(SessionConfig::new().with_target_partitions(2), rows).await
+}
+
+async fn session_with(config: SessionConfig, rows: Option<Predicate>) -> (SessionContext, Arc<Files>) {
+    let context = SessionContext::new_with_config(config);
     let files = Files::new().await;
     context.register_object_store(ObjectStoreUrl::parse(URL).unwrap().as_ref(), Arc::clone(&files.store));
     context.register_table("plain", Arc::clone(&files) as Arc<dyn TableProvider>).unwrap();
@@ -320,6 +324,18 @@ async fn a_scan_reads_what_is_shown_and_what_the_filter_looks_at() {
     // All partitions of the scan are there above.
     let plan = planned(&context, "select id from t").await;
     assert_eq!(plan_of_barrier(&plan).output_partitioning().partition_count(), 2);
+}
+
+#[tokio::test]
+async fn files_are_read_in_parts_by_all_threads() {
+    let config = || SessionConfig::new().with_target_partitions(4).with_repartition_file_min_size(1);
+    for (config, partitions) in [(config(), 4), (config().with_repartition_file_scans(false), 2)] {
+        let (context, _) = session_with(config, Some(in_ward_a())).await;
+        let plan = plan_of_barrier(&planned(&context, "select id from t").await);
+        assert_eq!(plan.output_partitioning().partition_count(), partitions);
+        // Each row group is in one part.
+        assert_eq!(answer(&context, "select id from t order by id").await, ["1", "3", "6", "8"]);
+    }
 }
 
 #[tokio::test]
