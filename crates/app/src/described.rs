@@ -28,7 +28,7 @@ pub fn of_contract(contract: &Contract) -> Option<String> {
 }
 
 /// The columns of a contract's table, as policies see them.
-pub fn columns_of(contract: &Contract) -> Vec<ColumnRef> {
+fn columns_of(contract: &Contract) -> Vec<ColumnRef> {
     let stored = contract.columns.iter().filter_map(|column| {
         let described =
             ColumnRef::new(&column.name, kind_of(column.stored()?)).with_classification(strictest(column.classification.as_deref()));
