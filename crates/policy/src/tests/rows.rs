@@ -244,6 +244,19 @@ fn a_table_of_unknown_columns_is_read_as_a_whole_or_not_at_all() {
         let vips = "forbid (principal, action == Action::\"ReadRow\", resource is Row::orders) when { resource has vip && resource.vip };";
         let elsewhere = loaded(&format!("{whole}{vips}"));
         assert!(ann(&elsewhere, unknown, &NOON).unwrap().is_whole());
+        // What asks in its condition for other rows, for columns or for another action forbids none of these, and what only excepts them does.
+        for (condition, is_whole) in [
+            ("resource is Row::orders && resource has vip && resource.vip", true),
+            ("!(!(resource is Row::orders) || !(resource has vip))", true),
+            ("resource is Column && resource.classification == \"restricted\"", true),
+            ("action == Action::\"ReadColumn\" && resource is Column && resource.name == \"x\"", true),
+            ("action in [Action::\"ReadColumn\", Action::\"ReadMasked\"] && resource is Column && resource.name == \"x\"", true),
+            ("action in [Action::\"ReadRow\", Action::\"ReadColumn\"] && !(resource is Row::orders) && resource has x", false),
+            ("resource is Row::orders || resource has secret", false),
+        ] {
+            let text = format!("{whole}forbid (principal, action, resource) when {{ {condition} }};");
+            assert_eq!(ann(&loaded(&text), unknown, &NOON).is_ok_and(|access| access.is_whole()), is_whole, "{condition}");
+        }
     }
     let closed = format!("{whole}forbid (principal, action == Action::\"ReadRow\", resource in Table::\"bare\");");
     assert!(ann(&loaded(&closed), &bare, &NOON).is_err());
