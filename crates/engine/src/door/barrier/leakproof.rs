@@ -4,6 +4,8 @@
 use arrow::datatypes::{DataType, Schema};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::masks::is_text;
+
 /// Whether a condition compares columns, each by itself, with constants of their own types. `is_clear` says of a column whether it is shown as
 /// it is.
 pub(super) fn is_leakproof(condition: &Expr, schema: &Schema, is_clear: &impl Fn(&str) -> bool) -> bool {
@@ -37,8 +39,7 @@ fn same_type(column: &Expr, constant: &Expr, schema: &Schema, is_clear: &impl Fn
 fn clear_type<'a>(column: &Expr, schema: &'a Schema, is_clear: &impl Fn(&str) -> bool) -> Option<&'a DataType> {
     let Expr::Column(column) = column else { return None };
     let data_type = schema.field_with_name(&column.name).ok()?.data_type();
-    let plain =
-        data_type.is_primitive() || matches!(data_type, DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let plain = data_type.is_primitive() || *data_type == DataType::Boolean || is_text(data_type);
     (plain && is_clear(&column.name)).then_some(data_type)
 }
 

@@ -12,6 +12,8 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, NotExpr, cast, 
 use polder_types::Predicate;
 use polder_types::predicate::{Comparison, PatternPart, Value};
 
+use super::masks::is_text;
+
 /// Why a predicate is no filter of a table.
 #[derive(Debug)]
 pub(super) enum NoFilter {
@@ -215,7 +217,6 @@ fn one_of(column: &Operand, values: &[Value], schema: &Schema) -> Filter {
 
 /// Two columns. What differs in width alone is widened, which changes no value; all else that differs is no comparison that policies made.
 fn columns(left: Operand, comparison: Comparison, right: Operand, schema: &Schema) -> Filter {
-    let is_text = |ty: &DataType| matches!(ty, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let narrow = |ty: &DataType| ty.is_integer() && *ty != DataType::UInt64;
     let comparable =
         |ty: &DataType| is_text(ty) || ty.is_integer() || matches!(ty, DataType::Boolean | DataType::Date32 | DataType::Timestamp(..));

@@ -1,7 +1,5 @@
 //! Each predicate on each type against a judge that knows no Arrow: two values, NULL among the data, constants at and past every edge.
 
-use std::cmp::Ordering;
-
 use arrow::array::{
     Array as _, ArrayRef, AsArray as _, BooleanArray, Date32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
     LargeStringArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
@@ -45,17 +43,6 @@ fn one_of(values: Vec<Value>) -> Predicate {
     Predicate::OneOf { column: "x".to_owned(), values }
 }
 
-fn holds(comparison: Comparison, order: Ordering) -> bool {
-    match comparison {
-        Comparison::Equal => order.is_eq(),
-        Comparison::NotEqual => order.is_ne(),
-        Comparison::Less => order.is_lt(),
-        Comparison::LessOrEqual => order.is_le(),
-        Comparison::Greater => order.is_gt(),
-        Comparison::GreaterOrEqual => order.is_ge(),
-    }
-}
-
 /// Values in a unit of which the constants have `per` to theirs.
 fn whole_numbers(x: ArrayRef, values: &[Option<i128>], constants: &[i64], scale: (i128, i128), wrap: impl Fn(i64) -> Value) {
     let batch = batch(x);
@@ -63,7 +50,7 @@ fn whole_numbers(x: ArrayRef, values: &[Option<i128>], constants: &[i64], scale:
     for constant in constants {
         let exact = i128::from(*constant) * constant_scale;
         for comparison in COMPARISONS {
-            let of = |value: &Option<i128>| value.is_some_and(|value| holds(comparison, (value * value_scale).cmp(&exact)));
+            let of = |value: &Option<i128>| value.is_some_and(|value| comparison.holds((value * value_scale).cmp(&exact)));
             check(&compared(comparison, wrap(*constant)), &batch, &values.iter().map(of).collect::<Vec<_>>());
         }
     }
@@ -153,7 +140,7 @@ fn texts_of_every_form_compare_by_their_bytes() {
         let rows = |test: &dyn Fn(&str) -> bool| values.iter().map(|value| value.is_some_and(test)).collect::<Vec<_>>();
         for constant in ["", "a", "a%_\\", "é", "nobody"] {
             for comparison in COMPARISONS {
-                let wanted = rows(&|value| holds(comparison, value.as_bytes().cmp(constant.as_bytes())));
+                let wanted = rows(&|value| comparison.holds(value.as_bytes().cmp(constant.as_bytes())));
                 check(&compared(comparison, Value::Text(constant.to_owned())), &batch, &wanted);
             }
         }
@@ -215,7 +202,7 @@ fn two_columns_compare_where_policies_can_compare_them() {
     for form in forms {
         let batch = batch(form);
         for comparison in COMPARISONS {
-            let wanted = x.iter().zip(y).map(|(x, y)| x.zip(y).is_some_and(|(x, y)| holds(comparison, x.cmp(&y))));
+            let wanted = x.iter().zip(y).map(|(x, y)| x.zip(y).is_some_and(|(x, y)| comparison.holds(x.cmp(&y))));
             check(&between(comparison), &batch, &wanted.collect::<Vec<_>>());
         }
     }
