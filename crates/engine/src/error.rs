@@ -53,9 +53,9 @@ pub enum Error {
         #[source]
         source: TableError,
     },
-    /// Policies decide about rows by a column that a table does not have so. The text names none: the asker may not know of it.
+    /// Policies decide about rows by a column that a table does not have as they were told. The text names none: the asker may not know of it.
     #[error(
-        "read table {table}: policies decide its rows by a column that this version of it lacks, or has with another type than its contract says, so nothing of it is shown; read another version, or let whoever keeps policies/ and contracts/ make them fit the table"
+        "read table {table}: policies decide its rows by a column that this version of it lacks, or does not have as its contract says (its type, or that it is required), so nothing of it is shown; read another version, or let whoever keeps policies/ and contracts/ make them fit the table"
     )]
     NoRowFilter {
         /// Its name.

@@ -127,7 +127,7 @@ async fn a_version_that_the_row_filter_does_not_fit_is_denied() {
     let error = bed.rows(&user("bob"), "select id from staff at version 0").await.unwrap_err();
     assert!(matches!(error, Error::NoRowFilter { .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Denied);
-    let text = "read table staff: policies decide its rows by a column that this version of it lacks, or has with another type than its contract says, so nothing of it is shown; read another version, or let whoever keeps policies/ and contracts/ make them fit the table";
+    let text = "read table staff: policies decide its rows by a column that this version of it lacks, or does not have as its contract says (its type, or that it is required), so nothing of it is shown; read another version, or let whoever keeps policies/ and contracts/ make them fit the table";
     assert_eq!(error.to_string(), text);
     assert!(matches!(bed.ledger.kinds().last(), Some(EventKind::Refused { .. })));
     assert_eq!(bed.rows(&user("bob"), "select count(*) from staff at version 1").await.unwrap(), ["3"]);
@@ -286,4 +286,23 @@ async fn whether_there_is_a_value_can_be_asked_of_a_column_that_policies_cannot_
     let ids = r#"permit (principal == User::"bob", action == Action::"ReadColumn", resource == Column::"flights.id");"#;
     let bed = flights().policy(delayed).policy(ids).build();
     assert_eq!(bed.rows(&user("bob"), "select id from flights order by id").await.unwrap(), ["1", "2", "4"]);
+}
+
+#[tokio::test]
+async fn a_version_whose_values_may_be_missing_where_the_contract_demands_them_is_denied() {
+    let wards = |wards: Vec<Option<&str>>| {
+        let ids = Arc::new(Int64Array::from_iter_values(0..wards.len() as i64)) as ArrayRef;
+        RecordBatch::try_from_iter([("id", ids), ("ward", Arc::new(StringArray::from(wards)) as ArrayRef)]).unwrap()
+    };
+    let rows = r#"permit (principal == User::"bob", action == Action::"ReadRow", resource is Row::stays) when { resource.ward != "b" };"#;
+    let columns = r#"permit (principal == User::"bob", action == Action::"ReadColumn", resource == Column::"stays.id");"#;
+    let bed = BedBuilder::new()
+        .table("stays", vec![wards(vec![Some("a"), None])])
+        .table("stays", vec![wards(vec![Some("a"), Some("b"), Some("c")])])
+        .policy(rows)
+        .policy(columns)
+        .build();
+    assert_eq!(bed.rows(&user("bob"), "select id from stays order by id").await.unwrap(), ["0", "2"]);
+    let error = bed.rows(&user("bob"), "select id from stays at version 0").await.unwrap_err();
+    assert!(matches!(error, Error::NoRowFilter { .. }), "{error}");
 }
