@@ -1,5 +1,7 @@
 //! A user's project: files in git. What happened to them is in the journal, not here.
 
+mod parsed;
+
 use std::path::{Path, PathBuf};
 
 use polder_connect::{Connection, ReadOptions};
@@ -17,6 +19,8 @@ use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
 
+use parsed::Parsed;
+
 /// The file that makes a directory a project.
 pub const FILE: &str = "polder.yaml";
 /// What the name of a contract's file ends with.
@@ -28,6 +32,7 @@ pub struct Project {
     dir: PathBuf,
     name: String,
     environment: Environment,
+    parsed: Parsed,
 }
 
 impl Project {
@@ -45,7 +50,7 @@ impl Project {
                 format!("take environment {environment}: polder.yaml does not hold it; {}", yaml::suggest(environment, &known)),
             ));
         };
-        let project = Self { dir, name: environment.to_owned(), environment: chosen.clone() };
+        let project = Self { dir, name: environment.to_owned(), environment: chosen.clone(), parsed: Parsed::default() };
         let anchor = project.environment.anchor.as_ref().map(|anchor| project.path(anchor));
         match anchor.filter(|anchor| project.holds(anchor)) {
             Some(anchor) => Err(anchor_inside(&anchor)),
@@ -160,7 +165,7 @@ impl Project {
         let mut contracts: Vec<(PathBuf, Contract)> = Vec::new();
         let mut problems = Vec::new();
         for path in self.files("contracts", CONTRACT_SUFFIX)? {
-            match Contract::parse(&read(&path)?, &self.shown(&path)) {
+            match self.parsed.contract(&path, read(&path)?, &self.shown(&path)) {
                 Ok(contract) => {
                     if let Some((other, _)) = contracts.iter().find(|(_, other)| other.table == contract.table) {
                         problems.push(Problem {
