@@ -254,7 +254,7 @@ impl Project {
     /// The tables of contracts, as policies can speak of them. What is wrong with a contract is told by the commands that need it; until then
     /// nothing is known of its table.
     fn described(&self) -> Outcome<Vec<TableRef>> {
-        let parsed = |path: &PathBuf| Contract::parse(&read(path).ok()?, &self.shown(path)).ok();
+        let parsed = |path: &PathBuf| self.parsed.contract(path, read(path).ok()?, &self.shown(path)).ok();
         let contracts: Vec<Contract> = self.files("contracts", CONTRACT_SUFFIX)?.iter().filter_map(parsed).collect();
         Ok(described::files::of_contracts(&contracts))
     }
