@@ -111,6 +111,7 @@ fn a_permit_names_what_it_is_for() {
 fn a_permit_cannot_be_built_outside() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile");
     let cases = [
+        ("access.rs", "fields `permit`, `rows`, `columns` and `whole` of struct `Access` are private"),
         ("built.rs", "fields `principal`, `action`, `table`, `table_id`, `request` and `policies` of struct `Permit` are private"),
         ("converted.rs", "the trait bound `Permit: From<String>` is not satisfied"),
         ("default.rs", "no function or associated item named `default` found for struct `Permit`"),
