@@ -47,6 +47,7 @@ pub fn refuses(name: &str, folder: &Path, cases: &[(&str, &str)]) {
     assert_eq!(files, named, "each case is judged");
     for (case, expected) in cases {
         let Some(complaint) = complaint(name, &folder.join(case)) else { panic!("{case} compiles") };
-        assert!(complaint.contains(expected), "{case}: {complaint}");
+        // One complaint, so that a case says no for the reason given and for no other.
+        assert!(complaint.contains(expected) && complaint.contains("aborting due to 1 previous error"), "{case}: {complaint}");
     }
 }

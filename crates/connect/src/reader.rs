@@ -121,7 +121,7 @@ pub fn open(
 #[derive(Debug, Clone)]
 pub struct FileList {
     files: Vec<KnownFile>,
-    /// How many of them there were of each size, in bytes.
+    /// How many of them there are of each size, in bytes: `edges` is asked of each.
     of_size: HashMap<u64, usize>,
 }
 
@@ -193,13 +193,15 @@ impl FileList {
     pub fn edges(&self, place: usize) -> Result<(u64, [u8; 32]), Error> {
         let file = self.files.get(place).ok_or(Error::Internal { step: "look at a file that is not in the list" })?;
         let size = file.seen.size_bytes;
-        let alone = !file.is_on_disk() && self.of_size.get(&size).is_none_or(|files| *files < 2);
+        let alone = !file.is_on_disk() && self.of_size.get(&size) == Some(&1);
         Ok((size, if alone { [0; 32] } else { file.edges()? }))
     }
 
     /// Drops the files that are not named.
     pub fn keep(&mut self, names: &BTreeSet<String>) {
-        self.files.retain(|file| names.contains(&file.seen.path));
+        let mut files = std::mem::take(&mut self.files);
+        files.retain(|file| names.contains(&file.seen.path));
+        *self = Self::of(files);
     }
 
     /// Opens them for the wanted columns.

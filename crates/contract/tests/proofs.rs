@@ -8,7 +8,7 @@ mod compiler;
 fn proofs_cannot_be_made_by_hand() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile");
     let cases = [
-        ("admitted.rs", "fields `batch`, `first_ordinal` and `ordinals` of struct"),
+        ("admitted.rs", "fields `batch`, `first_ordinal` and `ordinals` of struct `polder_contract::Admitted` are private"),
         ("admitted_new.rs", "associated function `new` is private"),
         ("answers.rs", "field `contract` of struct `Answers` is private"),
         ("approved.rs", "fields `contract` and `approver` of struct `Approved` are private"),

@@ -15,10 +15,10 @@ mod scans;
 mod texts;
 mod writes;
 
-/// How many cases a property has: as many as suffice for every day, or its share of `PROPTEST_CASES`. That is meant for a property of 256 cases;
-/// one that has fewer, since each of them writes and reads tables for a second, would take hours of a night.
+/// How many cases a property has: as many as `PROPTEST_CASES` says, else as many as suffice for every day.
 pub(crate) fn cases(usual: u32) -> proptest::test_runner::Config {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|asked| asked.parse::<u32>().ok());
-    let cases = asked.map_or(usual, |asked| u32::try_from(u64::from(usual) * u64::from(asked) / 256).unwrap_or(u32::MAX).max(1));
-    proptest::test_runner::Config { cases, ..proptest::test_runner::Config::default() }
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => proptest::test_runner::Config::default(),
+        None => proptest::test_runner::Config::with_cases(usual),
+    }
 }
