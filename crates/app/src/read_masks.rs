@@ -49,7 +49,8 @@ pub fn token(keys: &Keys, name: &str, column: Option<&Column>) -> Result<Arc<dyn
     Ok(Arc::new(Token { key, is_pseudonym: matches!(mask, Mask::Pseudonymise { .. }) }))
 }
 
-fn failed(failure: Failure) -> TableError {
+/// What a mask that cannot be made says.
+pub fn failed(failure: Failure) -> TableError {
     TableError { kind: failure.kind(), source: failure.to_string().into() }
 }
 

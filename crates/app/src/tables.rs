@@ -1,6 +1,7 @@
 //! The lake's tables as the SQL door sees them: only those with a committed batch exist.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use polder_types::{DatasetId, ErrorKind, TableName};
 
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
+use crate::project::Project;
 use crate::read_masks;
 
 /// A table whose key was destroyed, by its name.
@@ -48,7 +50,9 @@ struct LakeTables {
     tables: BTreeMap<TableName, TableRef>,
     /// Of the columns of tables that a contract is for.
     classifications: BTreeMap<TableName, BTreeMap<String, String>>,
-    contracts: BTreeMap<TableName, Contract>,
+    contracts: BTreeMap<TableName, (PathBuf, Contract)>,
+    /// Tells of a contract whether it is approved.
+    project: Project,
     /// For what policies show masked under a key.
     keys: Keys,
     /// A table as a load would leave it, instead of what is visible of it.
@@ -83,16 +87,23 @@ impl Tables for LakeTables {
     }
 
     fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String> {
-        let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.columns.iter().find(|column| column.name == name);
+        let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.1.columns.iter().find(|column| column.name == name);
         let (left, right) = never_equal(column(left)?, column(right)?)?;
         Some(format!("one is masked by {left}, the other by {right}"))
     }
 
     fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError> {
-        let declared = || self.contracts.get(table)?.columns.iter().find(|declared| declared.name == column);
         match way {
             Keyed::Hash => read_masks::hash(&self.keys),
-            Keyed::Token => read_masks::token(&self.keys, column, declared()),
+            Keyed::Token => {
+                // What a contract says that nobody approved could make a stored value pass for a token, which is shown as it is.
+                let approved = self.contracts.get(table).map(|(path, contract)| self.project.approved(path, contract.clone())).transpose();
+                let approved = approved.map_err(|failure| {
+                    read_masks::failed(Failure::new(failure.kind(), format!("tokenise column {column} of table {table}: {failure}")))
+                })?;
+                let declared = approved.as_ref().and_then(|contract| contract.columns.iter().find(|declared| declared.name == column));
+                read_masks::token(&self.keys, column, declared)
+            }
         }
     }
 }
@@ -125,13 +136,21 @@ impl Installation {
             (id, provider)
         });
         let (mut classifications, mut contracts) = (BTreeMap::new(), BTreeMap::new());
-        for (_, contract) in self.project.contracts()? {
+        for (path, contract) in self.project.contracts()? {
             let columns = contract.columns.iter().filter_map(|column| Some((column.name.clone(), column.classification.clone()?)));
             classifications.insert(contract.table.clone(), columns.collect());
-            contracts.insert(contract.table.clone(), contract);
+            contracts.insert(contract.table.clone(), (path, contract));
         }
         let ports = DoorPorts {
-            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts, keys: self.keys.clone(), staged }),
+            tables: Arc::new(LakeTables {
+                lake: lake.clone(),
+                tables,
+                classifications,
+                contracts,
+                project: self.project.clone(),
+                keys: self.keys.clone(),
+                staged,
+            }),
             policies: Arc::clone(&self.policies),
             recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
             rng: Arc::clone(&self.rng),

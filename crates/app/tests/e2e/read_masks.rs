@@ -70,3 +70,28 @@ fn a_hash_is_the_same_in_every_table_and_after_rotations() {
     let found: Vec<String> = project.rows("select cost from bills").into_iter().filter(|hash| hashes.contains(hash)).collect();
     assert_eq!(found.len(), 1, "the hashes of 1 differ: {hashes:?}");
 }
+
+#[test]
+fn a_contract_that_nobody_approved_makes_no_tokens() {
+    let project = loaded();
+    let plain = "5d41402abc4b2a76b9719d911017c592";
+    project.write("data/sums.csv", format!("id,size\n{plain},5\n"));
+    project.write(
+        "sources/files.yaml",
+        "type: csv\npath: data\ndatasets:\n  stays: {file: stays.csv}\n  bills: {file: bills*.csv}\n  sums: {file: sums.csv}\n",
+    );
+    let masked = contract("sums", "{pseudonymise: people}", "size");
+    project.write("contracts/sums.odcs.yaml", masked.replace(", customProperties: [{property: polder.mask, value: {pseudonymise: people}}]", ""));
+    project.run(&["contract", "approve", "sums", "--yes"]).ok();
+    project.run(&["run"]).ok();
+    assert_eq!(project.rows("select id from sums"), [plain]);
+    mask(&project, "id", "tokenise");
+    // Under the contract that was approved the column has no domain, under the other one what is stored would pass for a token.
+    let error = project.run(&["sql", "select id from sums"]).fails(2);
+    assert!(error.contains("tokenise column id") && error.contains("no domain"), "{error}");
+    project.write("contracts/sums.odcs.yaml", masked);
+    let ran = project.run(&["sql", "select id from sums"]);
+    assert!(!ran.out.contains(plain), "{}", ran.out);
+    let error = ran.fails(2);
+    assert!(error.contains("tokenise column id of table sums") && error.contains("approve"), "{error}");
+}
