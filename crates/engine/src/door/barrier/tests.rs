@@ -350,7 +350,7 @@ async fn what_is_hidden_has_no_name_and_what_is_masked_no_value() {
         assert!(rest.len() < error.len() && !rest.contains("ward"), "{error}");
     }
     let masked = Scrambled("name".to_owned()).masked("Cid").unwrap();
-    assert_eq!(answer(&context, "select name from t where id = 3").await, [masked.clone()]);
+    assert_eq!(answer(&context, "select name from t where id = 3").await, std::slice::from_ref(&masked));
     assert_eq!(answer(&context, &format!("select id from t where name = '{masked}'")).await, ["3"]);
     assert_eq!(answer(&context, "select count(*) from t where name = 'Cid'").await, ["0"]);
     // Neither a plan's words nor its debugging form tell what is below.
