@@ -81,7 +81,10 @@ fn a_contract_that_nobody_approved_makes_no_tokens() {
         "type: csv\npath: data\ndatasets:\n  stays: {file: stays.csv}\n  bills: {file: bills*.csv}\n  sums: {file: sums.csv}\n",
     );
     let masked = contract("sums", "{pseudonymise: people}", "size");
-    project.write("contracts/sums.odcs.yaml", masked.replace(", customProperties: [{property: polder.mask, value: {pseudonymise: people}}]", ""));
+    project.write(
+        "contracts/sums.odcs.yaml",
+        masked.replace(", customProperties: [{property: polder.mask, value: {pseudonymise: people}}]", ""),
+    );
     project.run(&["contract", "approve", "sums", "--yes"]).ok();
     project.run(&["run"]).ok();
     assert_eq!(project.rows("select id from sums"), [plain]);
@@ -92,6 +95,6 @@ fn a_contract_that_nobody_approved_makes_no_tokens() {
     project.write("contracts/sums.odcs.yaml", masked);
     let ran = project.run(&["sql", "select id from sums"]);
     assert!(!ran.out.contains(plain), "{}", ran.out);
-    let error = ran.fails(2);
+    let error = ran.fails(3);
     assert!(error.contains("tokenise column id of table sums") && error.contains("approve"), "{error}");
 }
