@@ -1,8 +1,12 @@
 //! The command line: nouns, verbs and their options. What each does stands in `command/`.
 
+mod policy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use policy::{ExplainArgs, PolicyCommand};
 
 /// Automates the preparation and processing of data. By default every piece of data is forbidden: a contract authorises
 /// what is needed, everything stored is encrypted, every read is a decision, every act leaves proof.
@@ -15,7 +19,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect, or a change that ci refuses; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 defect, a change that ci refuses, or a policy test that fails; 2 usage or project file; 3 contract, quality or reconciliation, or a red \
 check of doctor; 4 source, store or keys unavailable (try again); 5 another writer holds the lease (try again, or --wait); 6 integrity \
 broken; 7 denied; 130 a run was cancelled, 143 told to end; 141 whoever read standard output closed it";
 
@@ -81,6 +85,9 @@ pub enum Command {
     /// Contracts: what may come in
     #[command(subcommand)]
     Contract(ContractCommand),
+    /// Policies: who may read which rows and columns
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Load what the approved contracts authorise, then build the models
     Run(RunArgs),
     /// Pipelines: what runs when, and who is told
@@ -423,6 +430,9 @@ pub struct SqlArgs {
     /// Read a table as it was: TABLE=VERSION (may be given several times)
     #[arg(long, value_name = "TABLE=VERSION")]
     pub at: Vec<String>,
+    /// What the answer is for, as policies may ask; in the shell also SET polder.purpose = 'billing'
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub purpose: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

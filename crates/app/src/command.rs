@@ -2,7 +2,7 @@
 
 use polder_policy::Action;
 
-use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, RunsCommand, SourceCommand};
+use crate::cli::{AuditCommand, Cli, Command, ContractCommand, Global, KeysCommand, Output, PolicyCommand, RunsCommand, SourceCommand};
 use crate::failure::Outcome;
 use crate::installation::Installation;
 use crate::project::Project;
@@ -17,6 +17,7 @@ pub mod init;
 pub mod keys;
 pub mod model;
 pub mod pipeline;
+pub mod policy;
 pub mod profile;
 pub mod propose;
 pub mod quarantine;
@@ -124,6 +125,13 @@ pub async fn run(cli: Cli) -> Outcome {
             let names = (!all).then_some(names.as_slice());
             let done = contract::approve(&installation, names, *yes, key.as_deref()).await;
             installation.close_after(done).await
+        }
+        Command::Policy(PolicyCommand::Check) => policy::check(&project(global)?, output),
+        Command::Policy(PolicyCommand::Test { files }) => policy::test(&project(global)?, files, output),
+        Command::Policy(PolicyCommand::Diff { base, at }) => policy::diff(&project(global)?, base, at.as_deref(), output),
+        Command::Policy(PolicyCommand::Explain(args)) => {
+            let installation = if policy::of_another(args)? { auditor(global).await? } else { reader(global).await? };
+            policy::explain(&installation, args, output)
         }
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
             keys::recover(&project(global)?, shares, key_file, global.wait).await

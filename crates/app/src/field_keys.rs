@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use polder_contract::{Approved, FieldKeys, Masking};
 use polder_crypto::FieldKey;
-use polder_keys::DatasetKey;
+use polder_keys::{DatasetKey, Keys};
 use polder_types::{DatasetId, ErrorKind};
 
 use crate::failure::{Failure, Outcome};
@@ -50,15 +50,23 @@ impl Installation {
     /// # Errors
     /// When the lease is lost, or the key was destroyed.
     pub fn domain_key(&self, domain: &str, dataset: DatasetId) -> Outcome<FieldKey> {
-        match self.keys.open_key(dataset, MASKING_VERSION) {
-            Ok(key) => Ok(FieldKey::derive(key.expose())),
-            Err(polder_keys::Error::Destroyed { .. }) => Err(Failure::new(
-                ErrorKind::Rejected,
-                format!(
-                    "mask under domain {domain}: its key was destroyed, so nobody can make or open what was masked under it; name another domain in the contracts, and load their tables anew"
-                ),
-            )),
-            Err(error) => Err(error.into()),
-        }
+        domain_key(&self.keys, domain, dataset)
+    }
+}
+
+/// The key of a domain.
+///
+/// # Errors
+/// When the lease is lost, or the key was destroyed.
+pub fn domain_key(keys: &Keys, domain: &str, dataset: DatasetId) -> Outcome<FieldKey> {
+    match keys.open_key(dataset, MASKING_VERSION) {
+        Ok(key) => Ok(FieldKey::derive(key.expose())),
+        Err(polder_keys::Error::Destroyed { .. }) => Err(Failure::new(
+            ErrorKind::Rejected,
+            format!(
+                "mask under domain {domain}: its key was destroyed, so nobody can make or open what was masked under it; name another domain in the contracts, and load their tables anew"
+            ),
+        )),
+        Err(error) => Err(error.into()),
     }
 }

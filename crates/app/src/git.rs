@@ -76,8 +76,7 @@ impl Repository {
         let commit = format!("{name}^{{commit}}");
         let output = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
         hex(&output).ok_or_else(|| {
-            let text =
-                format!("compare with {name}: git knows no such commit; fetch it (git fetch origin), or name another one with --base");
+            let text = format!("compare with {name}: git knows no such commit; fetch it (git fetch origin), or name another one");
             Failure::new(ErrorKind::Invalid, with_reason(text, &output))
         })
     }

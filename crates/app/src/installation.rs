@@ -169,7 +169,7 @@ impl Installation {
         journal.set_epoch(lease.epoch());
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
-        let policies = Arc::new(project.policies()?);
+        let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
         let installation = Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng };
         installation.record(EventKind::LeaseTaken { epoch: installation.epoch() }).await?;
         installation.settle_keys().await?;
@@ -194,7 +194,7 @@ impl Installation {
         refuse_older_keys(&store, &journal);
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
-        let policies = Arc::new(project.policies()?);
+        let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
         Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng })
     }
 

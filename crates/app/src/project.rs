@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use polder_connect::{Connection, ReadOptions};
 use polder_contract::yaml::{self, Key, Node, Value};
 use polder_contract::{Approved, ApproverPublic, Contract, Patterns, Problem, Problems, RuleFile};
-use polder_policy::Policies;
+use polder_policy::{Policies, TableRef};
 use polder_store::S3Address;
 use polder_types::ErrorKind;
 use polder_types::limit::PROJECT_FILE_MAX_BYTES;
 use rustix::fs::{Mode, OFlags};
 
 use crate::bucket_source;
+use crate::described;
 use crate::failure::{Failure, Outcome};
 use crate::secret_ref;
 use crate::settings::{self, Approvals, Environment, S3Store, Settings, Store};
@@ -190,6 +191,14 @@ impl Project {
         self.files("contracts", CONTRACT_SUFFIX)?.into_iter().map(|path| read(&path).map(|text| (path, text))).collect()
     }
 
+    /// The policies' texts: file and text.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn policy_files(&self) -> Outcome<Vec<(String, String)>> {
+        self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect()
+    }
+
     /// The contract for a table.
     ///
     /// # Errors
@@ -229,14 +238,25 @@ impl Project {
         Ok(Approved::verify(contract, approval.as_deref(), &self.approvers()?)?)
     }
 
-    /// The policies.
+    /// The policies, which can speak of the columns of contracts.
     ///
     /// # Errors
-    /// When a file cannot be read or is wrong.
+    /// When a file cannot be read or is wrong, or speaks of what no contract holds; where contracts are broken then, what is wrong with them.
     pub fn policies(&self) -> Outcome<Policies> {
-        let files =
-            self.files("policies", ".cedar")?.iter().map(|path| Ok((self.shown(path), read(path)?))).collect::<Outcome<Vec<_>>>()?;
-        Ok(Policies::load(&files)?)
+        let policies = Policies::load(&self.policy_files()?, &self.described()?);
+        if policies.is_err() {
+            // Policies that name rows of a table whose contract is broken do not load on that account.
+            self.contracts()?;
+        }
+        Ok(policies?)
+    }
+
+    /// The tables of contracts, as policies can speak of them. What is wrong with a contract is told by the commands that need it; until then
+    /// nothing is known of its table.
+    fn described(&self) -> Outcome<Vec<TableRef>> {
+        let parsed = |path: &PathBuf| self.parsed.contract(path, read(path).ok()?, &self.shown(path)).ok();
+        let contracts: Vec<Contract> = self.files("contracts", CONTRACT_SUFFIX)?.iter().filter_map(parsed).collect();
+        Ok(described::files::of_contracts(&contracts))
     }
 
     /// The rules of YARA that texts are held to: Polder's own, and those of rules/.

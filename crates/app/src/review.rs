@@ -8,6 +8,7 @@ pub mod junit;
 mod lineage;
 pub mod markdown;
 mod questions;
+pub mod reads;
 pub mod sarif;
 pub mod snapshot;
 mod surroundings;
@@ -16,7 +17,7 @@ pub mod text;
 use std::path::Path;
 
 use polder_contract::Change;
-use polder_types::ErrorKind;
+use polder_types::{Clock, ErrorKind, SystemClock};
 
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
@@ -63,7 +64,7 @@ pub struct Finding {
 }
 
 /// Sorts of findings that are no change of a contract: their names and what each is.
-pub const RULES: [(&str, &str); 16] = [
+pub const RULES: [(&str, &str); 19] = [
     ("unreadable", "A file of the project cannot be used."),
     ("secret-written-out", "A file of the project holds what looks like a secret."),
     ("unapproved-widening", "A contract newly lets something in, and nobody who may approved it."),
@@ -78,6 +79,9 @@ pub const RULES: [(&str, &str); 16] = [
     ("groups-changed", "Other people belong to the groups that policies name."),
     ("source-file-changed", "A source is read from elsewhere or in another way, which no approval covers."),
     ("policies-changed", "Other people may do other things."),
+    ("reads-permitted", "Someone may newly read rows or columns."),
+    ("reads-denied", "Someone may no longer read rows or columns."),
+    ("policy-test-failed", "What policies answer is not what a test case of them expects."),
     ("pipeline-changed", "A pipeline tells other receivers, or runs another program for that."),
     ("base-unreadable", "A file of the base cannot be used, so that all of it counts as new."),
 ];
@@ -162,6 +166,7 @@ impl Review {
         contracts::review(&mut review, &old, &new, &judge)?;
         enrolment::review(&mut review, &old, &new, &judge)?;
         surroundings::review(&mut review, &old, &new);
+        reads::review(&mut review, &old, &new, SystemClock.now_ms().saturating_mul(1_000));
         questions::review(&mut review, &old, &new);
         lineage::review(&mut review, &old, &new).await?;
         review.findings.sort_by(|one, other| (&one.file, one.line, other.level).cmp(&(&other.file, other.line, one.level)));
@@ -210,7 +215,7 @@ impl Review {
             return None;
         }
         let text = format!(
-            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, a contract asks what cannot be asked, or a file holds a secret",
+            "review the change: it is refused ({}): it newly lets in what nobody approved whose approval counts, a model no longer fits, a contract asks what cannot be asked, policies answer otherwise than a test case of them expects, or a file holds a secret",
             places(refused)
         );
         Some(Failure::new(ErrorKind::Rejected, text).exiting(REFUSED))

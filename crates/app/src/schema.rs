@@ -4,6 +4,7 @@
 mod contract;
 mod layout;
 mod pipeline;
+mod policy_test;
 mod project;
 mod source;
 
@@ -29,11 +30,13 @@ pub enum Kind {
     Pipeline,
     /// policies/*.cedar (a Cedar schema)
     Policy,
+    /// policies/tests/*.yaml
+    PolicyTest,
 }
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 6] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Pipeline, Self::Policy];
+    pub const ALL: [Self; 7] = [Self::Project, Self::Source, Self::Layout, Self::Contract, Self::Pipeline, Self::Policy, Self::PolicyTest];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Kind {
             Self::Contract => "contract",
             Self::Pipeline => "pipeline",
             Self::Policy => "policy",
+            Self::PolicyTest => "policy-test",
         }
     }
 
@@ -56,6 +60,7 @@ impl Kind {
             Self::Contract => "contracts/*.odcs.yaml",
             Self::Pipeline => "pipelines/*.yaml",
             Self::Policy => "policies/*.cedar",
+            Self::PolicyTest => "policies/tests/*.yaml",
         }
     }
 
@@ -68,6 +73,7 @@ impl Kind {
             Self::Contract => "contract.schema.json",
             Self::Pipeline => "pipeline.schema.json",
             Self::Policy => "polder.cedarschema",
+            Self::PolicyTest => "policy-test.schema.json",
         }
     }
 
@@ -79,6 +85,7 @@ impl Kind {
             Self::Layout => layout::schema(),
             Self::Contract => contract::schema(),
             Self::Pipeline => pipeline::schema(),
+            Self::PolicyTest => policy_test::schema(),
             Self::Policy => return polder_policy::SCHEMA.to_owned(),
         };
         // A value of our own making is always written.

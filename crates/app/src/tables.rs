@@ -1,19 +1,23 @@
 //! The lake's tables as the SQL door sees them: only those with a committed batch exist.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use polder_contract::Contract;
 use polder_contract::domains::never_equal;
-use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Models, TableError, Tables};
+use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Keyed, KeyedMask, Models, TableError, Tables};
+use polder_keys::Keys;
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
 use polder_types::{DatasetId, ErrorKind, TableName};
 
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
+use crate::project::Project;
+use crate::read_masks;
 
 /// A table whose key was destroyed, by its name.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,11 @@ struct LakeTables {
     tables: BTreeMap<TableName, TableRef>,
     /// Of the columns of tables that a contract is for.
     classifications: BTreeMap<TableName, BTreeMap<String, String>>,
-    contracts: BTreeMap<TableName, Contract>,
+    contracts: BTreeMap<TableName, (PathBuf, Contract)>,
+    /// Tells of a contract whether it is approved.
+    project: Project,
+    /// For what policies show masked under a key.
+    keys: Keys,
     /// A table as a load would leave it, instead of what is visible of it.
     staged: Option<(DatasetId, Arc<dyn TableProvider>)>,
 }
@@ -79,9 +87,24 @@ impl Tables for LakeTables {
     }
 
     fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String> {
-        let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.columns.iter().find(|column| column.name == name);
+        let column = |(table, name): (&TableName, &str)| self.contracts.get(table)?.1.columns.iter().find(|column| column.name == name);
         let (left, right) = never_equal(column(left)?, column(right)?)?;
         Some(format!("one is masked by {left}, the other by {right}"))
+    }
+
+    fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError> {
+        match way {
+            Keyed::Hash => read_masks::hash(&self.keys),
+            Keyed::Token => {
+                // What a contract says that nobody approved could make a stored value pass for a token, which is shown as it is.
+                let approved = self.contracts.get(table).map(|(path, contract)| self.project.approved(path, contract.clone())).transpose();
+                let approved = approved.map_err(|failure| {
+                    read_masks::failed(Failure::new(failure.kind(), format!("tokenise column {column} of table {table}: {failure}")))
+                })?;
+                let declared = approved.as_ref().and_then(|contract| contract.columns.iter().find(|declared| declared.name == column));
+                read_masks::token(&self.keys, column, declared)
+            }
+        }
     }
 }
 
@@ -113,16 +136,25 @@ impl Installation {
             (id, provider)
         });
         let (mut classifications, mut contracts) = (BTreeMap::new(), BTreeMap::new());
-        for (_, contract) in self.project.contracts()? {
+        for (path, contract) in self.project.contracts()? {
             let columns = contract.columns.iter().filter_map(|column| Some((column.name.clone(), column.classification.clone()?)));
             classifications.insert(contract.table.clone(), columns.collect());
-            contracts.insert(contract.table.clone(), contract);
+            contracts.insert(contract.table.clone(), (path, contract));
         }
         let ports = DoorPorts {
-            tables: Arc::new(LakeTables { lake: lake.clone(), tables, classifications, contracts, staged }),
+            tables: Arc::new(LakeTables {
+                lake: lake.clone(),
+                tables,
+                classifications,
+                contracts,
+                project: self.project.clone(),
+                keys: self.keys.clone(),
+                staged,
+            }),
             policies: Arc::clone(&self.policies),
             recorder: Arc::clone(&self.journal) as Arc<dyn polder_types::Recorder>,
             rng: Arc::clone(&self.rng),
+            clock: Arc::clone(&self.clock),
             temp: self.temp.clone(),
             models: Arc::new(self.loaded_models()?),
         };

@@ -1,6 +1,7 @@
 //! The SQL door: the one way from text to rows. Every request is decided, recorded, planned in a session that knows the
 //! permitted tables and nothing else, checked against allow-lists, and only then run.
 
+mod barrier;
 mod checked;
 mod decide;
 mod functions;
@@ -17,6 +18,9 @@ mod recursion;
 mod registry;
 mod run_model;
 mod session;
+mod setting;
+#[cfg(test)]
+mod shuffled;
 mod spill;
 mod stack;
 mod sums;
@@ -32,9 +36,10 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use polder_policy::{Denied, Policies};
+use polder_policy::{Circumstances, Denied, Policies};
 use polder_store::TempSpace;
-use polder_types::{Event, EventKind, PrincipalId, Recorder, RequestId, Rng, TableName};
+use polder_types::limit::PURPOSE_MAX_BYTES;
+use polder_types::{Clock, Event, EventKind, PrincipalId, Recorder, RequestId, Rng, TableName};
 
 use crate::answer::{Answer, Outcome};
 use crate::error::Error;
@@ -49,9 +54,11 @@ use plan_check::PlanRules;
 use spill::SealedSpill;
 use stack::polled_with_room;
 
+pub(crate) use barrier::Shut;
 pub use outline::{Outline, Unfit, outline};
 pub use predicate::Predicate;
 pub use run_model::ModelRun;
+pub use setting::Setting;
 pub(crate) use stack::with_room;
 pub(crate) use thrift::{Thrift, start, until_idle};
 
@@ -75,6 +82,8 @@ pub struct DoorPorts {
     pub recorder: Arc<dyn Recorder>,
     /// For ids of requests.
     pub rng: Arc<dyn Rng>,
+    /// For policies that look at the time.
+    pub clock: Arc<dyn Clock>,
     /// For what joins and sorts put aside.
     pub temp: TempSpace,
     /// The project's models.
@@ -102,6 +111,10 @@ impl Default for DoorOptions {
 pub struct QueryOptions {
     /// Versions of tables to read, as `--at flights=3` gives them. `flights AT VERSION 4` in the text comes first.
     pub versions: BTreeMap<TableName, u64>,
+    /// What the asker says that the answer is for, as policies may ask; at most [`PURPOSE_MAX_BYTES`].
+    pub purpose: Option<String>,
+    /// Whether only all rows and columns of what is read, as they are, make an answer: for checks, which hold for the whole or not at all.
+    pub whole: bool,
 }
 
 /// The SQL door. Cheap to clone; its clones share the memory and the temporary space.
@@ -147,7 +160,7 @@ impl Door {
 
     async fn query_with_room(&self, asker: &Asker, sql: &str, options: &QueryOptions) -> Result<Answer, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let asked = Asked { door: self, asker, sql, request };
+        let asked = Asked { door: self, asker, sql, request, purpose: options.purpose.as_deref() };
         let parsed = match parse(sql).and_then(|parsed| Ok((self.scope(asker, &parsed, options, request)?, parsed))) {
             Ok((scope, parsed)) => {
                 asked.decided(&scope, asker, true).await?;
@@ -158,9 +171,16 @@ impl Door {
         let (scope, parsed) = parsed;
         match self.prepare(&scope, &parsed).await {
             Ok(prepared) => asked.answer(prepared, parsed.explain, asker).await,
-            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, asker).await),
         }
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    fn now_micros(&self) -> i64 {
+        self.ports.clock.now_ms().saturating_mul(1_000)
     }
 
     /// Plaintext bytes that joins and sorts spilled, sealed, since the door was made.
@@ -176,8 +196,13 @@ impl Door {
 
     /// Decides about every table that the query names.
     fn scope(&self, asker: &Asker, parsed: &Parsed, options: &QueryOptions, request: RequestId) -> Result<Scope, Error> {
+        if options.purpose.as_ref().is_some_and(|purpose| purpose.len() > PURPOSE_MAX_BYTES) {
+            return Err(Error::Refused(format!("a purpose has at most {PURPOSE_MAX_BYTES} bytes; shorten it")));
+        }
         let names = references(&parsed.statement)?;
-        let decider = decide::Decider { ports: &self.ports, request, explain_to: parsed.explain.then_some(asker) };
+        let circumstances = Circumstances::at(self.now_micros()).with_purpose(options.purpose.clone());
+        let explain_to = parsed.explain.then_some(asker);
+        let decider = decide::Decider { ports: &self.ports, request, explain_to, circumstances, whole: options.whole };
         decider.scope(asker, &names, &options.versions)
     }
 
@@ -238,11 +263,16 @@ struct Asked<'a> {
     asker: &'a Asker,
     sql: &'a str,
     request: RequestId,
+    purpose: Option<&'a str>,
 }
 
 impl Asked<'_> {
     fn event(&self, actor: &PrincipalId, kind: EventKind) -> Event {
-        Event::new(actor, kind).with("sql", self.sql)
+        let event = Event::new(actor, kind).with("sql", self.sql);
+        match self.purpose {
+            Some(purpose) => event.with("purpose", purpose),
+            None => event,
+        }
     }
 
     async fn decided(&self, scope: &Scope, actor: &Asker, allowed: bool) -> Result<(), Error> {

@@ -53,6 +53,20 @@ pub enum Error {
         #[source]
         source: TableError,
     },
+    /// Policies decide about rows by a column that a table does not have as they were told. The text names none: the asker may not know of it.
+    #[error(
+        "read table {table}: policies decide its rows by a column that this version of it lacks, or does not have as its contract says (its type, or that it is required), so nothing of it is shown; read another version, or let whoever keeps policies/ and contracts/ make them fit the table"
+    )]
+    NoRowFilter {
+        /// Its name.
+        table: String,
+    },
+    /// Nothing of a table is shown.
+    #[error("read table {table}: this version of it has none of the columns that policies let you see; read another version")]
+    NoColumn {
+        /// Its name.
+        table: String,
+    },
     /// Computing the answer failed; the text holds no value of a row.
     #[error("compute answer: {message}")]
     Execute {
@@ -116,7 +130,7 @@ impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Refused(_) => ErrorKind::Denied,
+            Self::Refused(_) | Self::NoRowFilter { .. } | Self::NoColumn { .. } => ErrorKind::Denied,
             Self::Denied(denied) => denied.kind(),
             Self::Parse(_)
             | Self::Plan(_)

@@ -1,5 +1,6 @@
 //! Duty: answers SQL through one door, plans models, tells where each column comes from, writes results.
-//! Never: reads a table without a permit, a file or an address at all; changes anything by SQL; spills in the clear.
+//! Never: reads a table without a permit, a file or an address at all; computes anything of a row that policies hide, or of a value before its
+//! mask; changes anything by SQL; spills in the clear.
 //! Enter at: [`Door::query`] (an answer), [`Door::run_model`] (a model's rows), [`Models::load`], [`write_batches`].
 #![cfg_attr(
     test,
@@ -26,9 +27,9 @@ mod tests;
 
 pub use answer::Answer;
 pub use classification::strictest;
-pub use door::{Asker, Door, DoorOptions, DoorPorts, ModelRun, Outline, Predicate, QueryOptions, Unfit, check_query, outline};
+pub use door::{Asker, Door, DoorOptions, DoorPorts, ModelRun, Outline, Predicate, QueryOptions, Setting, Unfit, check_query, outline};
 pub use error::Error;
 pub use lineage::{ColumnRef, OutputColumn};
 pub use model::{Materialized, Model, ModelError, ModelProblem, Models};
 pub use output::{Format, TABLE_BUFFER_ROWS, write_batches};
-pub use tables::{TableError, Tables};
+pub use tables::{Keyed, KeyedMask, TableError, Tables};

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use serde::Serialize;
 
+use crate::door::Shut;
 use crate::error::Error;
 
 mod compared;
@@ -74,8 +77,15 @@ impl Walk {
         Ok(match plan {
             LogicalPlan::TableScan(scan) => {
                 let table = scan.table_name.table();
-                if let Some(origins) = self.work_tables.get(table) {
+                let provider = source_as_provider(&scan.source)?;
+                // By its kind too: a view may read a table that is called as a recursion around the view is.
+                if provider.downcast_ref::<CteWorkTable>().is_some()
+                    && let Some(origins) = self.work_tables.get(table)
+                {
                     return project(origins, scan.projection.as_deref());
+                }
+                if let Some(view) = provider.downcast_ref::<Shut>() {
+                    return project(&self.plan(view.plan())?, scan.projection.as_deref());
                 }
                 let table = crate::door::table_of(table).to_owned();
                 let names = scan.projected_schema.fields().iter();

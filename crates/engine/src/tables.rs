@@ -24,6 +24,27 @@ pub trait Tables: Send + Sync {
     /// Why no value of a column ever equals one of the other, both as `table` and `column`: their contracts mask them under different
     /// domains. `None` where they may be equal.
     fn never_equal(&self, left: (&TableName, &str), right: (&TableName, &str)) -> Option<String>;
+
+    /// What masks a column of a table under a key, where policies show it masked so.
+    ///
+    /// # Errors
+    /// When there is no key for it.
+    fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError>;
+}
+
+/// How a value is masked under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyed {
+    /// A hash under a key of the installation: the same for the same text in every column.
+    Hash,
+    /// The token that the contract's mask gives for the value under the column's domain.
+    Token,
+}
+
+/// Masks texts under a key.
+pub trait KeyedMask: Send + Sync {
+    /// What is shown in place of a text; NULL where there is nothing. It never fails, and is the same for the same text.
+    fn masked(&self, text: &str) -> Option<String>;
 }
 
 /// Why a table cannot be opened: the error of whoever keeps it, with what it means.

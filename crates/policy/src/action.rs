@@ -3,8 +3,14 @@ use std::fmt;
 /// What a principal wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// See rows.
+    /// See the whole table.
     Read,
+    /// See a row of it, on its row.
+    ReadRow,
+    /// See a column in clear, on its column.
+    ReadColumn,
+    /// See a column through a mask, on its column.
+    ReadMasked,
     /// Know that the table exists, its columns and versions.
     Describe,
     /// Load into the table, or compute the model.
@@ -29,8 +35,11 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Read,
+        Self::ReadRow,
+        Self::ReadColumn,
+        Self::ReadMasked,
         Self::Describe,
         Self::Run,
         Self::Approve,
@@ -47,6 +56,9 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "Read",
+            Self::ReadRow => "ReadRow",
+            Self::ReadColumn => "ReadColumn",
+            Self::ReadMasked => "ReadMasked",
             Self::Describe => "Describe",
             Self::Run => "Run",
             Self::Approve => "Approve",
@@ -64,6 +76,9 @@ impl Action {
     pub(crate) const fn phrase(self) -> &'static str {
         match self {
             Self::Read => "read table",
+            Self::ReadRow => "read rows of table",
+            Self::ReadColumn => "read columns of table",
+            Self::ReadMasked => "read masked columns of table",
             Self::Describe => "describe table",
             Self::Run => "load into table",
             Self::Approve => "approve the contract of table",

@@ -25,8 +25,11 @@ pub enum Error {
     /// A file does not parse, or does not fit the schema.
     #[error("load policies: {}; correct the files, or see docs/format/policy.md for what policies can name", list(.0))]
     Files(Vec<Problem>),
-    /// The schema that is compiled in does not parse.
-    #[error("load policies: the built-in schema does not parse; report this as a defect")]
+    /// Tables or columns that policies could not tell apart.
+    #[error("load policies: {}; give each a name of its own in its contract or model", .0.join("; "))]
+    Tables(Vec<String>),
+    /// The schema that is compiled in does not parse, or not with the tables' columns.
+    #[error("load policies: the schema of tables and columns does not parse; report this as a defect")]
     Schema(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -38,7 +41,7 @@ impl Error {
     /// What the error means to whoever must act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Files(_) => ErrorKind::Invalid,
+            Self::Files(_) | Self::Tables(_) => ErrorKind::Invalid,
             Self::Schema(_) => ErrorKind::Internal,
         }
     }

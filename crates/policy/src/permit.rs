@@ -1,11 +1,12 @@
 use polder_types::{DatasetId, ErrorKind, PrincipalId, RequestId, TableName};
 
 use crate::action::Action;
-use crate::policies::Policies;
+use crate::asker::Asker;
+use crate::policies::{Decision, Policies};
 use crate::table::TableRef;
 
 /// Proof that policies let one principal read one table for one request. Nothing scans a table without it, and only
-/// [`Policies::permit`] makes one.
+/// [`Policies::permit`] and [`Policies::access`] make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     principal: PrincipalId,
@@ -17,6 +18,10 @@ pub struct Permit {
 }
 
 impl Permit {
+    pub(crate) fn granted(principal: &PrincipalId, action: Action, table: &TableRef, request: RequestId, policies: Vec<String>) -> Self {
+        Self { principal: principal.clone(), action, table: table.name.clone(), table_id: table.id, request, policies }
+    }
+
     /// Who may.
     pub fn principal(&self) -> &PrincipalId {
         &self.principal
@@ -96,7 +101,9 @@ impl Denied {
 }
 
 impl Policies {
-    /// Decides and, on yes, gives the permit that a scan demands.
+    /// Decides and, on yes, gives the permit that a scan or a write demands, now and for no stated purpose. For [`Action::Read`] everything
+    /// must be permitted, each row and each column as it is: who gets this permit scans without filter or mask. What is permitted in part,
+    /// [`Self::access`] gives.
     ///
     /// # Errors
     /// [`Denied`] when no policy permits, one forbids, or any errs.
@@ -108,21 +115,23 @@ impl Policies {
         table: &TableRef,
         request: RequestId,
     ) -> Result<Permit, Denied> {
-        let decision = self.decide(principal, groups, action, table);
-        if decision.allowed {
-            return Ok(Permit {
-                principal: principal.clone(),
-                action,
-                table: table.name.clone(),
-                table_id: table.id,
-                request,
-                policies: decision.policies,
-            });
+        let now = self.now();
+        let Ok(asker) = Asker::new(&self.rows.schema, principal, groups, &now) else {
+            return Err(Denied::no_such_table(table.name.as_str()));
+        };
+        if action == Action::Read {
+            let access = self.access(principal, groups, table, &now, request)?;
+            return if access.is_whole() {
+                Ok(access.permit().clone())
+            } else {
+                Err(self.refused(&asker, action, table, access.policies().to_vec(), false))
+            };
         }
-        Err(if self.decide(principal, groups, Action::Describe, table).allowed {
-            Denied::Known { action, table: table.name.clone(), policies: decision.policies, erred: decision.erred }
+        let decision = self.on_table(&asker, action, table).unwrap_or_else(|_| Decision::unanswerable());
+        if decision.allowed {
+            Ok(Permit::granted(principal, action, table, request, decision.policies))
         } else {
-            Denied::Unknown { table: table.name.to_string(), policies: decision.policies }
-        })
+            Err(self.refused(&asker, action, table, decision.policies, decision.erred))
+        }
     }
 }

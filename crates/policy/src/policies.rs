@@ -1,19 +1,16 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::str::FromStr;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
-    RestrictedExpression, Schema, ValidationMode, Validator,
-};
-// Cedar gives the place of an error only through this trait.
-use miette::Diagnostic;
-use polder_types::PrincipalId;
+use cedar_policy::{Entity, PolicySet};
+use polder_types::{Clock, PrincipalId, SystemClock};
 
 use crate::action::Action;
-use crate::error::{Error, Problem};
+use crate::asker::{Asker, Boxed, table_entity, uid};
+use crate::blind::Blind;
+use crate::circumstances::Circumstances;
+use crate::mask::Mask;
+use crate::schema::Rows;
 use crate::table::TableRef;
-
-type Boxed = Box<dyn std::error::Error + Send + Sync>;
 
 /// A decision and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,93 +24,68 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn unanswerable() -> Self {
+    pub(crate) fn unanswerable() -> Self {
         Self { allowed: false, policies: Vec::new(), erred: true }
+    }
+
+    fn no() -> Self {
+        Self { allowed: false, policies: Vec::new(), erred: false }
+    }
+
+    /// Whether a policy says no or errs, so that no other can permit.
+    pub(crate) fn is_refused(&self) -> bool {
+        !self.allowed && (self.erred || !self.policies.is_empty())
     }
 }
 
 /// The policies of a project, parsed and validated.
 #[derive(Debug)]
 pub struct Policies {
-    set: PolicySet,
-    schema: Schema,
+    pub(crate) set: PolicySet,
+    /// Those that can apply to `ReadRow`, to `ReadColumn` and to `ReadMasked`: a table of many columns is asked about no others.
+    pub(crate) about: [PolicySet; 3],
+    pub(crate) rows: Rows,
+    pub(crate) masks: BTreeMap<String, Mask>,
+    pub(crate) blind: Blind,
+    /// Whether a condition may be too deep for the stack of any thread.
+    pub(crate) deep: bool,
+    clock: Arc<dyn Clock>,
 }
 
 impl Policies {
-    /// Parses and validates policy files, given as (name, text). No file at all is valid, and permits nothing.
-    ///
-    /// A policy's id is its `@id("...")` annotation, or `file#n` with n from 1.
-    ///
-    /// # Errors
-    /// [`Error::Files`] with file and line of everything that does not parse, names something outside the schema, could
-    /// reach a missing attribute, is a template, or repeats an id.
-    pub fn load(files: &[(String, String)]) -> Result<Self, Error> {
-        let schema = Schema::from_str(crate::SCHEMA).map_err(|error| Error::Schema(Box::new(error)))?;
-        let mut problems = Vec::new();
-        let mut set = PolicySet::new();
-        let mut places: BTreeMap<String, (&str, &str, usize)> = BTreeMap::new();
-        for (file, text) in files {
-            let parsed = match PolicySet::from_str(text) {
-                Ok(parsed) => parsed,
-                Err(errors) => {
-                    problems.extend(errors.iter().map(|error| Problem {
-                        file: file.clone(),
-                        line: line_of(error, text, 0),
-                        message: error.to_string(),
-                    }));
-                    continue;
-                }
-            };
-            problems.extend(parsed.templates().map(|template| Problem {
-                file: file.clone(),
-                line: line_at(text, template.as_ref().loc().map_or(0, |loc| loc.start())),
-                message:
-                    "a template (with ?principal or ?resource) decides nothing by itself; write the principal and resource out".to_owned(),
-            }));
-            let mut policies: Vec<(usize, &Policy)> =
-                parsed.policies().map(|policy| (policy.as_ref().loc().map_or(0, |loc| loc.start()), policy)).collect();
-            policies.sort_by_key(|(start, _)| *start);
-            for (number, (start, policy)) in policies.into_iter().enumerate() {
-                let id = policy.annotation("id").map_or_else(|| format!("{file}#{}", number + 1), ToOwned::to_owned);
-                let line = line_at(text, start);
-                if let Some((other, other_text, other_start)) = places.get(&id) {
-                    problems.push(Problem {
-                        file: file.clone(),
-                        line,
-                        message: format!("the id {id:?} is already that of the policy at {other}:{}", line_at(other_text, *other_start)),
-                    });
-                    continue;
-                }
-                places.insert(id.clone(), (file, text, start));
-                if let Err(error) = set.add(policy.new_id(PolicyId::new(&id))) {
-                    problems.push(Problem { file: file.clone(), line, message: error.to_string() });
-                }
-            }
-        }
-        let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-        for error in result.validation_errors() {
-            let (file, text, start) = places.get(&error.policy_id().to_string()).copied().unwrap_or(("policies", "", 0));
-            problems.push(Problem { file: file.to_owned(), line: line_of(error, text, start), message: error.to_string() });
-        }
-        if problems.is_empty() {
-            Ok(Self { set, schema })
-        } else {
-            problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
-            Err(Error::Files(problems))
-        }
+    pub(crate) fn new(rows: Rows, masks: BTreeMap<String, Mask>, blind: Blind, about: [PolicySet; 3], set: PolicySet, deep: bool) -> Self {
+        Self { set, about, rows, masks, blind, deep, clock: Arc::new(SystemClock) }
     }
 
-    /// May `principal`, a member of `groups`, do `action` with `table`? Denied unless a policy permits, none forbids and
-    /// none errs.
+    /// With another source of the time than the host's, for decisions that are not told their [`Circumstances`].
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Now, and no stated purpose.
+    pub(crate) fn now(&self) -> Circumstances {
+        Circumstances::at(self.clock.now_ms().saturating_mul(1000))
+    }
+
+    /// May `principal`, a member of `groups`, do `action` with `table`, now and for no stated purpose? Denied unless a policy permits, none
+    /// forbids and none errs. [`Action::ReadRow`], [`Action::ReadColumn`] and [`Action::ReadMasked`] are nothing that one does with a table:
+    /// [`Self::access`] tells what they give.
     pub fn decide(&self, principal: &PrincipalId, groups: &[String], action: Action, table: &TableRef) -> Decision {
-        self.ask(principal, groups, action, || table_entity(table)).unwrap_or_else(|_| Decision::unanswerable())
+        let ask = || self.on_table(&Asker::new(&self.rows.schema, principal, groups, &self.now())?, action, table);
+        ask().unwrap_or_else(|_| Decision::unanswerable())
     }
 
     /// As [`Self::decide`], for an action on the installation as a whole: [`Action::ManageKeys`] and [`Action::Audit`].
     /// Any other action is denied.
     pub fn decide_installation(&self, principal: &PrincipalId, groups: &[String], action: Action) -> Decision {
-        self.ask(principal, groups, action, || Ok(Entity::new_no_attrs(uid("Installation", "polder")?, HashSet::new())))
-            .unwrap_or_else(|_| Decision::unanswerable())
+        let ask = || {
+            let asker = Asker::new(&self.rows.schema, principal, groups, &self.now())?;
+            let id = uid("Installation", "polder")?;
+            asker.ask(&self.set, action, id.clone(), &asker.entities(vec![Entity::new_no_attrs(id, HashSet::new())])?)
+        };
+        ask().unwrap_or_else(|_: Boxed| Decision::unanswerable())
     }
 
     /// How many policies there are.
@@ -121,70 +93,11 @@ impl Policies {
         self.set.num_of_policies()
     }
 
-    fn ask(
-        &self,
-        principal: &PrincipalId,
-        groups: &[String],
-        action: Action,
-        resource: impl FnOnce() -> Result<Entity, Boxed>,
-    ) -> Result<Decision, Boxed> {
-        let principal_type = match principal.kind() {
-            "user" => "User",
-            "model" => "Model",
-            "service" => "Service",
-            _ => return Ok(Decision::unanswerable()),
-        };
-        let group_ids = groups.iter().map(|group| uid("Group", group)).collect::<Result<HashSet<_>, _>>()?;
-        let mut entities: Vec<Entity> = group_ids.iter().map(|id| Entity::new_no_attrs(id.clone(), HashSet::new())).collect();
-        let principal_id = uid(principal_type, principal.name())?;
-        let attributes = HashMap::from([("name".to_owned(), RestrictedExpression::new_string(principal.name().to_owned()))]);
-        entities.push(Entity::new(principal_id.clone(), attributes, group_ids)?);
-        let resource = resource()?;
-        let resource_id = resource.uid();
-        entities.push(resource);
-        let entities = Entities::from_entities(entities, Some(&self.schema))?;
-        let request = Request::new(principal_id, uid("Action", action.name())?, resource_id, Context::empty(), Some(&self.schema))?;
-        let response = Authorizer::new().is_authorized(&request, &self.set, &entities);
-        let mut policies: Vec<String> = response.diagnostics().errors().map(erring_policy).collect();
-        let erred = !policies.is_empty();
-        let allowed = !erred && response.decision() == cedar_policy::Decision::Allow;
-        if allowed || response.decision() == cedar_policy::Decision::Deny {
-            policies.extend(response.diagnostics().reason().map(ToString::to_string));
+    pub(crate) fn on_table(&self, asker: &Asker<'_>, action: Action, table: &TableRef) -> Result<Decision, Boxed> {
+        if matches!(action, Action::ReadRow | Action::ReadColumn | Action::ReadMasked) {
+            return Ok(Decision::no());
         }
-        policies.sort();
-        policies.dedup();
-        Ok(Decision { allowed, policies, erred })
+        let entity = table_entity(table)?;
+        asker.ask(&self.set, action, entity.uid(), &asker.entities(vec![entity])?)
     }
-}
-
-fn erring_policy(error: &AuthorizationError) -> String {
-    match error {
-        AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
-    }
-}
-
-fn uid(type_name: &str, id: &str) -> Result<EntityUid, Boxed> {
-    Ok(EntityUid::from_type_name_and_id(EntityTypeName::from_str(type_name)?, EntityId::new(id)))
-}
-
-fn table_entity(table: &TableRef) -> Result<Entity, Boxed> {
-    let text = |value: &str| RestrictedExpression::new_string(value.to_owned());
-    let attributes = HashMap::from([
-        ("name".to_owned(), text(table.name.as_str())),
-        ("id".to_owned(), text(&table.id.to_string())),
-        ("classification".to_owned(), text(table.classification.as_deref().unwrap_or("unclassified"))),
-        ("model".to_owned(), RestrictedExpression::new_bool(table.model)),
-    ]);
-    Ok(Entity::new(uid("Table", table.name.as_str())?, attributes, HashSet::new())?)
-}
-
-/// The line, from 1, of a byte offset.
-fn line_at(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
-/// The line that an error points at, or that of `fallback` when it points nowhere.
-fn line_of(error: &dyn Diagnostic, text: &str, fallback: usize) -> usize {
-    let label = error.labels().and_then(|mut labels| labels.next());
-    line_at(text, label.map_or(fallback, |label| label.offset()))
 }

@@ -20,3 +20,5 @@ pub const AUDIT_RESERVE_BYTES: u64 = 64 << 20;
 pub const LEAF_MAX_BYTES: usize = 65_535;
 /// Longest SQL text that is parsed, in bytes.
 pub const SQL_MAX_BYTES: usize = 1 << 20;
+/// Longest purpose that is stated of a question, in bytes.
+pub const PURPOSE_MAX_BYTES: usize = 256;

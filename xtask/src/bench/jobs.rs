@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bench load  --store sealed|plain [--uninspected] --csv FILE --contract FILE --into DIR
-//! bench tpch  --project DIR --queries DIR --answers DIR
+//! bench tpch  --project DIR --queries DIR --answers DIR [--reader]
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ const DATAFUSION: &str = "datafusion, plain Parquet";
 const POLDER: &str = "polder";
 const POLDER_SMALL: &str = "polder, scale factor 1";
 const POLDER_QUERIES: &str = "polder, sealed tables";
+const POLDER_READER: &str = "polder, row filters and masks";
 const PLAIN: &str = "plain store";
 const SEALED: &str = "sealed store";
 const INSPECTED: &str = "with content inspection";
@@ -35,9 +36,11 @@ const LOAD_GOALS: [Goal; 2] =
 const MEMORY_GOALS: [Goal; 1] = [Goal::PeakRatio { of: POLDER, to: POLDER_SMALL, most: 1.25 }];
 const SEALED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: SEALED, to: PLAIN, most: 1.03, aim: None }];
 const INSPECTED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: INSPECTED, to: UNINSPECTED, most: 1.15, aim: None }];
-const QUERY_GOALS: [Goal; 3] = [
+const QUERY_GOALS: [Goal; 5] = [
     Goal::CpuRatio { of: POLDER_QUERIES, to: DATAFUSION, most: 1.1, aim: None },
+    Goal::CpuRatio { of: POLDER_READER, to: POLDER_QUERIES, most: 1.1, aim: None },
     Goal::Right { of: POLDER_QUERIES },
+    Goal::Right { of: POLDER_READER },
     Goal::Right { of: DATAFUSION },
 ];
 /// Sealing costs less than a machine varies by from round to round.
@@ -257,7 +260,6 @@ fn queries(bench: &Bench) -> Result<Job> {
     if let Some(polder) = &bench.polder {
         let folder = bench.work.join("tpch");
         let at = folder.display().to_string();
-        let answers = bench.work.join("answers-polder");
         let first = project(&bench.tpch, polder, &folder, &TABLES);
         // Loaded once; one that was cut off is loaded again from the start.
         let done = bench.work.join("tpch.done");
@@ -268,27 +270,26 @@ fn queries(bench: &Bench) -> Result<Job> {
             announce(&mut step(polder.program.clone(), ["run", "--project", &at].map(str::to_owned).to_vec())())?;
             std::fs::write(&done, "").with_context(|| format!("write {}", done.display()))?;
         }
-        let arguments = [
-            "tpch".to_owned(),
-            "--project".to_owned(),
-            at,
-            "--queries".to_owned(),
-            bench.tpch.queries.display().to_string(),
-            "--answers".to_owned(),
-            answers.display().to_string(),
-        ];
-        contenders.push(Contender {
-            name: POLDER_QUERIES,
-            leaves: vec![answers.clone()],
-            before: vec![],
-            measured: step(polder.example.clone(), arguments.to_vec()),
-            after: vec![script(&bench.tpch, "compare_answers.py", &[&answers, &bench.tpch.answers])],
-            kept: None,
-        });
+        let policies = bench.tpch.scripts.join("policies/readers.cedar").display().to_string();
+        for (name, answers, more) in [(POLDER_QUERIES, "answers-polder", None), (POLDER_READER, "answers-reader", Some("--reader"))] {
+            let answers = bench.work.join(answers);
+            let options = [("--project", &folder), ("--queries", &bench.tpch.queries), ("--answers", &answers)];
+            let options = options.into_iter().flat_map(|(key, value)| [key.to_owned(), value.display().to_string()]);
+            let arguments: Vec<String> = std::iter::once("tpch".to_owned()).chain(options).chain(more.map(str::to_owned)).collect();
+            contenders.push(Contender {
+                name,
+                leaves: vec![answers.clone()],
+                // Both read the same policies; of one of them they say less.
+                before: vec![step("cp".into(), vec![policies.clone(), format!("{at}/policies/")])],
+                measured: step(polder.example.clone(), arguments),
+                after: vec![script(&bench.tpch, "compare_answers.py", &[&answers, &bench.tpch.answers])],
+                kept: None,
+            });
+        }
     }
     Ok(Job {
         name: "TPC-H queries",
-        what: "All 22 queries in one process; after each round the answers are compared with those of `xtask/peers/tpch_texts.py`.".into(),
+        what: "All 22 queries in one process; after each round the answers are compared with those of `xtask/peers/tpch_texts.py`. Asked by an owner, and by a reader whose policies (`xtask/peers/policies/readers.cedar`) have a condition on the rows of each table and masks on five columns.".into(),
         rounds_min: 0,
         contenders,
         goals: bench.goals(&QUERY_GOALS),

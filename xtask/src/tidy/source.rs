@@ -39,6 +39,10 @@ const DOOR: (&str, [&str; 2]) = ("crates/store/src/backend/bucket/door.rs", [".w
 /// let in what nobody approved.
 const DERIVES: (&str, &str) = ("Approved::derive(", "crates/app/src/command/model.rs");
 
+/// A permit to read some rows and columns scans all of them: only the door, which hides the others, asks for one. Whatever the policies are
+/// called, and wherever the line ends; what has no arguments is another `access`, as is the rest of a struct.
+const ACCESSES: (&str, [&str; 2]) = (".access(", ["crates/policy/", "crates/engine/src/door/"]);
+
 /// Names that say nothing of what a file holds.
 pub fn name(file: &str) -> Option<Finding> {
     let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".rs"))?;
@@ -122,6 +126,11 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
         }
         if !in_tests && code.contains(DERIVES.0) && file != DERIVES.1 && file != "xtask/src/tidy/source.rs" {
             findings.push(Finding::new(file, index + 1, format!("holds `{}`; only {} derives a contract", DERIVES.0, DERIVES.1)));
+        }
+        let asks = file != "xtask/src/tidy/source.rs" && code.replace("..access(", "").replace(".access()", "").contains(ACCESSES.0);
+        if !in_tests && asks && !ACCESSES.1.iter().any(|place| file.starts_with(place)) {
+            let advice = "only the door of the engine keeps what such a permit does not show; ask for the whole with `permit`";
+            findings.push(Finding::new(file, index + 1, format!("holds `{}`; {advice}", ACCESSES.0)));
         }
         if !in_tests && NEVER_WRITES.contains(&crate_name) {
             for word in WRITES.iter().filter(|word| code.contains(*word)) {

@@ -167,6 +167,22 @@ fn a_threat_without_its_test_is_found() {
 }
 
 #[test]
+fn only_the_door_asks_for_a_part_of_a_table() {
+    let text = "fn f() { let access = policies.access(&asker, &[], &table, &now, request)?; }\n";
+    for inside in ["crates/engine/src/door/decide.rs", "crates/policy/src/permit.rs", "crates/app/src/reads/tests.rs"] {
+        assert_eq!(source::check(inside, text).len(), 0, "{inside}");
+    }
+    for elsewhere in ["crates/app/src/ingest.rs", "crates/lake/src/scan.rs", "crates/engine/src/model.rs"] {
+        let found = texts(source::check(elsewhere, text));
+        assert!(found.len() == 1 && found[0].contains("only the door"), "{found:?}");
+        for other in ["rules\n    .access(\n        asker)", "self.policies().access(asker)"] {
+            assert_eq!(source::check(elsewhere, &format!("fn f() {{ {other}; }}\n")).len(), 1, "{other}");
+        }
+        assert_eq!(source::check(elsewhere, "fn f() { source.access(); Access { a, ..access(url) }; }\n").len(), 0);
+    }
+}
+
+#[test]
 fn only_the_builder_of_models_derives_a_contract() {
     let text = "fn f() { Approved::derive(table, columns, &inputs) }\n";
     assert_eq!(source::check("crates/app/src/command/model.rs", text).len(), 0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufWriter, IsTerminal, Read, Write};
 
-use polder_engine::{Door, Format, QueryOptions, write_batches};
+use polder_engine::{Door, Format, QueryOptions, Setting, write_batches};
 use polder_types::limit::SQL_MAX_BYTES;
 use polder_types::{ErrorKind, TableName};
 use rustyline::config::Configurer;
@@ -22,7 +22,7 @@ use crate::print::{note, unwritten};
 pub async fn run(installation: &Installation, args: &SqlArgs, memory_mib: u64, output: Option<Output>) -> Outcome {
     let lake = installation.lake(None)?;
     let door = installation.door(&lake, memory_mib)?;
-    let options = QueryOptions { versions: versions(&args.at)? };
+    let options = QueryOptions { versions: versions(&args.at)?, purpose: args.purpose.clone(), whole: false };
     match args.query.as_deref() {
         Some("-") => {
             let mut sql = String::new();
@@ -31,11 +31,20 @@ pub async fn run(installation: &Installation, args: &SqlArgs, memory_mib: u64, o
                 .take(limit)
                 .read_to_string(&mut sql)
                 .map_err(|error| Failure::because(ErrorKind::Invalid, "read the question from standard input; it must be UTF-8", &error))?;
-            answer(installation, &door, &sql, &options, output).await
+            alone(installation, &door, &sql, &options, output).await
         }
-        Some(sql) => answer(installation, &door, sql, &options, output).await,
-        None => shell(installation, &door, &options, output).await,
+        Some(sql) => alone(installation, &door, sql, &options, output).await,
+        None => shell(installation, &door, options, output).await,
     }
+}
+
+/// One question, after which nothing is remembered.
+async fn alone(installation: &Installation, door: &Door, sql: &str, options: &QueryOptions, output: Option<Output>) -> Outcome {
+    if Setting::parse(sql)?.is_some() {
+        let text = "set the purpose: no question comes after it; give it with the question as --purpose, or set it in the shell";
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
+    answer(installation, door, sql, options, output).await
 }
 
 fn versions(at: &[String]) -> Outcome<BTreeMap<TableName, u64>> {
@@ -71,7 +80,7 @@ async fn answer(installation: &Installation, door: &Door, sql: &str, options: &Q
 }
 
 /// The shell's history lives in memory: questions may hold values, and nothing is stored in the clear.
-async fn shell(installation: &Installation, door: &Door, options: &QueryOptions, output: Option<Output>) -> Outcome {
+async fn shell(installation: &Installation, door: &Door, mut options: QueryOptions, output: Option<Output>) -> Outcome {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(
             ErrorKind::Invalid,
@@ -94,8 +103,20 @@ async fn shell(installation: &Installation, door: &Door, options: &QueryOptions,
                 if !line.trim_end().ends_with(';') {
                     continue;
                 }
-                if let Err(failure) = answer(installation, door, &sql, options, output).await {
-                    note(&format!("error: {failure}"));
+                match Setting::parse(&sql) {
+                    Ok(Some(Setting::Purpose(purpose))) => {
+                        note(&match &purpose {
+                            Some(purpose) => format!("from now on answers are for {purpose}"),
+                            None => "from now on answers are for no stated purpose".to_owned(),
+                        });
+                        options.purpose = purpose;
+                    }
+                    Ok(None) => {
+                        if let Err(failure) = answer(installation, door, &sql, &options, output).await {
+                            note(&format!("error: {failure}"));
+                        }
+                    }
+                    Err(error) => note(&format!("error: {}", Failure::from(error))),
                 }
                 sql.clear();
             }

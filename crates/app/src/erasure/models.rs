@@ -26,7 +26,8 @@ pub fn reads(models: &Models, model: &Model, table: &str) -> bool {
 /// The one number that a question answers.
 pub(super) async fn counted(installation: &Installation, lake: &Lake, question: &str, memory_mib: u64) -> Outcome<u64> {
     let door = installation.door(lake, memory_mib)?;
-    let batches: Vec<_> = door.query(&installation.asker(), question, &QueryOptions::default()).await?.try_collect().await?;
+    let batches: Vec<_> =
+        door.query(&installation.asker(), question, &QueryOptions { whole: true, ..QueryOptions::default() }).await?.try_collect().await?;
     let number = batches.iter().find_map(|batch| batch.columns().first()?.as_primitive_opt::<Int64Type>()?.iter().next().flatten());
     let internal = || Failure::new(ErrorKind::Internal, "count the rows that are meant: there is no answer; report this as a defect");
     number.and_then(|number| u64::try_from(number).ok()).ok_or_else(internal)

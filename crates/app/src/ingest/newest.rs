@@ -80,7 +80,7 @@ async fn answer(installation: &Installation, approved: &Approved, door: &Door) -
     let names: Vec<&String> = judged_columns(approved).map(|(column, _)| &column.name).collect();
     let greatest: Vec<String> = names.iter().map(|name| format!("max({})", quoted(name))).collect();
     let sql = format!("select {} from {}", greatest.join(", "), quoted(approved.table.as_str()));
-    let mut answer = door.query(&installation.asker(), &sql, &QueryOptions::default()).await?;
+    let mut answer = door.query(&installation.asker(), &sql, &QueryOptions { whole: true, ..QueryOptions::default() }).await?;
     let mut newest = Newest::new();
     while let Some(batch) = answer.try_next().await? {
         for (name, column) in names.iter().zip(batch.columns()).filter(|_| batch.num_rows() > 0) {

@@ -78,7 +78,7 @@ async fn judged(installation: &Installation, approved: &Approved, door: &Door) -
 async fn answer(door: &Door, asker: &Asker, question: &Question, table: &TableName) -> Outcome<f64> {
     let wrong =
         || Failure::new(ErrorKind::Rejected, "its answer is not one row with one number; let the query count, or compute one number");
-    let mut answer = door.query(asker, &question.sql(table), &QueryOptions::default()).await?;
+    let mut answer = door.query(asker, &question.sql(table), &QueryOptions { whole: true, ..QueryOptions::default() }).await?;
     let mut number = None;
     while let Some(batch) = answer.try_next().await? {
         if batch.num_rows() == 0 {

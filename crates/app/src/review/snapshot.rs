@@ -9,9 +9,11 @@ use polder_engine::Models;
 use polder_policy::Policies;
 
 use crate::bucket_source;
+use crate::described::files;
 use crate::failure::{Failure, Outcome};
 use crate::git::{Repository, Revision};
 use crate::pipeline::{self, Pipeline};
+use crate::policy_test::{self, Case};
 use crate::project::{self, CONTRACT_SUFFIX, FILE, Project};
 use crate::secret_text::{self, Written};
 use crate::settings::Settings;
@@ -78,6 +80,8 @@ pub struct Snapshot {
     pub models: Option<Models>,
     /// The policies: paths and texts.
     pub policies: Vec<(String, String)>,
+    /// Test cases of the policies.
+    pub policy_tests: Vec<Case>,
     /// Approvals of approvers: environments and texts.
     pub enrolments: Vec<(String, String)>,
     /// All that cannot be used, and why.
@@ -98,6 +102,7 @@ impl Snapshot {
         snapshot.sources(tree)?;
         snapshot.models(tree)?;
         snapshot.policies(tree)?;
+        snapshot.policy_tests(tree)?;
         snapshot.pipelines(tree)?;
         snapshot.layouts(tree)?;
         snapshot.consistency();
@@ -111,6 +116,19 @@ impl Snapshot {
     pub fn contracts_of(tree: &Tree<'_>) -> Outcome<Self> {
         let mut snapshot = Self::default();
         snapshot.contracts(tree)?;
+        Ok(snapshot)
+    }
+
+    /// What decides who reads what: `polder.yaml`, contracts, models and policies.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn policies_of(tree: &Tree<'_>) -> Outcome<Self> {
+        let mut snapshot = Self::default();
+        snapshot.settings(tree);
+        snapshot.contracts(tree)?;
+        snapshot.models(tree)?;
+        snapshot.policies(tree)?;
         Ok(snapshot)
     }
 
@@ -256,15 +274,25 @@ impl Snapshot {
                 self.policies.push((file, text));
             }
         }
-        match Policies::load(&self.policies) {
+        let tables = files::of_contracts(self.contracts.iter().map(|file| &file.contract));
+        match Policies::load(&self.policies, &tables) {
             Ok(_) => {}
-            Err(polder_policy::Error::Files(problems)) => {
-                for problem in problems {
-                    let line = u64::try_from(problem.line).unwrap_or(1);
-                    self.wrong(&problem.file, line, problem.message, "docs/format/policy.md says what policies can name");
-                }
-            }
+            Err(polder_policy::Error::Files(problems)) => self.problems.extend(problems.into_iter().map(policy_problem)),
             Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn policy_tests(&mut self, tree: &Tree<'_>) -> Outcome {
+        // Of what a wrong file is about nobody knows whether a case names it rightly.
+        let known = !self.problems.iter().any(|problem| problem.file.starts_with("contracts/") || problem.file.starts_with("models/"));
+        let tables = files::tables(self.contracts.iter().map(|file| &file.contract), self.models.as_ref());
+        for file in tree.list(policy_test::FOLDER, policy_test::SUFFIX)? {
+            let Some(text) = self.text(tree, &file).filter(|_| known) else { continue };
+            match policy_test::parse(&text, &file, &tables) {
+                Ok(cases) => self.policy_tests.extend(cases),
+                Err(Problems(problems)) => self.problems.extend(problems),
+            }
         }
         Ok(())
     }
@@ -311,6 +339,20 @@ impl Snapshot {
         let selected = self.pipelines.iter().flat_map(|pipeline| pipeline.select.iter().map(|name| (&pipeline.file, name)));
         let unknown = selected.filter(|(_, name)| !known.contains(&name.as_str()));
         unknown.map(|(file, name)| (file.clone(), format!("there is no table or model {name}"), suggest(name, &known))).collect()
+    }
+}
+
+fn policy_problem(problem: polder_policy::Problem) -> Problem {
+    let line = u64::try_from(problem.line).unwrap_or(1).max(1);
+    let advice = "docs/format/policy.md says what policies can name".to_owned();
+    Problem { file: problem.file, line, problem: problem.message, advice }
+}
+
+/// Why policies do not load, each problem a line as those of other files.
+pub fn policy_failure(error: polder_policy::Error) -> Failure {
+    match error {
+        polder_policy::Error::Files(problems) => Problems(problems.into_iter().map(policy_problem).collect()).into(),
+        error => error.into(),
     }
 }
 

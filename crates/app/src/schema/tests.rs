@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 
 use polder_contract::Contract;
 use polder_contract::odcs::{CONTRACT_SETTINGS, KEYS, PROPERTY_SETTINGS, Place, Use};
+use polder_policy::{ColumnKind, ColumnRef, TableRef};
+use polder_types::{DatasetId, TableName};
 
 use super::*;
 use crate::pipeline::{self, Pipeline};
@@ -74,6 +76,13 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     ] {
         assert_eq!(keys(&schema["properties"][key]), known.iter().copied().collect(), "{key}");
     }
+    let schema = parsed(Kind::PolicyTest);
+    assert_eq!(keys(&schema), crate::policy_test::KEYS.into());
+    let case = &schema["properties"]["cases"]["items"];
+    assert_eq!(keys(case), crate::policy_test::CASE_KEYS.into());
+    assert_eq!(keys(&case["properties"]["rows"]["items"]), crate::policy_test::ROW_KEYS.into());
+    let masks = polder_policy::Mask::ALL.map(polder_policy::Mask::name);
+    assert_eq!(BTreeSet::from(crate::policy_test::SIGHTS), masks.into_iter().chain(["clear", "hidden"]).collect());
     let schema = parsed(Kind::Layout);
     assert_eq!(keys(&schema), polder_connect::keys::layout_keys().iter().copied().collect());
     let column = &schema["properties"]["columns"]["items"];
@@ -300,6 +309,47 @@ fn pipeline_cases(cases: &mut Vec<Case>) {
     }
 }
 
+fn policy_test_cases(cases: &mut Vec<Case>) {
+    let mut case = |text: &str, good: bool| cases.push((Kind::PolicyTest, format!("{{cases: [{text}]}}\n"), good));
+    for good in [
+        "{as: 'user:ann', table: t, denied: true}",
+        "{name: one, as: 'model:m', groups: [], purpose: care, at: '2026-01-31T08:00:00Z', table: t, columns: {a: last4, n: clear}}",
+        "{as: 'service:s', groups: [g, h], at: '2026-01-31T08:00:00.5+01:00', table: t, rows: [{visible: true, row: {a: x, n: 1}}]}",
+        "{as: 'user:ann', table: t, rows: [{visible: false, row: {}}, {visible: true, row: {a: null}}], columns: {a: null, n: 'null'}}",
+    ] {
+        case(good, true);
+    }
+    for wrong in [
+        "{table: t, denied: true}",
+        "{as: 'user:ann', denied: true}",
+        "{as: 'user:ann', table: t}",
+        "{as: ann, table: t, denied: true}",
+        "{as: 'robot:r', table: t, denied: true}",
+        "{as: 'user:', table: t, denied: true}",
+        "{as: 'user:ann', table: T, denied: true}",
+        "{as: 'user:ann', table: t, denied: false}",
+        "{as: 'user:ann', table: t, denied: true, columns: {a: clear}}",
+        "{as: 'user:ann', table: t, columns: {}}",
+        "{as: 'user:ann', table: t, columns: [a]}",
+        "{as: 'user:ann', table: t, columns: {a: shown}}",
+        "{as: 'user:ann', table: t, columns: {a: true}}",
+        "{as: 'user:ann', table: t, rows: []}",
+        "{as: 'user:ann', table: t, rows: [{row: {a: x}}]}",
+        "{as: 'user:ann', table: t, rows: [{visible: true}]}",
+        "{as: 'user:ann', table: t, rows: [{visible: 1, row: {a: x}}]}",
+        "{as: 'user:ann', table: t, rows: [{visible: true, row: {a: [x]}}]}",
+        "{as: 'user:ann', table: t, rows: [{visible: true, row: {a: x}, note: y}]}",
+        "{as: 'user:ann', table: t, denied: true, group: [g]}",
+        "{as: 'user:ann', table: t, denied: true, groups: g}",
+        "{as: 'user:ann', table: t, denied: true, purpose: ''}",
+        "{as: 'user:ann', table: t, denied: true, at: tomorrow}",
+        "",
+    ] {
+        case(wrong, false);
+    }
+    cases.push((Kind::PolicyTest, "{case: []}\n".to_owned(), false));
+}
+
 fn contract_cases(cases: &mut Vec<Case>) {
     let document = |head: &str, column: &str| {
         format!("{head}\ncustomProperties: [{{property: polder.source, value: s}}]\nschema: [{{name: t, properties: [{column}]}}]\n")
@@ -417,6 +467,11 @@ fn read(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Layout => polder_connect::check_layout(text, "layouts/l.yaml").map_err(|error| error.to_string()),
         Kind::Pipeline => Pipeline::parse(text, "pipelines/p.yaml").map(drop).map_err(|error| error.to_string()),
         Kind::Contract => Contract::parse(text, "contracts/t.odcs.yaml").map(drop).map_err(|error| error.to_string()),
+        Kind::PolicyTest => {
+            let columns = vec![ColumnRef::new("a", ColumnKind::Text), ColumnRef::new("n", ColumnKind::Integer).required()];
+            let table = TableRef::new(TableName::new("t").unwrap(), DatasetId([0; 16])).with_columns(columns);
+            crate::policy_test::parse(text, "policies/tests/t.yaml", &[table]).map(drop).map_err(|error| error.to_string())
+        }
         Kind::Policy => unreachable!(),
     }
 }
@@ -443,6 +498,7 @@ fn readers_and_schemas_agree() {
     layout_cases(&mut cases);
     contract_cases(&mut cases);
     pipeline_cases(&mut cases);
+    policy_test_cases(&mut cases);
     assert!(cases.len() >= 80, "{}", cases.len());
     for (kind, text, good) in &cases {
         let read = read(*kind, text);
@@ -458,7 +514,7 @@ fn readers_and_schemas_agree() {
             }
         }
     }
-    let schemas: Map<String, Value> = [Kind::Project, Kind::Source, Kind::Layout, Kind::Contract, Kind::Pipeline]
+    let schemas: Map<String, Value> = [Kind::Project, Kind::Source, Kind::Layout, Kind::Contract, Kind::Pipeline, Kind::PolicyTest]
         .into_iter()
         .map(|kind| (kind.name().to_owned(), parsed(kind)))
         .collect();

@@ -69,6 +69,31 @@ fn a_file_that_nobody_approved_lowers_nothing() {
 }
 
 #[test]
+fn a_column_stays_hidden_whatever_a_file_says_that_nobody_approved() {
+    let project = Project::new();
+    project.people("1,Ann,41,s\n");
+    approve(&project, "confidential");
+    project.run(&["run"]).ok();
+    let hides = "forbid (principal, action == Action::\"ReadColumn\", resource)\nwhen { [\"confidential\", \"restricted\"].contains(resource.classification) };\n";
+    project.write("policies/columns.cedar", hides);
+    assert_eq!(project.rows("select id from people"), ["1"]);
+    let hidden = || {
+        for sql in ["select name from people", "select * from people", "select id from people where name = 'Ann'"] {
+            let ran = project.run(&["sql", sql, "--output", "csv"]);
+            assert!(!ran.out.contains("Ann") && (ran.code != Some(0) || sql.contains('*')), "{sql}: {ran:?}");
+        }
+    };
+    hidden();
+    project.write("contracts/people.odcs.yaml", contract("public"));
+    hidden();
+    // Without its contract nobody knows which of its columns is as sensitive as the table.
+    std::fs::remove_file(project.dir().join("contracts/people.odcs.yaml")).unwrap();
+    hidden();
+    approve(&project, "public");
+    assert_eq!(project.rows("select name from people"), ["Ann"]);
+}
+
+#[test]
 fn a_classification_is_raised_at_once_and_lowered_by_an_approval() {
     let project = loaded();
     approve(&project, "public");

@@ -110,6 +110,14 @@ fn a_table_is_read_as_it_was() {
         let error = project.run(&["sql", "select 1 as one", "--at", wrong]).fails(2);
         assert!(error.contains("TABLE=VERSION"), "{error}");
     }
+    // What is set for no question is a mistake.
+    let error = project.run(&["sql", "set polder.purpose = 'billing'"]).fails(2);
+    assert!(error.contains("--purpose"), "{error}");
+    let error = project.run(&["sql", "set polder.purpose = billing"]).fails(2);
+    assert!(error.contains("SET polder.purpose = 'billing'"), "{error}");
+    // No purpose is left out: an empty one would be there where policies ask whether there is one.
+    let error = project.run(&["sql", "select 1 as one", "--purpose", ""]).fails(2);
+    assert!(error.contains("--purpose"), "{error}");
     let error = project.run(&["sql", "select count(*) from people", "--at", "people=99"]);
     assert!(error.code == Some(2) && error.err.contains("99"), "{error:?}");
 }

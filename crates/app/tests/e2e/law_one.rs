@@ -504,6 +504,7 @@ fn init_and_demo_write_in_their_own_places() {
         "layout.schema.json",
         "pipeline.schema.json",
         "polder.cedarschema",
+        "policy-test.schema.json",
         "project.schema.json",
         "source.schema.json",
     ];

@@ -151,6 +151,19 @@ fn each_guide_can_be_walked() {
             let (_, sales) = typed.iter().find(|(line, _)| line.contains("count(*) as sales")).unwrap();
             assert_eq!(sales.out, "sales\n2\n");
         }
+        if guide.ends_with("policies.md") {
+            let asked = typed.iter().filter(|(line, _)| line.starts_with("polder sql \"select * from patients"));
+            let answers: Vec<&str> = asked.map(|(_, ran)| ran.out.as_str()).collect();
+            let nurse = "id,name,birth_date,ssn,ward\n1,Ada,1985-01-01,***0815,north\n3,Alan,1970-01-01,***0817,north\n";
+            assert_eq!(answers, [nurse, "", "id,ssn\n1,K47110815\n2,K47110816\n3,K47110817\n"]);
+            let said = |begin: &str| typed.iter().filter(|(line, _)| line.starts_with(begin)).map(|(_, ran)| &ran.out).collect::<Vec<_>>();
+            assert!(
+                said("polder policy diff")[0].contains("group:nurses: rows: rows where \"ward\" LIKE '%th', was rows where"),
+                "{guide}"
+            );
+            assert_eq!(said("polder policy test")[0], "4 cases: 4 as expected, 0 not\n");
+            assert!(said("polder policy test")[1].contains("line 9, row 2: expected hidden, got visible"), "{guide}");
+        }
         if guide.ends_with("files.md") {
             let (_, answered) = typed.iter().find(|(line, _)| line.contains("select ward")).unwrap();
             assert_eq!(answered.out, "ward,visits,beds\nnorth,47,30\nsouth,17,24\n");

@@ -498,7 +498,11 @@ fn what_no_approval_covers_is_told() {
     let review: Value = serde_json::from_str(&repository.ci(&["--output", "json"]).ok()).unwrap();
     let mut warnings = rules(&review, "warning");
     warnings.dedup();
-    assert_eq!(warnings, ["groups-changed", "policies-changed", "source-file-changed"], "{review:#}");
+    assert_eq!(warnings, ["groups-changed", "policies-changed", "reads-permitted", "source-file-changed"], "{review:#}");
+    let findings = review["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == "reads-permitted");
+    let reads: Vec<&str> = findings.map(|finding| finding["message"].as_str().unwrap()).collect();
+    let people = "any other user, user:mallory may newly read of table people: all of it, was nothing";
+    assert!(reads.contains(&people), "{reads:?}");
     assert!(message(&review, "source-file-changed").contains("it fills people, and no approval covers"), "{review:#}");
 }
 
@@ -582,7 +586,7 @@ fn contracts_are_compared_with_a_commit() {
 fn schemas_are_printed_written_and_named_by_new_files() {
     let project = Project::new();
     let listed = project.json(&["schema"]);
-    assert_eq!(listed.as_array().unwrap().len(), 6);
+    assert_eq!(listed.as_array().unwrap().len(), 7);
     let schema: Value = serde_json::from_str(&project.run(&["schema", "contract"]).ok()).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(project.run(&["schema", "policy"]).ok().contains("entity"));
@@ -595,6 +599,7 @@ fn schemas_are_printed_written_and_named_by_new_files() {
         "contract.schema.json",
         "pipeline.schema.json",
         "polder.cedarschema",
+        "policy-test.schema.json",
     ] {
         let written = std::fs::read(to.join(file)).unwrap();
         assert_eq!(written, std::fs::read(project.dir().join(".polder/schemas").join(file)).unwrap(), "{file}");

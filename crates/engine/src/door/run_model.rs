@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
-use polder_policy::Action;
+use polder_policy::{Action, Circumstances};
 use polder_types::{Event, EventKind, RequestId, TableName};
 
 use super::decide::{Decider, Scope, model_asker};
@@ -45,7 +45,7 @@ impl Door {
     async fn run_model_with_room(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
         let sql = self.model_sql(name);
-        let asked = Asked { door: self, asker, sql, request };
+        let asked = Asked { door: self, asker, sql, request, purpose: None };
         let (model, as_model, scope) = match self.may_run(asker, name, request) {
             Ok(found) => found,
             Err(error) => return Err(asked.refused(error).await),
@@ -53,14 +53,16 @@ impl Door {
         asked.decided(&scope, &as_model, true).await?;
         match self.planned(model, &scope).await {
             Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answer(prepared, false, &as_model).await? }),
-            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, &as_model).await),
         }
     }
 
     async fn model_columns_with_room(&self, asker: &Asker, name: &TableName) -> Result<Vec<OutputColumn>, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let asked = Asked { door: self, asker, sql: self.model_sql(name), request };
+        let asked = Asked { door: self, asker, sql: self.model_sql(name), request, purpose: None };
         let (model, as_model, scope) = match self.may_run(asker, name, request) {
             Ok(found) => found,
             Err(error) => return Err(asked.refused(error).await),
@@ -73,7 +75,9 @@ impl Door {
                 self.ports.recorder.record(Event::new(&as_model.principal, kind)).await?;
                 Ok(columns)
             }
-            Err(error @ Error::Refused(_)) => Err(asked.refused(error).await),
+            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
+                Err(asked.refused(error).await)
+            }
             Err(error) => Err(asked.failed(error, &as_model).await),
         }
     }
@@ -84,7 +88,8 @@ impl Door {
 
     /// The model, itself as one who asks, and what it may read.
     fn may_run(&self, asker: &Asker, name: &TableName, request: RequestId) -> Result<(&Model, Asker, Scope), Error> {
-        let decider = Decider { ports: &self.ports, request, explain_to: None };
+        let circumstances = Circumstances::at(self.now_micros());
+        let decider = Decider { ports: &self.ports, request, explain_to: None, circumstances, whole: false };
         let unknown = || polder_policy::Denied::no_such_table(name.as_str());
         let model = self.ports.models.get(name).ok_or_else(unknown)?;
         let reference = decider.reference(name).ok_or_else(unknown)?;

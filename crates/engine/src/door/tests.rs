@@ -293,7 +293,8 @@ async fn what_cannot_be_recorded_is_not_read() {
 #[tokio::test]
 async fn versions_come_from_the_text_or_beside_it() {
     let bed = flights().build();
-    let beside = |table: &str, version| QueryOptions { versions: [(TableName::new(table).unwrap(), version)].into() };
+    let beside =
+        |table: &str, version| QueryOptions { versions: [(TableName::new(table).unwrap(), version)].into(), ..QueryOptions::default() };
     let count = async |sql: &str, options: QueryOptions| -> Result<String, Error> {
         let batches = bed.door.query(&owner(), sql, &options).await?.collect().await?;
         Ok(crate::tests::bed::texts(&batches)[0].join(" "))

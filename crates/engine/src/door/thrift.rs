@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::compute::SortOptions;
+use datafusion::catalog::Session;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
@@ -74,16 +75,21 @@ pub(crate) async fn start(
     plan: &LogicalPlan,
     thrift: Thrift,
 ) -> std::result::Result<SendableRecordBatchStream, Error> {
-    let mut physical = state.create_physical_plan(plan).await.map_err(|error| Error::plan(&error))?;
-    if let MemoryLimit::Finite(bytes) = state.runtime_env().memory_pool.memory_limit() {
-        let thread_bytes = bytes / state.config().target_partitions().max(1);
-        if thread_bytes < THREAD_BYTES_ROOMY || thrift == Thrift::OneThread {
+    let physical = state.create_physical_plan(plan).await.map_err(|error| Error::plan(&error))?;
+    let physical = fitted(state, physical, thrift == Thrift::OneThread).map_err(|error| Error::plan(&error))?;
+    execute_stream(physical, state.task_ctx()).map_err(|error| Error::execute(&error))
+}
+
+/// A plan with what keeps it within its memory, where the engine's own nodes would not.
+pub(crate) fn fitted(session: &dyn Session, mut physical: Arc<dyn ExecutionPlan>, one_thread: bool) -> Result<Arc<dyn ExecutionPlan>> {
+    if let MemoryLimit::Finite(bytes) = session.runtime_env().memory_pool.memory_limit() {
+        let thread_bytes = bytes / session.config().target_partitions().max(1);
+        if thread_bytes < THREAD_BYTES_ROOMY || one_thread {
             let bytes_max = (thread_bytes / BATCHES_A_THREAD).min(1 << 20);
-            physical = trim::below_sorts(physical, bytes_max).map_err(|error| Error::plan(&error))?;
+            physical = trim::below_sorts(physical, bytes_max)?;
         }
     }
-    let physical = held::around_windows(physical).and_then(recursion::limited).map_err(|error| Error::plan(&error))?;
-    execute_stream(physical, state.task_ctx()).map_err(|error| Error::execute(&error))
+    held::around_windows(physical).and_then(recursion::limited)
 }
 
 /// The rule that makes joins sort in one thread too, where the engine would only ever hold one side in memory.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
 use super::{ColumnRef, Origins, Result2, Walk};
+use crate::door::Shut;
 use crate::error::Error;
 
 /// The columns that each side of a comparison is computed from; sides that no column has part in are left out.
@@ -44,6 +46,12 @@ fn walk(state: &mut Walk, plan: &LogicalPlan, found: &mut Compared) -> Result2<(
         LogicalPlan::Projection(projection) => {
             let origins = state.plan(&projection.input)?;
             projection.expr.iter().try_for_each(|expression| equalities(state, expression, projection.input.schema(), &origins, found))?;
+        }
+        // A view that is a scan to its reader compares all the same.
+        LogicalPlan::TableScan(scan) => {
+            if let Some(view) = source_as_provider(&scan.source)?.downcast_ref::<Shut>() {
+                return walk(state, view.plan(), found);
+            }
         }
         // A work table has its origins only while its own query is followed; what it compares is not looked at.
         LogicalPlan::RecursiveQuery(_) => return Ok(()),

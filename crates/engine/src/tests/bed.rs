@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use parking_lot::Mutex;
-use polder_policy::{Action, OWNERS_GROUP, Permit, Policies, TableRef, default_policies};
+use polder_policy::{Action, ColumnKind, ColumnRef, OWNERS_GROUP, Permit, Policies, TableRef, default_policies};
 use polder_store::{Backend, Options, TempSpace};
-use polder_types::{DatasetId, ErrorKind, Event, EventKind, PrincipalId, RecordError, RecordRef, Recorder, SystemRng, TableName};
+use polder_types::{
+    DatasetId, ErrorKind, Event, EventKind, ManualClock, PrincipalId, RecordError, RecordRef, Recorder, SystemRng, TableName,
+};
 use tempfile::TempDir;
 
-use crate::{Asker, Door, DoorOptions, DoorPorts, Error, Models, QueryOptions, TableError, Tables};
+use crate::{Asker, Door, DoorOptions, DoorPorts, Error, Keyed, KeyedMask, Models, QueryOptions, TableError, Tables};
 
 /// Keeps what is recorded, and refuses when told to.
 #[derive(Default)]
@@ -57,6 +60,13 @@ pub(crate) struct MemoryTables {
     ledger: Arc<Ledger>,
 }
 
+impl MemoryTables {
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self { tables: BTreeMap::new(), ledger: Arc::default() }
+    }
+}
+
 #[async_trait]
 impl Tables for MemoryTables {
     fn resolve(&self, name: &TableName) -> Option<TableRef> {
@@ -88,11 +98,53 @@ impl Tables for MemoryTables {
         let (left, right) = (domain(left)?, domain(right)?);
         (left != right).then(|| format!("one is masked {left}, the other {right}"))
     }
+
+    /// Columns that are classified as `under NAME` have tokens; others have none.
+    fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError> {
+        match (way, self.classification(table, column)) {
+            (Keyed::Hash, _) => Ok(Arc::new(Scrambled("hash".to_owned()))),
+            (Keyed::Token, Some(domain)) if domain.starts_with("under ") => Ok(Arc::new(Scrambled(domain))),
+            (Keyed::Token, _) => {
+                Err(TableError { kind: ErrorKind::Invalid, source: format!("column {column} has no domain to be masked under").into() })
+            }
+        }
+    }
+}
+
+/// Stands for a keyed hash: what matters here is what it is given. The program's own is tested there.
+pub(crate) struct Scrambled(pub String);
+
+impl KeyedMask for Scrambled {
+    fn masked(&self, text: &str) -> Option<String> {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        (self.0.as_str(), text).hash(&mut hasher);
+        Some(format!("{:016x}", hasher.finish()))
+    }
+}
+
+/// The columns of a table as a contract for it would describe them.
+fn described(schema: &Schema) -> Vec<ColumnRef> {
+    let kind = |data_type: &DataType| match data_type {
+        DataType::Boolean => ColumnKind::Boolean,
+        DataType::UInt64 => ColumnKind::Other,
+        data_type if data_type.is_integer() => ColumnKind::Integer,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
+        DataType::Date32 => ColumnKind::Date,
+        DataType::Timestamp(..) => ColumnKind::Timestamp,
+        _ => ColumnKind::Other,
+    };
+    let column = |field: &Arc<arrow::datatypes::Field>| {
+        let column = ColumnRef::new(field.name(), kind(field.data_type()));
+        if field.is_nullable() { column } else { column.required() }
+    };
+    schema.fields().iter().map(column).collect()
 }
 
 pub(crate) struct Bed {
     pub door: Door,
     pub ledger: Arc<Ledger>,
+    pub clock: Arc<ManualClock>,
     pub dir: TempDir,
 }
 
@@ -119,6 +171,8 @@ impl BedBuilder {
             versions: Vec::new(),
             classifications: BTreeMap::new(),
         });
+        // The newest version is as its contract says.
+        stored.reference.columns = described(batches[0].schema_ref());
         stored.versions.push(Arc::new(MemTable::try_new(batches[0].schema(), vec![batches]).unwrap()));
         self
     }
@@ -127,6 +181,9 @@ impl BedBuilder {
         let stored = self.tables.get_mut(&TableName::new(table).unwrap()).unwrap();
         stored.classifications.insert(column.to_owned(), word.to_owned());
         stored.reference.classification = Some(word.to_owned());
+        for described in stored.reference.columns.iter_mut().filter(|described| described.name == column) {
+            described.classification = Some(word.to_owned());
+        }
         self
     }
 
@@ -155,16 +212,18 @@ impl BedBuilder {
     pub(crate) fn build(self) -> Bed {
         let dir = TempDir::new().unwrap();
         let backend = Backend::create_with(&dir.path().join("store"), Options { reserve_bytes: 1 << 20, ..Options::default() }).unwrap();
-        let ledger = Arc::new(Ledger::default());
+        let (ledger, clock) = (Arc::new(Ledger::default()), Arc::new(ManualClock::default()));
+        let known: Vec<TableRef> = self.tables.values().map(|stored| stored.reference.clone()).collect();
         let ports = DoorPorts {
             tables: Arc::new(MemoryTables { tables: self.tables, ledger: Arc::clone(&ledger) }),
-            policies: Arc::new(Policies::load(&self.policies).unwrap()),
+            policies: Arc::new(Policies::load(&self.policies, &known).unwrap()),
             recorder: Arc::clone(&ledger) as Arc<dyn Recorder>,
             rng: Arc::new(SystemRng),
+            clock: Arc::clone(&clock) as Arc<dyn polder_types::Clock>,
             temp: TempSpace::new(backend, Arc::new(SystemRng), self.quota_bytes).unwrap(),
             models: Arc::new(Models::load(&self.models).unwrap()),
         };
-        Bed { door: Door::new(ports, &self.options).unwrap(), ledger, dir }
+        Bed { door: Door::new(ports, &self.options).unwrap(), ledger, clock, dir }
     }
 }
 

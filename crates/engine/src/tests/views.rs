@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use polder_types::{ErrorKind, EventKind, TableName};
 
-use super::bed::{flights, owner, user};
+use super::bed::{chained, flights, owner, user};
 use crate::{ColumnRef, Error};
 
 const VIEW: &str = "-- polder: materialized = view\n";
@@ -172,4 +172,82 @@ async fn origins_go_through_views_to_tables() {
     let run = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await.unwrap();
     let wanted = BTreeSet::from([ColumnRef { table: "flights".to_owned(), column: "fare".to_owned() }]);
     assert_eq!(run.columns[0].inputs, wanted);
+}
+
+#[tokio::test]
+async fn no_condition_gets_into_a_view_whose_reader_may_not_read_all_of_it() {
+    let bed = flights().model("v", &format!("{VIEW}select id from flights where id < 3")).policy(BOB_READS_V).build();
+    let sql = "select id from v where 1 / (id - 3) <= 0 order by id";
+    assert_eq!(bed.rows(&user("bob"), sql).await.unwrap(), ["1", "2"]);
+    assert_eq!(bed.rows(&user("bob"), "select count(*) from v").await.unwrap(), ["2"]);
+    // Who may read the table may have the view's query put into the question's, which is faster, and tells nothing that is not theirs.
+    let error = bed.rows(&owner(), sql).await.unwrap_err();
+    assert!(error.to_string().contains("division by zero"), "{error}");
+}
+
+#[tokio::test]
+async fn origins_go_through_a_view_whose_reader_may_not_read_all_of_it() {
+    let bed = flights()
+        .classified("flights", "fare", "confidential")
+        .model("v", &format!("{VIEW}select carrier, fare * 2 as twice from flights"))
+        .model("m", &format!("{TABLE}select twice from v"))
+        .policy(r#"forbid (principal == Model::"m", action == Action::"Read", resource == Table::"flights");"#)
+        .build();
+    let run = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await.unwrap();
+    let wanted = BTreeSet::from([ColumnRef { table: "flights".to_owned(), column: "fare".to_owned() }]);
+    assert_eq!((run.columns[0].inputs.clone(), run.columns[0].classification.as_deref()), (wanted, Some("confidential")));
+    assert_eq!(run.rows.collect().await.unwrap().iter().map(|batch| batch.num_rows()).sum::<usize>(), 4);
+}
+
+#[tokio::test]
+async fn a_view_reads_its_table_within_a_recursion_that_is_called_the_same() {
+    let recursion = "with recursive flights as (select 0 as id union all select v.id from flights join v on v.id > flights.id)
+        select id from flights";
+    let view = format!("{VIEW}select id from flights");
+    let bed = flights().model("v", &view).model("m", &format!("{TABLE}{recursion}")).build();
+    let columns = bed.door.model_columns(&owner(), &TableName::new("m").unwrap()).await.unwrap();
+    // Else the column would count as computed from nothing, and as not classified.
+    let wanted = BTreeSet::from([ColumnRef { table: "flights".to_owned(), column: "id".to_owned() }]);
+    assert_eq!(columns[0].inputs, wanted);
+}
+
+#[tokio::test]
+async fn what_a_view_compares_in_vain_is_found_though_its_reader_may_not_read_all_of_it() {
+    let compared = || {
+        flights()
+            .classified("flights", "carrier", "under patients")
+            .classified("airlines", "carrier", "under staff")
+            .model("v", &format!("{VIEW}select f.id from flights f join airlines a on f.carrier = a.carrier"))
+            .model("m", &format!("{TABLE}select id from v"))
+    };
+    let shut = r#"forbid (principal == Model::"m", action == Action::"Read", resource == Table::"flights");"#;
+    for bed in [compared().build(), compared().policy(shut).build()] {
+        let error = bed.door.run_model(&owner(), &TableName::new("m").unwrap()).await.err().unwrap();
+        assert!(error.to_string().contains("never equal"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_cannot_be_read_names_nothing_that_it_reads() {
+    let forbids = |model: &str| format!(r#"forbid (principal == Model::"{model}", action == Action::"Read", resource);"#);
+    for (sql, forbidden, kind) in [
+        ("select id from planes", "x", ErrorKind::NotFound),
+        ("select id from late", "x", ErrorKind::Invalid),
+        ("select nothing from flights", "x", ErrorKind::Invalid),
+        ("select id from flights", "v", ErrorKind::Denied),
+    ] {
+        let bed = flights()
+            .model("late", &format!("{TABLE}select id from flights"))
+            .model("v", &format!("{VIEW}{sql}"))
+            .model("w", &format!("{VIEW}select * from v"))
+            .policy(&forbids(forbidden))
+            .build();
+        for (view, others) in [("v", vec!["planes", "late", "flights"]), ("w", vec!["planes", "late", "flights", "model v", "lineage v"])] {
+            let error = bed.rows(&owner(), &format!("select * from {view}")).await.unwrap_err();
+            let text = chained(&error);
+            assert!(matches!(error, Error::View { .. }) && text.contains(&format!("the model {view} ")), "{sql}: {text}");
+            assert_eq!(error.kind(), kind, "{sql}: {text}");
+            assert!(!others.iter().any(|other| text.contains(other)), "{sql}: {text}");
+        }
+    }
 }

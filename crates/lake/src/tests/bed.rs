@@ -238,7 +238,7 @@ impl Bed {
     }
 
     pub(super) fn permit(&self, action: Action) -> Permit {
-        let policies = Policies::load(&default_policies()).unwrap();
+        let policies = Policies::load(&default_policies(), &[]).unwrap();
         let table = TableRef::new(TableName::new("flights").unwrap(), self.table);
         policies.permit(&actor(), &[OWNERS_GROUP.to_owned()], action, &table, RequestId([1; 16])).unwrap()
     }

@@ -1,0 +1,2 @@
+-- polder: materialized = view
+select id, ward from patients

@@ -1,0 +1,2 @@
+-- polder: materialized = table
+select id, salary, bonus from patients

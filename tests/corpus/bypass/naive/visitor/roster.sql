@@ -1,0 +1,4 @@
+-- polder: materialized = view
+select id, code, salary as pay
+from patients_all
+where ward = 'A'
