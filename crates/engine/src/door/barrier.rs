@@ -19,8 +19,9 @@
 //!   beside it. Physical limits stop at nodes without `supports_limit_pushdown` and `with_fetch` (`LimitPushdown`).
 //! - Dynamic filters of TopK, joins, MIN and MAX go down by `gather_filters_for_pushdown` (`FilterPushdown`, both phases); sorts by
 //!   `try_pushdown_sort` (`PushdownSort`). [`Barrier`] has no children to hand them to and answers each with no.
-//! - COUNT, MIN and MAX are answered from statistics (`AggregateStatistics`), and the sides of joins chosen by them (`JoinSelection`).
-//!   [`Governed`] has none and [`Barrier`] says unknown: counts and extremes of a scan are those of hidden rows too.
+//! - COUNT, MIN and MAX are answered from exact statistics (`AggregateStatistics`), and the sides of joins chosen by any (`JoinSelection`).
+//!   Counts and extremes of a scan are those of hidden rows too, so [`Governed`] has none, and [`Barrier`] says of the table, whatever is asked
+//!   of it, how large it is about ([`size_class`]): an estimate, never exact, that changes when the table becomes four times as large.
 //! - What a scan knows of its rows (order, constants, keys) removes sorts, groups and joins, and would tell of the row filter. [`Barrier`]
 //!   starts from nothing, and `constraints` are none.
 //! - Any other rule walks `children`, and there are none. So what is wanted of rules below is done here by hand: large files are read in
@@ -40,6 +41,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, Statistics};
 use datafusion::datasource::TableType;
@@ -55,6 +57,7 @@ use datafusion::physical_plan::execution_plan::{
 };
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation};
+use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt as _;
@@ -146,6 +149,12 @@ struct Column {
     shown: Shown,
     field: Arc<Field>,
 }
+
+/// Tables of fewer rows are told apart by nothing.
+const SIZE_CLASS_MIN: usize = 64;
+/// How often a value stands in a column, as far as a plan is told: a number for all columns, of whatever they hold. With it a join of a table with
+/// one that refers to it is taken for about as large as the larger, and not as the smaller.
+const ROWS_A_VALUE: usize = 4;
 
 /// A table of which not everything may be read.
 struct Governed {
@@ -245,6 +254,7 @@ impl TableProvider for Governed {
             .collect();
         // Rows that a limit counts below must all be shown.
         let limit = limit.filter(|_| self.rows.is_none() && filters.is_empty());
+        let size = size_class(self.inner.statistics().as_ref());
         let scan = self.inner.scan(state, Some(&needed), &hints, limit).await?;
         let scan = spread(scan, state)?;
         let filtered = match self.filter(state, &conditions, &scan.schema())? {
@@ -260,8 +270,16 @@ impl TableProvider for Governed {
         let taken: Vec<usize> = taken.into_iter().collect();
         let place = |from: usize| taken.binary_search(&from).map_err(|_| wrong());
         let shown = shown.into_iter().map(|column| Ok(Column { from: column.from.map(place).transpose()?, ..column }));
-        Ok(Arc::new(Barrier::new(filtered, shown.collect::<Result<_>>()?)))
+        Ok(Arc::new(Barrier::new(filtered, shown.collect::<Result<_>>()?, size)))
     }
+}
+
+/// About how many rows a table has: the least power of four that is no less, and at least [`SIZE_CLASS_MIN`]. It is what decides which side of a
+/// join is held in memory, and all that a plan tells of hidden rows. None when the table does not know.
+fn size_class(statistics: Option<&Statistics>) -> Option<usize> {
+    let rows = *statistics?.num_rows.get_value()?;
+    let exponent = rows.max(SIZE_CLASS_MIN).checked_next_power_of_two()?.trailing_zeros();
+    1_usize.checked_shl(exponent.next_multiple_of(2))
 }
 
 /// A scan with large files in parts, so that every thread has some: what the optimizer does to scans that it sees.
@@ -279,10 +297,12 @@ struct Barrier {
     input: Arc<dyn ExecutionPlan>,
     columns: Arc<Vec<Column>>,
     properties: Arc<PlanProperties>,
+    /// About how many rows the whole table has.
+    size: Option<usize>,
 }
 
 impl Barrier {
-    fn new(input: Arc<dyn ExecutionPlan>, columns: Vec<Column>) -> Self {
+    fn new(input: Arc<dyn ExecutionPlan>, columns: Vec<Column>, size: Option<usize>) -> Self {
         let schema = Arc::new(Schema::new(columns.iter().map(|column| Arc::clone(&column.field)).collect::<Vec<_>>()));
         let partitions = input.output_partitioning().partition_count();
         let properties = PlanProperties::new(
@@ -291,7 +311,7 @@ impl Barrier {
             input.pipeline_behavior(),
             input.boundedness(),
         );
-        Self { input, columns: Arc::new(columns), properties: Arc::new(properties) }
+        Self { input, columns: Arc::new(columns), properties: Arc::new(properties), size }
     }
 
     /// What is below, for tests of what reaches it.
@@ -358,7 +378,7 @@ impl ExecutionPlan for Barrier {
     /// A recursion begins its parts again: a scan that is below must give its rows again, and nobody else gets to it.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         let input = reset_plan_states(Arc::clone(&self.input))?;
-        Ok(Arc::new(Self { input, columns: Arc::clone(&self.columns), properties: Arc::clone(&self.properties) }))
+        Ok(Arc::new(Self { input, columns: Arc::clone(&self.columns), properties: Arc::clone(&self.properties), size: self.size }))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -367,6 +387,19 @@ impl ExecutionPlan for Barrier {
         let given = Arc::clone(&schema);
         let shown = input.map(move |batch| masked(&batch?, &columns, &schema));
         Ok(Box::pin(RecordBatchStreamAdapter::new(given, shown)))
+    }
+
+    /// Of the whole table, whatever the scan leaves out: what it leaves out depends on hidden rows.
+    fn statistics_from_inputs(&self, _input_stats: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        let parts = if args.partition().is_some() { self.properties.output_partitioning().partition_count().max(1) } else { 1 };
+        if let Some(rows) = self.size {
+            statistics.num_rows = Precision::Inexact(rows / parts);
+            for column in &mut statistics.column_statistics {
+                column.distinct_count = Precision::Inexact(rows / parts / ROWS_A_VALUE);
+            }
+        }
+        Ok(Arc::new(statistics))
     }
 
     fn supports_limit_pushdown(&self) -> bool {

@@ -77,6 +77,6 @@ impl TableProvider for Shut {
         // Whatever keeps a plan within its memory ends at the barrier.
         let one_thread = state.config().target_partitions() == 1;
         let input = thrift::fitted(state, input, one_thread).map_err(|error| self.unseen(&error))?;
-        Ok(Arc::new(Barrier::new(input, columns)))
+        Ok(Arc::new(Barrier::new(input, columns, None)))
     }
 }

@@ -1,6 +1,7 @@
 //! What reaches a scan below the barrier and what does not, read off physical plans, each beside the same question over the table itself.
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
+use datafusion::common::tree_node::TreeNode as _;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
@@ -8,6 +9,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{collect, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -244,10 +246,44 @@ async fn nothing_of_a_hidden_row_is_computed() {
     }
 }
 
+/// The rows, so many times, in memory, and exactly counted as the lake counts a table.
+#[derive(Debug)]
+struct Counted(MemTable, usize);
+
+fn counted(copies: usize) -> Arc<dyn TableProvider> {
+    let table = MemTable::try_new(rows().schema(), vec![vec![rows(); copies]]).unwrap();
+    Arc::new(Counted(table, copies * rows().num_rows()))
+}
+
+#[async_trait]
+impl TableProvider for Counted {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(Statistics { num_rows: Precision::Exact(self.1), ..Statistics::new_unknown(&self.0.schema()) })
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.scan(state, projection, filters, limit).await
+    }
+}
+
 #[tokio::test]
 async fn counts_and_extremes_are_not_those_of_statistics() {
     let context = SessionContext::new();
-    let table: Arc<dyn TableProvider> = Arc::new(MemTable::try_new(rows().schema(), vec![vec![rows()]]).unwrap());
+    let table = counted(1);
     context.register_table("plain", Arc::clone(&table)).unwrap();
     // Without a row filter every row counts, and still nothing but the scan says how many there are.
     context.register_table("t", hiding(Arc::clone(&table), None)).unwrap();
@@ -258,10 +294,61 @@ async fn counts_and_extremes_are_not_those_of_statistics() {
         let sql = format!("select count(*) from {name}");
         let plan = planned(&context, &sql).await;
         let barrier = plan_of_barrier(&plan);
+        // How large the table is about, and nothing of what is in it.
         let statistics = StatisticsContext::new().compute(barrier.as_ref(), &StatisticsArgs::new()).unwrap();
-        assert_eq!(*statistics, Statistics::new_unknown(&barrier.schema()));
+        assert_eq!(*statistics, of_size(64, &barrier.schema()));
         assert_eq!(answer(&context, &sql).await, [wanted]);
         assert!(context.table_provider(name).await.unwrap().statistics().is_none());
+    }
+}
+
+/// All that a plan is told of a table of this size class.
+fn of_size(rows: usize, schema: &Schema) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = Precision::Inexact(rows);
+    for column in &mut statistics.column_statistics {
+        column.distinct_count = Precision::Inexact(rows / 4);
+    }
+    statistics
+}
+
+/// A plan is the same whatever is hidden, until the table is four times as large.
+#[test]
+fn a_size_is_told_in_powers_of_four() {
+    let class = |rows: Precision<usize>| {
+        let statistics = Statistics { num_rows: rows, ..Statistics::new_unknown(&Schema::empty()) };
+        size_class(Some(&statistics))
+    };
+    for (rows, wanted) in [(0, 64), (1, 64), (64, 64), (65, 256), (256, 256), (257, 1024), (1_500_000, 1 << 22), (6_001_215, 1 << 24)] {
+        assert_eq!(class(Precision::Exact(rows)), Some(wanted), "{rows}");
+        assert_eq!(class(Precision::Inexact(rows)), Some(wanted), "{rows}");
+    }
+    assert_eq!(class(Precision::Exact(usize::MAX)), None);
+    assert_eq!(class(Precision::Absent), None);
+    assert_eq!(size_class(None), None);
+}
+
+/// Which side of a join is held in memory is decided by the size of the tables, not by how many rows are shown.
+#[tokio::test]
+async fn the_smaller_table_is_held_in_memory() {
+    let context = SessionContext::new();
+    context.register_table("large", hiding(counted(200), Some(in_ward_a()))).unwrap();
+    context.register_table("small", hiding(counted(1), None)).unwrap();
+    for sql in ["select count(*) from large l join small s on l.id = s.id", "select count(*) from small s join large l on l.id = s.id"] {
+        let plan = planned(&context, sql).await;
+        let mut sides = Vec::new();
+        plan.apply(|node| {
+            if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+                for side in [join.left(), join.right()] {
+                    let statistics = StatisticsContext::new().compute(plan_of_barrier(side).as_ref(), &StatisticsArgs::new()).unwrap();
+                    sides.push(*statistics.num_rows.get_value().unwrap());
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .unwrap();
+        assert_eq!(sides, [64, 4096], "{sql}");
+        assert_eq!(answer(&context, sql).await, ["800"]);
     }
 }
 
