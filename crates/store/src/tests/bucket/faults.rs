@@ -244,7 +244,6 @@ async fn nothing_acknowledged_is_lost_and_nothing_create_only_is_overwritten() {
 /// Writers on two machines whose clocks differ take, hold, lose and give back the lease, in an order that a seed chooses.
 #[tokio::test]
 async fn no_two_writers_hold_the_lease_in_one_epoch() {
-    let mut changed_hands = 0;
     for seed in 0..seeds() {
         let fixture = Fixture::new().await;
         let proxy = Proxy::new(moto::shared().port, misfortune(seed ^ 0xabcd));
@@ -294,9 +293,7 @@ async fn no_two_writers_hold_the_lease_in_one_epoch() {
                 }
             }
         }
-        changed_hands += u64::from(newest > 1);
+        assert!(newest > 1, "seed {seed}: nobody got it");
         drop(held);
     }
-    // In a seed whose requests all come to grief nobody may get it; a busy machine has more of them, since requests have their time.
-    assert!(changed_hands * 2 > seeds(), "it changed hands in {changed_hands} of {} seeds", seeds());
 }
