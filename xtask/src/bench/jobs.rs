@@ -38,7 +38,7 @@ const SEALED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: SEALED, to: PLAIN, most: 1
 const INSPECTED_GOALS: [Goal; 1] = [Goal::CpuRatio { of: INSPECTED, to: UNINSPECTED, most: 1.15, aim: None }];
 const QUERY_GOALS: [Goal; 5] = [
     Goal::CpuRatio { of: POLDER_QUERIES, to: DATAFUSION, most: 1.1, aim: None },
-    Goal::CpuRatio { of: POLDER_READER, to: POLDER_QUERIES, most: 1.5, aim: Some(1.1) },
+    Goal::CpuRatio { of: POLDER_READER, to: POLDER_QUERIES, most: 1.1, aim: None },
     Goal::Right { of: POLDER_QUERIES },
     Goal::Right { of: POLDER_READER },
     Goal::Right { of: DATAFUSION },

@@ -394,9 +394,10 @@ impl ExecutionPlan for Barrier {
         let mut statistics = Statistics::new_unknown(&self.schema());
         let parts = if args.partition().is_some() { self.properties.output_partitioning().partition_count().max(1) } else { 1 };
         if let Some(rows) = self.size {
-            statistics.num_rows = Precision::Inexact(rows / parts);
+            let rows = (rows / parts).max(1);
+            statistics.num_rows = Precision::Inexact(rows);
             for column in &mut statistics.column_statistics {
-                column.distinct_count = Precision::Inexact(rows / parts / ROWS_A_VALUE);
+                column.distinct_count = Precision::Inexact((rows / ROWS_A_VALUE).max(1));
             }
         }
         Ok(Arc::new(statistics))
