@@ -9,6 +9,7 @@ mod kept;
 mod measure;
 mod merges;
 mod report;
+mod served;
 mod tpch;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 pub use jobs::build;
-pub use measure::child;
+pub use measure::{child, percentile};
 pub use report::machine;
 
 use crate::page::{BENCHMARKS, Marks};
@@ -84,6 +85,10 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
         for job in databases.jobs(tpch, polder).iter().filter(|job| wanted(job.name)) {
             measured.push(measure::job(job, arguments.rounds)?);
         }
+    }
+    // Last, since it is measured from this process, whose memory counts for each program that it starts.
+    if wanted(served::JOB) {
+        measured.push(served::measure(bench.parts().1, arguments.rounds)?);
     }
     let judged = goals::judge(&measured);
     let text = report::text(&measured, &judged, &arguments.scale)?;

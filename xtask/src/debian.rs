@@ -21,6 +21,8 @@ enum Probe {
     Program(&'static str),
     /// A server's program, which Debian keeps off the PATH of those who are not root.
     Server(&'static str),
+    /// A file under `/usr`, whose name may leave the architecture's folder out: `lib/*/NAME`.
+    File(&'static str),
     /// Modules that the system's `python3` can load. Debian ships it without them: a program of that name says nothing of `ensurepip`.
     Modules(&'static str),
 }
@@ -33,7 +35,7 @@ const NO_CLUSTER: &str = "set -e; folder=/etc/postgresql-common/createcluster.d;
                           echo 'create_main_cluster = false' > $folder/no-main-cluster.conf";
 
 /// For the tests. MariaDB comes without the packages that make a service of it: tests start servers of their own.
-pub const TESTS: [Package; 13] = [
+pub const TESTS: [Package; 21] = [
     program("strace", "strace", "shows which files the program opens for writing"),
     program("bsdutils", "script", "gives the shell a terminal"),
     program("util-linux", "unshare", "gives a test a disk or a network of its own"),
@@ -46,6 +48,15 @@ pub const TESTS: [Package; 13] = [
     server(POSTGRES, "initdb", "is read as a source, over TLS"),
     server("mariadb-server-core", "mariadbd", "is read as a source, over TLS"),
     program("mariadb-client-core", "mariadb", "fills and changes what is read"),
+    program("postgresql-client", "psql", "asks what is served"),
+    program("curl", "curl", "asks what is served over REST"),
+    // A runtime alone cannot start a program from its source.
+    program("default-jdk-headless", "java", "runs the JDBC driver"),
+    program("default-jdk-headless", "javac", "compiles what asks through the JDBC driver"),
+    file("libpostgresql-jdbc-java", "share/java/postgresql.jar", "is the JDBC driver"),
+    file("odbc-postgresql", "lib/*/odbc/psqlodbcw.so", "is the ODBC driver"),
+    program("nodejs", "node", "runs node-postgres"),
+    program("npm", "npm", "installs node-postgres"),
     PYTHON,
 ];
 
@@ -53,11 +64,24 @@ pub const TESTS: [Package; 13] = [
 pub const PYTHON: Package =
     Package { name: "python3-venv", probe: Probe::Modules("ensurepip, venv"), why: "makes the environments of the independent judges" };
 
+/// For what looks at the listeners from outside.
+pub const PENTEST: [Package; 5] = [
+    program("nmap", "nmap", "looks for open ports"),
+    program("testssl.sh", "testssl", "looks for weaknesses of TLS"),
+    program("openssl", "openssl", "is the weak server that must be found weak"),
+    program("curl", "curl", "fetches the document of the REST interface"),
+    program("util-linux", "setpriv", "ends the server with the task that started it"),
+];
+
 /// For the fuzzer's own library, besides.
 pub const CXX: Package = program("g++", "c++", "compiles libFuzzer");
 
 const fn program(name: &'static str, program: &'static str, why: &'static str) -> Package {
     Package { name, probe: Probe::Program(program), why }
+}
+
+const fn file(name: &'static str, file: &'static str, why: &'static str) -> Package {
+    Package { name, probe: Probe::File(file), why }
 }
 
 const fn server(name: &'static str, program: &'static str, why: &'static str) -> Package {
@@ -69,6 +93,7 @@ impl Package {
         match self.probe {
             Probe::Program(program) => which(program).is_none(),
             Probe::Server(program) => which(program).is_none() && beside_path(Path::new("/"), program).is_none(),
+            Probe::File(file) => !is_under(Path::new("/usr"), file),
             Probe::Modules(modules) => {
                 capture(command("python3").args(["-c", &format!("import {modules}")]), "ask python3 for its modules").is_err()
             }
@@ -86,6 +111,13 @@ fn beside_path(root: &Path, program: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir(root.join("usr/lib/postgresql")).into_iter().flatten().flatten();
     let folders = versions.map(|version| version.path().join("bin")).chain([root.join("usr/sbin")]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Whether a file is there; `*` stands for one folder, of whatever name.
+fn is_under(root: &Path, file: &str) -> bool {
+    let Some((before, behind)) = file.split_once("/*/") else { return root.join(file).is_file() };
+    let folders = std::fs::read_dir(root.join(before)).into_iter().flatten().flatten();
+    folders.map(|folder| folder.path().join(behind)).any(|file| file.is_file())
 }
 
 /// Installs what is missing, as root or through sudo.
@@ -174,6 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_found_in_the_folder_of_whatever_architecture() {
+        let root = tempfile::tempdir().unwrap();
+        let (jar, driver) = ("share/java/postgresql.jar", "lib/*/odbc/psqlodbcw.so");
+        assert!(!is_under(root.path(), jar) && !is_under(root.path(), driver));
+        for place in [jar, "lib/riscv64-linux-gnu/odbc/psqlodbcw.so"] {
+            let file = root.path().join(place);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "").unwrap();
+        }
+        assert!(is_under(root.path(), jar) && is_under(root.path(), driver));
+        assert!(!is_under(root.path(), "lib/*/odbc/psqlodbca.so"));
+    }
+
+    #[test]
     fn installing_asks_nothing_and_removes_nothing() {
         assert_eq!(shown(&apt(true, &["update"])), "env DEBIAN_FRONTEND=noninteractive apt-get update");
         assert_eq!(shown(&apt(false, &["update"])), "sudo env DEBIAN_FRONTEND=noninteractive apt-get update");
@@ -193,6 +239,13 @@ mod tests {
                 "postgresql",
                 "mariadb-server-core",
                 "mariadb-client-core",
+                "postgresql-client",
+                "curl",
+                "default-jdk-headless",
+                "libpostgresql-jdbc-java",
+                "odbc-postgresql",
+                "nodejs",
+                "npm",
                 "python3-venv"
             ]
         );

@@ -1,5 +1,5 @@
 //! Independent judges: programs that others wrote, which say whether our formats are what we claim.
-//! They live in virtual environments outside the clone, made once.
+//! They live in virtual environments and folders outside the clone, made once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ pub struct Judge {
 }
 
 /// `tink` 1.16.1 has wheels up to Python 3.11 only; `aics-tlog` uses the syntax of 3.12.
-pub const JUDGES: [Judge; 8] = [
+pub const JUDGES: [Judge; 10] = [
     Judge {
         variable: "POLDER_JUDGE_TINK_PYTHON",
         packages: &["tink==1.16.1"],
@@ -75,7 +75,77 @@ pub const JUDGES: [Judge; 8] = [
         oldest: (3, 10),
         newest: (3, 14),
     },
+    Judge {
+        variable: "POLDER_JUDGE_CLIENTS_PYTHON",
+        packages: &[
+            "psycopg[binary]==3.3.9",
+            "asyncpg==0.32.0",
+            "sqlalchemy==2.1.9",
+            "pandas==3.1.1",
+            "pyarrow==26.0.1",
+            "adbc-driver-flightsql==1.13.0",
+            "pyodbc==5.5.0",
+            "mcp==2.3.0",
+        ],
+        why: "asks what is served, as people's programs do",
+        oldest: (3, 11),
+        newest: (3, 14),
+    },
+    Judge {
+        variable: "POLDER_JUDGE_REST_PYTHON",
+        packages: &["schemathesis==4.32.0", "openapi-spec-validator==0.9.0"],
+        why: "holds REST against its OpenAPI document",
+        oldest: (3, 10),
+        newest: (3, 14),
+    },
 ];
+
+/// Packages of npm that judge us.
+pub const NODE: Node =
+    Node { variable: "POLDER_JUDGE_NODE_PG", name: "pg", version: "8.23.1", why: "asks what is served, as programs on Node.js do" };
+
+/// A package of npm, in a folder of its own.
+pub struct Node {
+    /// The variable through which tests find the folder that holds `node_modules`.
+    pub variable: &'static str,
+    name: &'static str,
+    version: &'static str,
+    why: &'static str,
+}
+
+impl Node {
+    /// The judge's folder, made when it is missing or holds something else.
+    pub fn prepare(&self) -> Result<PathBuf> {
+        let folder = workspace::cache()?.join("judges").join(format!("node-{}-{}", self.name, self.version));
+        let prepared = || -> Result<()> {
+            if self.is_in(&folder) {
+                return Ok(());
+            }
+            std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+            announce(&mut self.install(&folder))?;
+            if !self.is_in(&folder) {
+                bail!("{} was installed but does not hold it; remove the folder and try again", folder.display());
+            }
+            Ok(())
+        };
+        prepared().with_context(|| format!("prepare the judge {} {}, which {}", self.name, self.version, self.why))?;
+        Ok(folder)
+    }
+
+    /// Nothing that a package brings is run while it is installed.
+    fn install(&self, folder: &Path) -> Command {
+        let mut install = command("npm");
+        install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel", "error", "--prefix"]);
+        install.arg(folder).arg(format!("{}@{}", self.name, self.version));
+        install
+    }
+
+    fn is_in(&self, folder: &Path) -> bool {
+        let manifest = std::fs::read_to_string(folder.join("node_modules").join(self.name).join("package.json")).unwrap_or_default();
+        let parsed: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
+        parsed.get("version").and_then(serde_json::Value::as_str) == Some(self.version)
+    }
+}
 
 impl Judge {
     /// The judge's Python, its environment made when it is missing or broken.
@@ -95,6 +165,11 @@ impl Judge {
 
 /// A virtual environment with exactly these packages; used as it stands when it holds them already.
 pub fn environment(folder: &Path, oldest: (u32, u32), newest: (u32, u32), packages: &[&str]) -> Result<PathBuf> {
+    environment_with(folder, oldest, newest, packages, &[])
+}
+
+/// The same, where those of `sources` have no wheel and are built here.
+pub fn environment_with(folder: &Path, oldest: (u32, u32), newest: (u32, u32), packages: &[&str], sources: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     if holds(&python, packages) {
         return Ok(python);
@@ -106,17 +181,18 @@ pub fn environment(folder: &Path, oldest: (u32, u32), newest: (u32, u32), packag
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
     }
-    make_environment(&base, folder, packages)?;
+    make_environment(&base, folder, packages, sources)?;
     if !holds(&python, packages) {
         bail!("{} was installed but does not hold {}; remove the folder and try again", folder.display(), packages.join(", "));
     }
     Ok(python)
 }
 
-fn make_environment(base: &Path, folder: &Path, packages: &[&str]) -> Result<()> {
+fn make_environment(base: &Path, folder: &Path, packages: &[&str], sources: &[&str]) -> Result<()> {
     announce(command(base).args(["-m", "venv", "--clear"]).arg(folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
-    announce(command(folder.join("bin/python")).args(pip).args(packages))
+    let built = sources.iter().flat_map(|name| ["--no-binary", name]);
+    announce(command(folder.join("bin/python")).args(pip).args(built).args(packages))
 }
 
 /// Whether each `name==version` is installed there, whatever its extras.
@@ -150,7 +226,7 @@ fn fetch_python(oldest: (u32, u32), newest: (u32, u32)) -> Result<PathBuf> {
             if let Some(parent) = folder.parent() {
                 std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
             }
-            make_environment(Path::new("python3"), &folder, &[&package])?;
+            make_environment(Path::new("python3"), &folder, &[&package], &[])?;
         }
         announce(&mut uv_install(&folder.join("bin/uv"), &pythons()?, oldest))?;
         find_python(oldest, newest).context("what uv got is not what was asked for")
@@ -218,11 +294,27 @@ mod tests {
                 "moto-5.2.5",
                 "aiosmtpd-1.4.6",
                 "adbc-driver-sqlite-1.13.0",
-                "duckdb-extension-delta-1.5.5"
+                "duckdb-extension-delta-1.5.5",
+                "psycopg-3.3.9",
+                "schemathesis-4.32.0"
             ]
         );
-        let variables: std::collections::BTreeSet<&str> = JUDGES.iter().map(|judge| judge.variable).collect();
-        assert_eq!(variables.len(), JUDGES.len());
+        let variables: std::collections::BTreeSet<&str> = JUDGES.iter().map(|judge| judge.variable).chain([NODE.variable]).collect();
+        assert_eq!(variables.len(), JUDGES.len() + 1);
+    }
+
+    #[test]
+    fn a_package_of_npm_is_there_in_its_version_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!NODE.is_in(folder.path()));
+        let package = folder.path().join("node_modules/pg");
+        std::fs::create_dir_all(&package).unwrap();
+        for (version, there) in [("0.0.1", false), (NODE.version, true)] {
+            std::fs::write(package.join("package.json"), format!(r#"{{"name": "pg", "version": "{version}"}}"#)).unwrap();
+            assert_eq!(NODE.is_in(folder.path()), there, "{version}");
+        }
+        let install = shown(&NODE.install(Path::new("/judge")));
+        assert!(install.ends_with(" --prefix /judge pg@8.23.1") && install.contains("--ignore-scripts"), "{install}");
     }
 
     #[test]

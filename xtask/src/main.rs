@@ -10,10 +10,13 @@ mod audit_deps;
 mod bench;
 mod debian;
 mod judges;
+mod load;
 mod nightly;
 mod page;
+mod pentest;
 mod process;
 mod sbom;
+mod serving;
 mod testing;
 mod tidy;
 mod times;
@@ -36,7 +39,7 @@ struct Arguments {
 enum Task {
     /// Check what no compiler checks: who imports whom, file lengths, paths named in the docs, forbidden words.
     Tidy,
-    /// Prepare the independent judges and run every test.
+    /// Prepare the independent judges, ask what is served for a minute, and run every test.
     Test {
         /// Passed on to the test runner, such as a filter.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -56,8 +59,12 @@ enum Task {
     },
     /// Measure Polder beside its peers in one run, and write docs/benchmarks.md.
     Bench(bench::BenchArguments),
-    /// Run what is too long for every change: full seeds, more random cases, the demo against the clock, benchmarks, fuzzing.
+    /// Ask `polder serve` over 500 connections, and hold each answer, its memory and its log against what is right.
+    Load(load::LoadArguments),
+    /// Run what is too long for every change: full seeds, more random cases, the demo against the clock, benchmarks, load, attacks, fuzzing.
     Nightly(nightly::NightlyArguments),
+    /// Attack a served project from outside, with the tools that others use for it.
+    Pentest(pentest::PentestArguments),
     /// Measure how long the tests and the demo take, and write it to docs/benchmarks.md.
     Times(times::TimesArguments),
 }
@@ -69,7 +76,9 @@ fn main() -> ExitCode {
         Task::AuditDeps { db } => audit_deps::run(db.as_deref()),
         Task::Sbom { output } => sbom::run(output.as_deref()),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
         Task::Nightly(arguments) => nightly::run(&arguments),
+        Task::Pentest(arguments) => pentest::run(&arguments),
         Task::Times(arguments) => times::run(&arguments),
     };
     match outcome {

@@ -1,14 +1,15 @@
 //! `nightly`: what is too long for every change. Same tests, all seeds, many more random cases, the demo against the clock, the
-//! benchmarks with the answers of TPC-H, then fuzzing. Every part runs, whatever became of the others.
+//! benchmarks with the answers of TPC-H, ten minutes of load, attacks from outside, then fuzzing. Every part runs, whatever became of the others.
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::bench::BenchArguments;
+use crate::load::LoadArguments;
 use crate::process::{announce, capture, command};
 use crate::testing::Runner;
 use crate::times::{self, Parts};
-use crate::{bench, debian, workspace};
+use crate::{bench, debian, load, pentest, workspace};
 
 /// The fuzzer's front end; another version is replaced by this one.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -31,6 +32,9 @@ pub struct NightlyArguments {
     /// Leave the benchmarks at scale factor 1 out, which also compare the answers of TPC-H's queries.
     #[arg(long)]
     no_bench: bool,
+    /// Leave the ten minutes of load out.
+    #[arg(long)]
+    no_load: bool,
     /// Print the times and leave docs/benchmarks.md alone.
     #[arg(long)]
     dry_run: bool,
@@ -47,6 +51,11 @@ pub fn run(arguments: &NightlyArguments) -> Result<()> {
     if !arguments.no_bench {
         parts.run("benchmarks", || bench::run(&BenchArguments::nightly(arguments.rounds.into())));
     }
+    if !arguments.no_load {
+        let load = LoadArguments::nightly();
+        parts.run("load", || load::run(&load));
+    }
+    parts.run("attacks", pentest::whole);
     if !arguments.no_fuzz {
         parts.run("fuzzing", || fuzz(arguments.fuzz_seconds));
     }

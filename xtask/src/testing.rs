@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::judges::JUDGES;
+use crate::judges::{JUDGES, NODE};
 use crate::process::{announce, command, which};
 use crate::{debian, workspace};
 
@@ -34,6 +34,9 @@ impl Runner {
             eprintln!("{}={}", judge.variable, python.display());
             judges.push((judge.variable, python));
         }
+        let node = NODE.prepare()?;
+        eprintln!("{}={}", NODE.variable, node.display());
+        judges.push((NODE.variable, node));
         Ok(Self { nextest: nextest(), judges })
     }
 

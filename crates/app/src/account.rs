@@ -6,7 +6,14 @@ use crate::failure::{Failure, Outcome};
 
 /// `user:NAME` of the effective account, or `user:uid-N` when the account has no name.
 pub fn current() -> Outcome<PrincipalId> {
-    let uid = rustix::process::geteuid().as_raw();
+    of(rustix::process::geteuid().as_raw())
+}
+
+/// The same of an account's number.
+///
+/// # Errors
+/// When its name is none that a principal may have.
+pub fn of(uid: u32) -> Outcome<PrincipalId> {
     let name = std::fs::read_to_string("/etc/passwd").ok().and_then(|text| name_of(&text, uid)).unwrap_or_else(|| format!("uid-{uid}"));
     PrincipalId::new("user", &name).map_err(|error| Failure::of(ErrorKind::Invalid, &error))
 }

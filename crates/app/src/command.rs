@@ -7,12 +7,15 @@ use crate::failure::Outcome;
 use crate::installation::Installation;
 use crate::project::Project;
 
+pub mod accounts;
 pub mod audit;
+pub mod cert;
 pub mod ci;
 pub mod contract;
 pub mod demo;
 pub mod diff;
 pub mod edit;
+pub mod group;
 pub mod init;
 pub mod keys;
 pub mod model;
@@ -25,12 +28,16 @@ pub mod run;
 pub mod runs;
 pub mod scheduler;
 pub mod schema;
+pub mod serve;
+pub mod service;
 pub mod source;
 pub mod sql;
 pub mod state;
 pub mod status;
 pub mod survey;
 pub mod table;
+pub mod token;
+pub mod user;
 pub mod watch;
 
 /// Runs a command line.
@@ -71,6 +78,8 @@ pub async fn run(cli: Cli) -> Outcome {
             let answered = sql::run(&installation, args, global.memory_mib, global.output).await;
             installation.close_after(answered).await
         }
+        Command::Serve => serve::run(global, output).await,
+        Command::Cert(command) => cert::run(global, command, output).await,
         Command::Table(command) => {
             let installation = writer(global).await?;
             let done = table::run(&installation, command, global.memory_mib, output).await;
@@ -133,6 +142,10 @@ pub async fn run(cli: Cli) -> Outcome {
             let installation = if policy::of_another(args)? { auditor(global).await? } else { reader(global).await? };
             policy::explain(&installation, args, output)
         }
+        Command::User(command) => user::run(global, command, output).await,
+        Command::Service(command) => service::run(global, command, output).await,
+        Command::Group(command) => group::run(global, command, output).await,
+        Command::Token(command) => token::run(global, command, output).await,
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
             keys::recover(&project(global)?, shares, key_file, global.wait).await
         }
@@ -200,19 +213,27 @@ fn project(global: &Global) -> Outcome<Project> {
 }
 
 async fn writer(global: &Global) -> Outcome<Installation> {
+    if let Some(host) = crate::hosted::current() {
+        return host.installation();
+    }
     Installation::open(project(global)?, global.wait).await
 }
 
-/// A reader for who may read the log. A reader records nothing, so a refusal is recorded by a writer; where another one holds
-/// the lease, it is a refusal all the same.
+/// A reader for who may read the log.
 async fn auditor(global: &Global) -> Outcome<Installation> {
+    reader_who_may(global, Action::Audit).await
+}
+
+/// A reader for who may do something with the installation as a whole. A reader records nothing, so a refusal is recorded by a writer;
+/// where another one holds the lease, it is a refusal all the same.
+async fn reader_who_may(global: &Global, action: Action) -> Outcome<Installation> {
     let installation = reader(global).await?;
-    let Err(denied) = installation.require(Action::Audit).await else { return Ok(installation) };
+    let Err(denied) = installation.require(action).await else { return Ok(installation) };
     drop(installation);
     let recorded = async {
         let installation = writer(global).await?;
         // The refusal is what is wanted of it.
-        let _ = installation.require(Action::Audit).await;
+        let _ = installation.require(action).await;
         installation.close().await
     };
     if let Err(failure) = recorded.await {

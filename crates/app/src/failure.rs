@@ -190,5 +190,8 @@ from_ours!(
     polder_keys::Error,
     polder_lake::Error,
     polder_policy::Error,
+    polder_policy::identity::ChangeError,
+    polder_policy::identity::CredentialsError,
+    polder_policy::identity::PasswordError,
     polder_store::Error,
 );

@@ -108,7 +108,7 @@ pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved
     let permit = installation.permit(Action::Quarantine, &table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
     let (request, policies) = (permit.request(), permit.policies().to_vec());
-    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies }).await?;
+    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None }).await?;
     let (dataset, options) = (permit.table_id(), LoadOptions::default());
     let (report, statistics) = (BatchReport::new(table.clone()), Statistics::of(&approved));
     let approved = Arc::new(approved);
@@ -116,7 +116,7 @@ pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved
     let replayed = batch.replay().await;
     let mut report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await;
     let rows = report.counts.map_or(0, |counts| counts.read);
-    let read = EventKind::ReadFinished { request, rows, complete: report.failure.is_none() };
+    let read = EventKind::ReadFinished { request, rows, complete: report.failure.is_none(), bytes: None };
     if let Some(failure) = &mut report.failure {
         installation.record_failure(failure, read).await;
     } else if let Err(failure) = installation.record(read).await {

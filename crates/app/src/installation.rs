@@ -52,6 +52,8 @@ pub struct Installation {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Whether it is another's, who serves: closing it ends nothing.
+    hosted: bool,
 }
 
 /// Signs checkpoints with the keyring's key. The log's origin is the lineage, which survives a move.
@@ -170,7 +172,8 @@ impl Installation {
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
         let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
-        let installation = Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng };
+        let installation =
+            Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng, hosted: false };
         installation.record(EventKind::LeaseTaken { epoch: installation.epoch() }).await?;
         installation.settle_keys().await?;
         installation.settle_removals().await?;
@@ -195,7 +198,42 @@ impl Installation {
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
         let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
-        Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng })
+        Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng, hosted: false })
+    }
+
+    /// The same installation, for a command of someone else on this machine. The project's files are read anew, as a process of its own would.
+    ///
+    /// # Errors
+    /// When they do not load, or name another store than the one that is open.
+    pub fn acting_as(&self, actor: &PrincipalId) -> Outcome<Self> {
+        let project = Project::find(Some(self.project.dir()), self.project.name())?;
+        if project.environment().store != self.project.environment().store || project.environment().keys != self.project.environment().keys
+        {
+            let text =
+                "act in the installation: polder.yaml names another store or another root key since `polder serve` began; start it anew";
+            return Err(Failure::new(ErrorKind::Busy, text));
+        }
+        let groups = project.environment().groups_of(actor.as_str());
+        let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&self.clock)));
+        Ok(self.with_files(project, policies, actor.clone(), groups))
+    }
+
+    /// The same installation, with what the project's files say now, for whoever acts. Closing it ends nothing.
+    pub(crate) fn with_files(&self, project: Project, policies: Arc<Policies>, actor: PrincipalId, groups: Vec<String>) -> Self {
+        Self {
+            project,
+            keys: self.keys.clone(),
+            store: self.store.clone(),
+            journal: Arc::clone(&self.journal),
+            lease: self.lease.clone(),
+            temp: self.temp.clone(),
+            actor,
+            groups,
+            policies,
+            clock: Arc::clone(&self.clock),
+            rng: Arc::clone(&self.rng),
+            hosted: true,
+        }
     }
 
     /// The fencing epoch; 0 when open for reading only.
@@ -257,6 +295,9 @@ impl Installation {
     /// # Errors
     /// When another writer took over, or the log is not as it must be.
     pub async fn close(self) -> Outcome {
+        if self.hosted {
+            return Ok(());
+        }
         crate::failpoint::hit("snapshot-before");
         match self.journal.snapshot().await {
             Err(error) if error.kind() == ErrorKind::Unavailable => {

@@ -29,6 +29,8 @@ pub mod freshness;
 pub mod git;
 pub mod harden;
 pub mod history;
+pub mod hosted;
+pub mod identities;
 pub mod ingest;
 pub mod installation;
 pub mod key_changes;
@@ -54,6 +56,7 @@ pub mod schema;
 pub mod search;
 pub mod secret_ref;
 pub mod secret_text;
+pub mod sessions;
 pub mod settings;
 pub mod signals;
 pub mod storage;
@@ -82,22 +85,34 @@ pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     diagnostics::start(cli.global.verbose);
     let json = cli.global.output == Some(cli::Output::Json);
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(8 << 20)
-        .build()
-        .map_err(|error| failure::Failure::because(polder_types::ErrorKind::Internal, "start the program's threads", &error))
+    match hosted::client::hand_over(&cli) {
+        Ok(None) => {}
+        Ok(Some(code)) => return ExitCode::from(code),
+        Err(failure) => return ExitCode::from(code_of(Err(failure), json)),
+    }
+    // What a process that serves may do is taken from it before it has threads: what they may not do they have from the one that made them.
+    let confined = if matches!(cli.command, cli::Command::Serve) { command::serve::confine(&cli.global) } else { Ok(()) };
+    let outcome = confined
+        .and_then(|()| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build();
+            runtime.map_err(|error| failure::Failure::because(polder_types::ErrorKind::Internal, "start the program's threads", &error))
+        })
         .and_then(|runtime| runtime.block_on(command::run(cli)));
+    ExitCode::from(code_of(outcome, json))
+}
+
+/// Says how a command ended, and gives its exit code.
+fn code_of(outcome: failure::Outcome, json: bool) -> u8 {
     match outcome {
-        Ok(()) if print::stdout_closed() => ExitCode::from(print::EXIT_CLOSED),
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if print::stdout_closed() => print::EXIT_CLOSED,
+        Ok(()) => 0,
         Err(failure) => {
             if json {
                 print::note_json(&failure.to_json());
             } else {
                 print::note(&format!("error: {failure}"));
             }
-            ExitCode::from(failure.exit_code())
+            failure.exit_code()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stands in the log for names of the project that have no id of their own.
 
-use polder_types::NameId;
+use polder_types::{NameId, Secret};
 
 use crate::failure::Outcome;
 use crate::installation::Installation;
@@ -12,6 +12,24 @@ pub enum Named {
     Pipeline,
     /// A table or model, as a step of a run.
     Step,
+    /// An account of the register, or a name that somebody who wanted to sign in gave.
+    Account,
+    /// A group of the register.
+    Group,
+}
+
+impl Named {
+    /// The id of a name under the key of such ids, [`Installation::names_key`].
+    pub fn id(self, key: &[u8], name: &str) -> NameId {
+        let sort = match self {
+            Self::Pipeline => "pipeline",
+            Self::Step => "step",
+            Self::Account => "account",
+            Self::Group => "group",
+        };
+        let hash = polder_crypto::hmac_sha256(key, format!("{sort}:{name}").as_bytes());
+        NameId(hash.first_chunk::<16>().copied().unwrap_or_default())
+    }
 }
 
 impl Installation {
@@ -20,12 +38,14 @@ impl Installation {
     /// # Errors
     /// When the keys are unavailable.
     pub fn name_id(&self, named: Named, name: &str) -> Outcome<NameId> {
-        let sort = match named {
-            Named::Pipeline => "pipeline",
-            Named::Step => "step",
-        };
-        let key = self.keys.derive("names in the log")?;
-        let hash = polder_crypto::hmac_sha256(key.expose_secret(), format!("{sort}:{name}").as_bytes());
-        Ok(NameId(hash.first_chunk::<16>().copied().unwrap_or_default()))
+        Ok(named.id(self.names_key()?.expose_secret(), name))
+    }
+
+    /// The key of such ids.
+    ///
+    /// # Errors
+    /// When the keys are unavailable.
+    pub fn names_key(&self) -> Outcome<Secret<Vec<u8>>> {
+        Ok(self.keys.derive("names in the log")?)
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
+use crate::hosted;
 
 /// Widest column before its values stand out of line, in characters.
 const WIDTH_MAX: usize = 80;
@@ -144,13 +145,16 @@ fn emit(text: &str) -> Outcome {
     if stdout_closed() {
         return Ok(());
     }
-    writeln!(io::stdout().lock(), "{text}").or_else(|error| unwritten(error).map_or(Ok(()), Err))
+    writeln!(hosted::output(), "{text}").or_else(|error| unwritten(error).map_or(Ok(()), Err))
 }
 
 /// A failure to write on standard output; none when it was closed, for then nobody waits for the rest.
 pub fn unwritten(error: io::Error) -> Option<Failure> {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        CLOSED.store(true, Ordering::Relaxed);
+        // Of a caller's output its own side knows.
+        if hosted::current().is_none() {
+            CLOSED.store(true, Ordering::Relaxed);
+        }
         return None;
     }
     Some(written(error))
@@ -158,7 +162,7 @@ pub fn unwritten(error: io::Error) -> Option<Failure> {
 
 /// Whether standard output was closed by whoever read it.
 pub fn stdout_closed() -> bool {
-    CLOSED.load(Ordering::Relaxed)
+    hosted::current().map_or_else(|| CLOSED.load(Ordering::Relaxed), |host| host.is_closed())
 }
 
 /// Tells what went wrong beside the command's own result, which it does not change.
@@ -168,12 +172,12 @@ pub fn warn(what: &str, failure: &Failure) {
 
 /// Says something on standard error: diagnostics and progress. Where it cannot be written nobody hears it, and the work goes on.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", printable_lines(text));
+    let _ = writeln!(hosted::notes(), "{}", printable_lines(text));
 }
 
 /// The same for a JSON document.
 pub fn note_json(value: &Value) {
-    let _ = writeln!(io::stderr().lock(), "{}", printable_json(&value.to_string()));
+    let _ = writeln!(hosted::notes(), "{}", printable_json(&value.to_string()));
 }
 
 /// The failure to write a result.

@@ -16,7 +16,7 @@ impl Progress {
     /// Begins a step of unknown length.
     pub fn start(name: impl Into<String>) -> Self {
         let name = printable(&name.into()).into_owned();
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (crate::hosted::current().is_none() && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {human_pos} {msg} ({elapsed})") {
                 bar.set_style(style);

@@ -1,6 +1,7 @@
 //! A user's project: files in git. What happened to them is in the journal, not here.
 
 mod parsed;
+mod serving;
 
 use std::path::{Path, PathBuf};
 
@@ -473,6 +474,7 @@ impl SettingsReader {
             groups: Default::default(),
             temporary_mib: 20_480,
             telemetry: None,
+            serving: Default::default(),
         };
         for (key, value) in &map {
             match key.name.as_str() {
@@ -486,6 +488,9 @@ impl SettingsReader {
                 }
                 "approvals" => self.approvals(value, &mut environment.approvals),
                 "telemetry" => environment.telemetry = self.telemetry(value),
+                "listeners" => environment.serving.listeners = self.listeners(value),
+                "tls" => self.tls(value, &mut environment.serving),
+                "limits" => environment.serving.limits = self.limits(value),
                 "temporary_mib" => match value.value {
                     Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
                     _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),
@@ -694,6 +699,8 @@ mod tests {
             "environments: [\n",
             "environments:\n  default:\n    store: s3://data/polder\n    keys: {custody: key-file, path: k}\n",
             "environments:\n  default:\n    store:\n      s3: data/../polder\n      region: eu-west-3\n      access_key_id: AKIAplain\n      secret_access_key: geheim\n      plain_loopback: maybe\n      bucket: x\n    keys: {custody: key-file, path: k}\n",
+            "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k}\n    listeners: {postgress: '127.0.0.1:1', postgres: '127.0.0.1:5432', flight: localhost, rest: {address: '0.0.0.0:5432', tls12: 1}}\n    tls: {chain: c, names: ['*.example.org'], keys: x}\n    limits: {connections: 0, conections: 5}\n",
+            "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k}\n    listeners: {rest: {tls12: true}}\n    tls: {chain: c, key: geheim, names: [a.example]}\n",
             "environments:\n  default:\n    store: {s3: data/polder, endpoint: \"http://minio.example:9000\", plain_loopback: true, access_key_id: env:A}\n    keys: {custody: key-file, path: k}\n",
         ] {
             texts.push_str(&format!("{}\n\n", Settings::parse(text, FILE).unwrap_err()));

@@ -62,7 +62,7 @@ impl Installation {
             None => polder_connect::sample(source, dataset, self.project.read_options()),
         };
         let rows = sample.as_ref().map_or(0, |sample| sample.records);
-        self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok() }).await?;
+        self.record(EventKind::ReadFinished { request, rows, complete: sample.is_ok(), bytes: None }).await?;
         Ok(sample?)
     }
 
@@ -74,7 +74,7 @@ impl Installation {
     pub async fn recognise(&self, file: &FolderFile, table: &TableName, place: &str) -> Outcome<Outcome<Recognised>> {
         let request = self.may_sample(std::slice::from_ref(table), format!("{place}/{}", file.name())).await?;
         let recognised = polder_connect::recognise(file);
-        self.record(EventKind::ReadFinished { request, rows: 0, complete: recognised.is_ok() }).await?;
+        self.record(EventKind::ReadFinished { request, rows: 0, complete: recognised.is_ok(), bytes: None }).await?;
         Ok(recognised.map_err(Failure::from))
     }
 
@@ -91,7 +91,7 @@ impl Installation {
         policies.sort();
         policies.dedup();
         let request = RequestId::random(self.rng.as_ref())?;
-        let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies };
+        let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None };
         self.journal.record(Event::new(&self.actor, decided).with("sample", what)).await?;
         Ok(request)
     }

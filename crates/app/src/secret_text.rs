@@ -1,5 +1,7 @@
 //! Secrets that are written out: texts that have the form of a password in a URL, of a private key or of a known sort of token.
 
+use polder_policy::identity::Token;
+
 /// A secret that stands in a text. The text of it is nowhere repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -35,6 +37,9 @@ const TOKENS: [(&str, Alphabet, usize, &str); 19] = [
     ("PMAK-", word, 40, "a key of Postman"),
 ];
 
+/// How a token of Polder begins, and how many bytes follow.
+const OWN: (&str, usize) = ("polder_", 47);
+
 /// All that looks like a secret, one a line at most.
 pub fn find(text: &str) -> Vec<Written> {
     let found = |(index, line): (usize, &str)| {
@@ -50,6 +55,12 @@ fn what(line: &str) -> Option<&'static str> {
     }
     if line.match_indices("://").any(|(at, separator)| has_password(line.get(..at), line.get(at + separator.len()..))) {
         return Some("a URL with a password");
+    }
+    // Its checksum tells one from what merely begins so.
+    let (begin, length) = OWN;
+    let own = |rest: &str| rest.get(..length).is_some_and(|rest| Token::parse(&format!("{begin}{rest}")).is_some());
+    if starts(line, begin).any(own) {
+        return Some("a token of Polder");
     }
     let token = TOKENS
         .iter()
@@ -112,6 +123,8 @@ mod tests {
             (format!("-----{} PGP PRIVATE KEY BLOCK-----", "BEGIN"), "a private key"),
             (format!("Authorization: Bearer {jwt}"), "a signed token (JWT)"),
         ];
+        let own = Token::new(&polder_types::SeededRng::new(1)).unwrap().text();
+        written.push((format!("authorization: Bearer {}", own.expose_secret()), "a token of Polder"));
         for (begin, _, least, what) in TOKENS {
             written.push((format!("token: \"{begin}{}\"", "A".repeat(least)), what));
         }
@@ -139,6 +152,7 @@ mod tests {
             "AKIA",
             "select AKIAN from t",
             "ghp_short",
+            "polder_4fGh01Xy_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "SLAKIAABCDEFGHIJKLMNOPQRST",
             "eyJ.eyJ.x",
             "time: {a: b}://",

@@ -1,9 +1,13 @@
 //! `polder.yaml`: environments, each with its store, keys, anchor, approvers and people (`docs/format/project.md`).
 
+mod serving;
+
 use std::collections::BTreeMap;
 
 use polder_contract::enrolment::Enrolment;
 use polder_store::S3Address;
+
+pub use serving::{LIMITS, LISTENER_KEYS, LISTENERS_KEYS, ListenerSettings, Serving, ServingLimits, TLS_KEYS, TlsFiles, WIRES};
 
 /// The file as it is written.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,8 @@ pub struct Environment {
     pub temporary_mib: u64,
     /// Where what runs came to is pushed.
     pub telemetry: Option<Telemetry>,
+    /// What is served.
+    pub serving: Serving,
 }
 
 /// A collector of OpenTelemetry.
@@ -103,8 +109,20 @@ pub enum Custody {
 /// The keys of `polder.yaml`.
 pub const KEYS: [&str; 1] = ["environments"];
 /// The keys of an environment.
-pub const ENVIRONMENT_KEYS: [&str; 9] =
-    ["store", "keys", "anchor", "approver_key", "approvers", "approvals", "groups", "temporary_mib", "telemetry"];
+pub const ENVIRONMENT_KEYS: [&str; 12] = [
+    "store",
+    "keys",
+    "anchor",
+    "approver_key",
+    "approvers",
+    "approvals",
+    "groups",
+    "temporary_mib",
+    "telemetry",
+    "listeners",
+    "tls",
+    "limits",
+];
 /// The keys of `telemetry`.
 pub const TELEMETRY_KEYS: [&str; 4] = ["endpoint", "headers", "ca", "plain_loopback"];
 /// The keys of `store`, where it is a bucket.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use polder_audit::Journal;
 use polder_contract::Contract;
 use polder_contract::domains::never_equal;
-use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Keyed, KeyedMask, Models, TableError, Tables};
+use polder_engine::{Asker, Door, DoorOptions, DoorPorts, Keyed, KeyedMask, Models, TableError, Tables, Visible};
 use polder_keys::Keys;
 use polder_lake::Lake;
 use polder_policy::{Permit, TableRef};
@@ -55,6 +56,8 @@ struct LakeTables {
     project: Project,
     /// For what policies show masked under a key.
     keys: Keys,
+    /// Which version of a table is visible.
+    journal: Arc<Journal>,
     /// A table as a load would leave it, instead of what is visible of it.
     staged: Option<(DatasetId, Arc<dyn TableProvider>)>,
 }
@@ -65,17 +68,26 @@ impl Tables for LakeTables {
         self.tables.get(name).cloned()
     }
 
+    fn names(&self) -> Vec<TableName> {
+        self.tables.keys().cloned().collect()
+    }
+
+    async fn visible(&self, name: &TableName) -> Result<Visible, TableError> {
+        let Some(table) = self.tables.get(name) else {
+            return Err(read_masks::failed(Failure::new(ErrorKind::NotFound, format!("find table {name}: there is none"))));
+        };
+        let version = self.journal.state().tables.get(&table.id).map_or(0, |head| head.version);
+        match self.lake.schema(table.id, None).await {
+            Ok(schema) => Ok(Visible { schema, version }),
+            Err(error) => Err(unopened(name, error)),
+        }
+    }
+
     async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError> {
         if let Some((_, staged)) = self.staged.as_ref().filter(|(id, _)| *id == permit.table_id() && version.is_none()) {
             return Ok(Arc::clone(staged));
         }
-        self.lake.scan(permit, version).await.map_err(|error| {
-            let kind = error.kind();
-            match Unreadable::of(permit.table(), error) {
-                Ok(unreadable) => TableError { kind, source: Box::new(unreadable) },
-                Err(error) => TableError { kind, source: Box::new(error) },
-            }
-        })
+        self.lake.scan(permit, version).await.map_err(|error| unopened(permit.table(), error))
     }
 
     fn classification(&self, table: &TableName, column: &str) -> Option<String> {
@@ -108,6 +120,15 @@ impl Tables for LakeTables {
     }
 }
 
+/// Why a table cannot be opened, with its name where that is what the error says.
+fn unopened(table: &TableName, error: polder_lake::Error) -> TableError {
+    let kind = error.kind();
+    match Unreadable::of(table, error) {
+        Ok(unreadable) => TableError { kind, source: Box::new(unreadable) },
+        Err(error) => TableError { kind, source: Box::new(error) },
+    }
+}
+
 impl Installation {
     /// The SQL door over this installation's tables.
     ///
@@ -126,6 +147,17 @@ impl Installation {
     }
 
     fn door_of(&self, lake: &Lake, memory_mib: u64, staged: Option<(TableRef, Arc<dyn TableProvider>)>) -> Outcome<Door> {
+        let ports = self.door_ports(lake, staged)?;
+        let memory_bytes = usize::try_from(memory_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+        Ok(Door::new(ports, &DoorOptions { memory_bytes, ..DoorOptions::default() })?)
+    }
+
+    /// What a door is wired to: the tables that are committed now, each in its visible version of whenever it is asked for. `staged` is a table
+    /// as a load would leave it.
+    ///
+    /// # Errors
+    /// When a contract or model is wrong.
+    pub fn door_ports(&self, lake: &Lake, staged: Option<(TableRef, Arc<dyn TableProvider>)>) -> Outcome<DoorPorts> {
         let state = self.journal.state();
         let committed = |table: &TableRef| state.tables.get(&table.id).is_some_and(|head| head.sequence > 0);
         let mut tables: BTreeMap<TableName, TableRef> =
@@ -141,7 +173,7 @@ impl Installation {
             classifications.insert(contract.table.clone(), columns.collect());
             contracts.insert(contract.table.clone(), (path, contract));
         }
-        let ports = DoorPorts {
+        Ok(DoorPorts {
             tables: Arc::new(LakeTables {
                 lake: lake.clone(),
                 tables,
@@ -149,6 +181,7 @@ impl Installation {
                 contracts,
                 project: self.project.clone(),
                 keys: self.keys.clone(),
+                journal: Arc::clone(&self.journal),
                 staged,
             }),
             policies: Arc::clone(&self.policies),
@@ -157,9 +190,7 @@ impl Installation {
             clock: Arc::clone(&self.clock),
             temp: self.temp.clone(),
             models: Arc::new(self.loaded_models()?),
-        };
-        let memory_bytes = usize::try_from(memory_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
-        Ok(Door::new(ports, &DoorOptions { memory_bytes, ..DoorOptions::default() })?)
+        })
     }
 
     /// The project's models.

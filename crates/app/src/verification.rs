@@ -13,6 +13,7 @@ use polder_store::{Area, FileKind, PhysicalFile};
 use polder_types::event::{KeyChange, TableOperation};
 use polder_types::{DatasetId, ErrorKind};
 
+use crate::command::serve::certificate;
 use crate::failure::Outcome;
 use crate::ingest::{Offsets, store_failure};
 use crate::installation::Installation;
@@ -89,6 +90,9 @@ pub async fn verify_all(installation: &Installation) -> Outcome<Verified> {
     }
     verified.failures.extend(missing_quarantine(installation, &state, &named).await?);
     verified.failures.extend(missing_profiles(installation, &state, &named).await?);
+    let register = crate::identities::verify(installation).await?;
+    verified.failures.extend(register.filter(|(object, _)| verified.failures.iter().all(|(known, _)| known != object)));
+    verified.failures.extend(missing_certificates(installation, &state, &named).await?);
     for dataset in state.tables.keys() {
         let found = verify_table(installation, *dataset).await?;
         // A file that does not open was named when it was opened.
@@ -129,7 +133,7 @@ impl<'a> Walk<'a> {
     async fn file(&mut self, file: &PhysicalFile) -> Outcome<Option<String>> {
         match file.kind {
             FileKind::Object(area, dataset) => {
-                if matches!(area, Area::Quarantine | Area::Profiles) {
+                if matches!(area, Area::Quarantine | Area::Profiles | Area::Authority) {
                     self.named.insert(file.path.clone());
                 }
                 self.object(&file.path, dataset).await
@@ -140,7 +144,7 @@ impl<'a> Walk<'a> {
                 self.newest_epoch = self.newest_epoch.max(epoch);
                 Ok(None)
             }
-            FileKind::Temporary | FileKind::Reserve => Ok(None),
+            FileKind::Temporary | FileKind::Reserve | FileKind::Socket => Ok(None),
         }
     }
 
@@ -234,6 +238,19 @@ async fn missing_profiles(installation: &Installation, state: &State, seen: &BTr
         }
     }
     Ok(missing)
+}
+
+/// Certificates that the log names and the store does not hold.
+async fn missing_certificates(installation: &Installation, state: &State, seen: &BTreeSet<String>) -> Outcome<Option<(String, String)>> {
+    let Some((head, object)) = state.certificates.as_ref().zip(certificate::newest(installation, state)) else { return Ok(None) };
+    if seen.contains(object.as_ref()) {
+        return Ok(None);
+    }
+    // A writer beside us may have made others, and removed these.
+    installation.journal.refresh().await?;
+    let still = installation.journal.state().certificates.as_ref() == Some(head);
+    let what = format!("entry {} of the log names it, the certificate authority, and it is gone", head.index);
+    Ok(still.then(|| (object.to_string(), what)))
 }
 
 /// One keyring version of the store, as if there were no other.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use polder_types::event::{CommitResult, Event, EventKind, KeyChange, Phase, RunResult, TableOperation};
+use polder_types::event::{CommitResult, Event, EventKind, IdentityChange, KeyChange, Phase, RunResult, TableOperation};
 use polder_types::limit::LEAF_MAX_BYTES;
 use polder_types::{ErrorKind, PrincipalId, Rng};
 use serde::{Deserialize, Serialize};
@@ -172,7 +172,19 @@ impl Prepared {
                 let reveals = matches!(change, KeyChange::ObjectKeyRevealed | KeyChange::ValuesRevealed);
                 (*phase != Phase::Intent && !reveals) || *change == KeyChange::DatasetDropped
             }
-            EventKind::RowsErased { phase, .. } => *phase != Phase::Intent,
+            EventKind::RowsErased { phase, .. } | EventKind::CertificateChanged { phase, .. } => *phase != Phase::Intent,
+            // What takes something away from an account contains an attack.
+            EventKind::IdentityChanged { change, phase, .. } => {
+                *phase != Phase::Intent
+                    || matches!(
+                        change,
+                        IdentityChange::AccountRemoved
+                            | IdentityChange::AccountDisabled
+                            | IdentityChange::TokenRevoked
+                            | IdentityChange::SessionsRevoked
+                            | IdentityChange::MemberRemoved
+                    )
+            }
             kind => matches!(
                 kind,
                 EventKind::Refused { .. }
@@ -186,6 +198,9 @@ impl Prepared {
                     | EventKind::LeaseTaken { .. }
                     | EventKind::CommitIntent { operation: TableOperation::Vacuum | TableOperation::Fence, .. }
                     | EventKind::ReadDecided { allowed: false, .. }
+                    | EventKind::SignInRefused { .. }
+                    | EventKind::SessionEnded { .. }
+                    | EventKind::ServiceChanged { .. }
             ),
         }
     }
@@ -228,6 +243,8 @@ const DATASTORE_ACTIVITY: u32 = 6005;
 const SCHEDULED_JOB_ACTIVITY: u32 = 1006;
 const DATA_SECURITY_FINDING: u32 = 2006;
 const ENTITY_MANAGEMENT: u32 = 3004;
+const ACCOUNT_CHANGE: u32 = 3001;
+const AUTHENTICATION: u32 = 3002;
 
 const INFORMATIONAL: u32 = 1;
 const LOW: u32 = 2;
@@ -268,6 +285,12 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
         EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
         EventKind::KeysChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
+        EventKind::ServiceChanged { phase, .. } => class(APPLICATION_LIFECYCLE, if *phase == Phase::Intent { 3 } else { 4 }, INFORMATIONAL),
+        EventKind::CertificateChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
+        EventKind::IdentityChanged { change, .. } => class(ACCOUNT_CHANGE, account_activity(*change), MEDIUM),
+        EventKind::SignedIn { .. } => class(AUTHENTICATION, 1, INFORMATIONAL),
+        EventKind::SignInRefused { .. } => class(AUTHENTICATION, 1, MEDIUM),
+        EventKind::SessionEnded { .. } => class(AUTHENTICATION, 2, INFORMATIONAL),
         EventKind::DestructionPrepared { .. } => class(ENTITY_MANAGEMENT, 3, HIGH),
         EventKind::AnchorBegun { .. } => class(APPLICATION_LIFECYCLE, 3, HIGH),
         EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
@@ -284,6 +307,22 @@ fn table_activity(operation: TableOperation) -> u32 {
         TableOperation::Append | TableOperation::Replace | TableOperation::Merge | TableOperation::Scd2 | TableOperation::Model => 5,
         TableOperation::Migrate | TableOperation::State | TableOperation::Restore | TableOperation::Optimize | TableOperation::Fence => 2,
         TableOperation::Vacuum | TableOperation::Drop | TableOperation::Erase => 7,
+    }
+}
+
+/// OCSF's account changes: 1 create, 2 enable, 3 password change, 5 disable, 6 delete, 99 other.
+fn account_activity(change: IdentityChange) -> u32 {
+    match change {
+        IdentityChange::AccountAdded | IdentityChange::GroupAdded => 1,
+        IdentityChange::AccountEnabled => 2,
+        IdentityChange::PasswordSet => 3,
+        IdentityChange::AccountDisabled => 5,
+        IdentityChange::AccountRemoved | IdentityChange::GroupRemoved => 6,
+        IdentityChange::TokenMade
+        | IdentityChange::TokenRevoked
+        | IdentityChange::SessionsRevoked
+        | IdentityChange::MemberAdded
+        | IdentityChange::MemberRemoved => 99,
     }
 }
 

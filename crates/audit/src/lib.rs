@@ -44,9 +44,9 @@ pub use merkle::{Hash, empty_root, leaf_hash, node_hash, verify_consistency, ver
 pub use note::{Signer, Verifier};
 pub use show::{Filter, Resolved, Shown};
 pub use state::{
-    Concluded, Destruction, ErasedCounters, InspectedCounters, IntegrityFailure, NoticeCounters, OpenErasure, OpenIntent, OpenKeyChange,
-    OpenMaintenance, PipelineInfo, ProfileObject, QuarantineObject, ReadCounters, Recorded, RunEnd, RunInfo, State, TableHead, Triggered,
-    VersionInfo,
+    CertificateHead, Concluded, Destruction, ErasedCounters, IdentityHead, InspectedCounters, IntegrityFailure, NoticeCounters,
+    OpenErasure, OpenIdentityChange, OpenIntent, OpenKeyChange, OpenMaintenance, PipelineInfo, ProfileObject, QuarantineObject,
+    ReadCounters, Recorded, RunEnd, RunInfo, SignInCounters, State, TableHead, Triggered, VersionInfo,
 };
 pub use verify::{AnchorStatus, Failure, Verification};
 

@@ -163,6 +163,12 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::IntegrityFailed { .. }
         | EventKind::IntegrityVerified { .. }
         | EventKind::AnchorBegun { .. }
+        | EventKind::ServiceChanged { .. }
+        | EventKind::CertificateChanged { .. }
+        | EventKind::IdentityChanged { .. }
+        | EventKind::SignedIn { .. }
+        | EventKind::SignInRefused { .. }
+        | EventKind::SessionEnded { .. }
         | EventKind::Refused { .. } => Vec::new(),
     }
 }

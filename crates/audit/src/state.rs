@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polder_types::event::{CommitResult, Counts, EventKind, KeyChange, Phase, TableOperation};
+use polder_types::event::{CommitResult, Counts, EventKind, IdentityChange, KeyChange, Phase, TableOperation};
 use polder_types::{DatasetId, LineageId, NameId, RunId};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,21 @@ pub struct State {
     pub inspected: InspectedCounters,
     /// Refusals that were recorded.
     pub refused: u64,
+    /// The register of accounts that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<IdentityHead>,
+    /// Changes of the register that were announced and have no outcome yet, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_identity_changes: Vec<OpenIdentityChange>,
+    /// Since when the installation is served; it stays where the serving process was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Recorded>,
+    /// Sign-ins.
+    #[serde(default)]
+    pub sign_ins: SignInCounters,
+    /// The certificates of serving that count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificateHead>,
     /// Objects whose integrity failed since everything was last verified, with the entry that says so; the newest 1,000.
     pub integrity_failures: Vec<IntegrityFailure>,
     /// When everything was last verified, recorded, and found as it must be.
@@ -205,6 +220,47 @@ pub struct ReadCounters {
     /// Finished before the last row.
     pub incomplete: u64,
     pub rows: u64,
+}
+
+/// The newest register of accounts that an outcome names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityHead {
+    pub version: u64,
+    /// SHA-256 of its plaintext, hexadecimal.
+    pub hash: String,
+    pub index: u64,
+}
+
+/// A change of the register that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenIdentityChange {
+    pub change: IdentityChange,
+    pub subject: NameId,
+    pub version: u64,
+    pub hash: String,
+    pub index: u64,
+}
+
+/// The newest certificates that an outcome names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateHead {
+    pub version: u64,
+    /// SHA-256 of the plaintext of their object, hexadecimal.
+    pub hash: String,
+    pub index: u64,
+}
+
+/// Who came in, and who did not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInCounters {
+    pub let_in: u64,
+    pub refused: u64,
+    /// Sessions that are over.
+    pub ended: u64,
 }
 
 /// What content inspection found, in batches of which it found something.
@@ -386,6 +442,27 @@ impl State {
                 self.verified = Some(Recorded { index, time_ms });
             }
             EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),
+            EventKind::IdentityChanged { change, phase: Phase::Intent, subject, version, hash } => {
+                let open = OpenIdentityChange { change: *change, subject: *subject, version: *version, hash: hash.clone(), index };
+                self.open_identity_changes.push(open);
+            }
+            EventKind::IdentityChanged { phase, version, hash, .. } => {
+                self.open_identity_changes.retain(|open| open.version != *version || open.hash != *hash);
+                if *phase == Phase::Outcome && self.identities.as_ref().is_none_or(|head| head.version < *version) {
+                    self.identities = Some(IdentityHead { version: *version, hash: hash.clone(), index });
+                }
+            }
+            EventKind::SignedIn { .. } => self.sign_ins.let_in = self.sign_ins.let_in.saturating_add(1),
+            EventKind::SignInRefused { .. } => self.sign_ins.refused = self.sign_ins.refused.saturating_add(1),
+            EventKind::SessionEnded { .. } => self.sign_ins.ended = self.sign_ins.ended.saturating_add(1),
+            EventKind::CertificateChanged { phase, version, hash, .. } => {
+                if *phase == Phase::Outcome && self.certificates.as_ref().is_none_or(|head| head.version < *version) {
+                    self.certificates = Some(CertificateHead { version: *version, hash: hash.clone(), index });
+                }
+            }
+            EventKind::ServiceChanged { phase, .. } => {
+                self.serving = (*phase == Phase::Intent).then_some(Recorded { index, time_ms });
+            }
         }
     }
 

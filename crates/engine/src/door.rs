@@ -2,36 +2,46 @@
 //! permitted tables and nothing else, checked against allow-lists, and only then run.
 
 mod barrier;
+mod booleans;
 mod checked;
 mod decide;
+mod describe;
 mod functions;
 mod growth;
 mod held;
 mod memory;
 mod open;
 mod outline;
-mod parse;
+mod parameters;
+pub(crate) mod parse;
 mod plan_check;
 mod predicate;
 mod projections;
 mod recursion;
 mod registry;
 mod run_model;
+mod seen;
 mod session;
 mod setting;
 #[cfg(test)]
 mod shuffled;
 mod spill;
 mod stack;
+mod stop;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod thrift;
 mod trim;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
@@ -39,28 +49,34 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use polder_policy::{Circumstances, Denied, Policies};
 use polder_store::TempSpace;
 use polder_types::limit::PURPOSE_MAX_BYTES;
-use polder_types::{Clock, Event, EventKind, PrincipalId, Recorder, RequestId, Rng, TableName};
+use polder_types::{Clock, Event, EventKind, PrincipalId, Recorder, RequestId, Rng, SessionId, TableName};
 
-use crate::answer::{Answer, Outcome};
+use crate::answer::{Answer, Manner, Outcome};
 use crate::error::Error;
 use crate::model::Models;
 use crate::tables::Tables;
 
 use decide::Scope;
-use functions::Allowed;
 use open::Opened;
 use parse::{Parsed, parse, split_version};
 use plan_check::PlanRules;
 use spill::SealedSpill;
-use stack::polled_with_room;
 
 pub(crate) use barrier::Shut;
+pub use describe::Described;
+pub(crate) use functions::Allowed;
+pub(crate) use growth::value_bytes;
 pub use outline::{Outline, Unfit, outline};
+pub(crate) use parse::{DEPTH_MAX, NESTING_MAX, PARTS_MAX, TOKENS_MAX};
 pub use predicate::Predicate;
 pub use run_model::ModelRun;
+pub use seen::{SeenColumn, SeenTable};
+pub(crate) use session::{session as bare_session, with_tables};
 pub use setting::Setting;
-pub(crate) use stack::with_room;
+pub(crate) use stack::{polled_with_room, with_room};
+pub(crate) use stop::{Deadline, Stop};
 pub(crate) use thrift::{Thrift, start, until_idle};
+pub(crate) use workers::{done, workers};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +131,16 @@ pub struct QueryOptions {
     pub purpose: Option<String>,
     /// Whether only all rows and columns of what is read, as they are, make an answer: for checks, which hold for the whole or not at all.
     pub whole: bool,
+    /// The values of `$1`, `$2` and so on: one row, a column each, whatever their names. Without it a question has no parameters.
+    pub parameters: Option<RecordBatch>,
+    /// The types of `$1`, `$2` and so on, where they are not to be worked out.
+    pub parameter_types: Vec<Option<DataType>>,
+    /// How long planning and reading the answer may take.
+    pub limit: Option<Duration>,
+    /// Of whom a listener let in, for the record.
+    pub session: Option<SessionId>,
+    /// Whether the answer has exactly the schema that [`Door::describe`] tells, where each column may be NULL. With parameters it always has.
+    pub as_described: bool,
 }
 
 /// The SQL door. Cheap to clone; its clones share the memory and the temporary space.
@@ -148,6 +174,12 @@ impl Door {
         Ok(Self { ports, allowed: Arc::new(allowed), session, spill })
     }
 
+    /// A door to other tables, policies or models, with the same memory and temporary space: all that both answer shares them.
+    #[must_use]
+    pub fn with_ports(&self, ports: DoorPorts) -> Self {
+        Self { ports, ..self.clone() }
+    }
+
     /// Answers one query, or the EXPLAIN of one. The decision is durable in the audit log before any table is opened; the
     /// outcome is recorded when the answer was read to its end, or dropped.
     ///
@@ -159,8 +191,9 @@ impl Door {
     }
 
     async fn query_with_room(&self, asker: &Asker, sql: &str, options: &QueryOptions) -> Result<Answer, Error> {
+        let deadline = options.limit.and_then(Deadline::after);
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let asked = Asked { door: self, asker, sql, request, purpose: options.purpose.as_deref() };
+        let asked = Asked::new(self, asker, sql, request, options);
         let parsed = match parse(sql).and_then(|parsed| Ok((self.scope(asker, &parsed, options, request)?, parsed))) {
             Ok((scope, parsed)) => {
                 asked.decided(&scope, asker, true).await?;
@@ -169,12 +202,12 @@ impl Door {
             Err(error) => return Err(asked.refused(error).await),
         };
         let (scope, parsed) = parsed;
-        match self.prepare(&scope, &parsed).await {
-            Ok(prepared) => asked.answer(prepared, parsed.explain, asker).await,
-            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
-                Err(asked.refused(error).await)
-            }
-            Err(error) => Err(asked.failed(error, asker).await),
+        // From here on whoever goes away leaves an end of the read behind.
+        let outcome = asked.outcome(asker);
+        let manner = Manner { deadline, as_described: options.as_described || options.parameters.is_some() };
+        match Deadline::within(deadline, self.prepare(&scope, &parsed, options)).await {
+            Ok(prepared) => asked.answered(prepared, parsed.explain, outcome, manner).await,
+            Err(error) => Err(asked.unanswered(error, outcome).await),
         }
     }
 
@@ -207,9 +240,15 @@ impl Door {
     }
 
     /// Opens the tables, plans and checks.
-    async fn prepare(&self, scope: &Scope, parsed: &Parsed) -> Result<Prepared, Error> {
+    async fn prepare(&self, scope: &Scope, parsed: &Parsed, options: &QueryOptions) -> Result<Prepared, Error> {
         let opened = open::open(self, scope).await?;
-        self.plan(&parsed.statement, &opened).await
+        match &options.parameters {
+            None => self.plan(&parsed.statement, &opened).await,
+            Some(values) => {
+                let prepared = self.with_parameters(parsed, &opened, &options.parameter_types, Some(values)).await?;
+                Ok(prepared.prepared)
+            }
+        }
     }
 
     /// Plans one query over opened tables; what comes back passed the door.
@@ -220,22 +259,41 @@ impl Door {
 
 /// Plans one query over opened tables; what comes back passed the door.
 async fn plan(session: &SessionState, allowed: &Allowed, statement: &SqlStatement, opened: &Opened) -> Result<Prepared, Error> {
-    let state = session::with_tables(session, &opened.by_name).map_err(|error| Error::plan(&error))?;
+    let (state, plan) = draft(session, statement, opened).await?;
     let rules = PlanRules { functions: allowed, tables: &opened.permitted };
+    let plan = checked_plan(&state, &rules, plan, Error::plan)?;
+    Ok(Prepared { state, plan, bound: false })
+}
+
+/// The plan of a query as it stands in the text, not checked, with the session that knows the tables.
+async fn draft(session: &SessionState, statement: &SqlStatement, opened: &Opened) -> Result<(SessionState, LogicalPlan), Error> {
+    let state = session::with_tables(session, &opened.by_name).map_err(|error| Error::plan(&error))?;
     let plan = state
         .statement_to_plan(Statement::Statement(Box::new(statement.clone())))
         .await
         .map_err(|error| unknown_function(&error).unwrap_or_else(|| Error::plan(&error)))?;
+    Ok((state, plan))
+}
+
+/// Analyses a plan and lets it pass, or not; `failed` tells what an error of the engine is.
+fn checked_plan(
+    state: &SessionState,
+    rules: &PlanRules<'_>,
+    plan: LogicalPlan,
+    failed: fn(&DataFusionError) -> Error,
+) -> Result<LogicalPlan, Error> {
     rules.check(&plan)?;
-    let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| Error::plan(&error))?;
+    let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| failed(&error))?;
     rules.check(&analysed)?;
-    Ok(Prepared { state, plan: analysed })
+    Ok(analysed)
 }
 
 /// A plan that passed the door, with the session that it runs in.
 pub(crate) struct Prepared {
     pub state: SessionState,
     pub plan: LogicalPlan,
+    /// Whether values of parameters stand in it, which no error may quote.
+    pub bound: bool,
 }
 
 /// The table that a name in a plan stands for, without its version.
@@ -264,19 +322,53 @@ struct Asked<'a> {
     sql: &'a str,
     request: RequestId,
     purpose: Option<&'a str>,
+    session: Option<SessionId>,
+    /// The values of its parameters, as texts.
+    parameters: Option<String>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn new(door: &'a Door, asker: &'a Asker, sql: &'a str, request: RequestId, options: &'a QueryOptions) -> Self {
+        Self {
+            door,
+            asker,
+            sql,
+            request,
+            purpose: options.purpose.as_deref(),
+            session: options.session,
+            parameters: options.parameters.as_ref().map(parameters::told),
+        }
+    }
+
+    /// Of what is computed for a model.
+    fn of_model(door: &'a Door, asker: &'a Asker, sql: &'a str, request: RequestId) -> Self {
+        Self { door, asker, sql, request, purpose: None, session: None, parameters: None }
+    }
+
     fn event(&self, actor: &PrincipalId, kind: EventKind) -> Event {
-        let event = Event::new(actor, kind).with("sql", self.sql);
-        match self.purpose {
-            Some(purpose) => event.with("purpose", purpose),
+        let mut event = Event::new(actor, kind).with("sql", self.sql);
+        if let Some(purpose) = self.purpose {
+            event = event.with("purpose", purpose);
+        }
+        match &self.parameters {
+            Some(parameters) => event.with("parameters", parameters.as_str()),
             None => event,
         }
     }
 
+    /// What records the end of the read that was decided.
+    fn outcome(&self, actor: &Asker) -> Outcome {
+        Outcome::new(Arc::clone(&self.door.ports.recorder), actor.principal.clone(), self.request)
+    }
+
     async fn decided(&self, scope: &Scope, actor: &Asker, allowed: bool) -> Result<(), Error> {
-        let kind = EventKind::ReadDecided { request: self.request, datasets: scope.datasets(), allowed, policies: scope.policies() };
+        let kind = EventKind::ReadDecided {
+            request: self.request,
+            datasets: scope.datasets(),
+            allowed,
+            policies: scope.policies(),
+            session: self.session,
+        };
         let event = self.event(&actor.principal, kind).with("tables", scope.names().join(", "));
         self.door.ports.recorder.record(event).await?;
         Ok(())
@@ -294,6 +386,7 @@ impl Asked<'_> {
                 datasets: datasets.into_iter().collect(),
                 allowed: false,
                 policies: denied.policies().to_vec(),
+                session: self.session,
             };
             if let Err(error) = self.door.ports.recorder.record(self.event(&self.asker.principal, kind)).await {
                 return error.into();
@@ -308,21 +401,26 @@ impl Asked<'_> {
     }
 
     /// Records that nothing was read after all.
-    async fn failed(&self, error: Error, actor: &Asker) -> Error {
-        let kind = EventKind::ReadFinished { request: self.request, rows: 0, complete: false };
-        match self.door.ports.recorder.record(Event::new(&actor.principal, kind)).await {
-            Ok(_) => error,
-            Err(unrecorded) => unrecorded.into(),
+    async fn failed(&self, error: Error, mut outcome: Outcome) -> Error {
+        match outcome.finish(false).await {
+            Ok(()) => error,
+            Err(unrecorded) => unrecorded,
         }
     }
 
-    async fn answer(&self, prepared: Prepared, explain: bool, actor: &Asker) -> Result<Answer, Error> {
-        let outcome = Outcome::new(Arc::clone(&self.door.ports.recorder), actor.principal.clone(), self.request);
-        let answer = if explain { Answer::explain(&prepared, outcome) } else { Answer::run(prepared, outcome).await };
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(self.failed(error, actor).await),
+    /// Records why a read that was decided is not begun.
+    async fn unanswered(&self, error: Error, outcome: Outcome) -> Error {
+        match error {
+            Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. } => {
+                outcome.leave();
+                self.refused(error).await
+            }
+            error => self.failed(error, outcome).await,
         }
+    }
+
+    async fn answered(&self, prepared: Prepared, explain: bool, outcome: Outcome, manner: Manner) -> Result<Answer, Error> {
+        if explain { Answer::explain(&prepared, outcome).await } else { Answer::run(prepared, outcome, manner).await }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -27,6 +28,15 @@ pub enum Error {
     /// The text is SQL that fits no table, column or type.
     #[error("plan query: {0}")]
     Plan(String),
+    /// The values that were given for the parameters of a question are not those that it takes. The text holds none of them.
+    #[error("bind parameters: {0}")]
+    Parameter(String),
+    /// An answer took longer than it may.
+    #[error("compute answer: it takes longer than {limit:?}; ask for less, or have the limit raised")]
+    TooSlow {
+        /// How long it may take.
+        limit: Duration,
+    },
     /// The text is no condition on a row of a table.
     #[error("read condition: {0}")]
     Predicate(String),
@@ -134,6 +144,7 @@ impl Error {
             Self::Denied(denied) => denied.kind(),
             Self::Parse(_)
             | Self::Plan(_)
+            | Self::Parameter(_)
             | Self::Predicate(_)
             | Self::Unsupported(_)
             | Self::TooLong { .. }
@@ -144,7 +155,7 @@ impl Error {
             Self::Execute { kind, .. } | Self::View { kind, .. } => *kind,
             Self::Record(error) => error.kind,
             Self::Model(error) => error.kind(),
-            Self::Write(_) | Self::Random(_) => ErrorKind::Unavailable,
+            Self::Write(_) | Self::Random(_) | Self::TooSlow { .. } => ErrorKind::Unavailable,
             Self::SetUp(_) => ErrorKind::Internal,
         }
     }
@@ -154,6 +165,16 @@ impl Error {
         match find(error) {
             Found::Own(message, kind) => Self::Execute { message, kind },
             Found::Exhausted | Found::Nothing => Self::Plan(planning_text(error)),
+        }
+    }
+
+    /// Turns an error of planning with the values of parameters into ours. The engine's text may quote such a value, so it is not used.
+    pub(crate) fn bound(error: &DataFusionError) -> Self {
+        match Self::execute(error) {
+            Self::Execute { kind: ErrorKind::Internal, .. } => Self::Parameter(
+                "with these values the question cannot be planned; give others, such as a limit that is not negative".to_owned(),
+            ),
+            error => error,
         }
     }
 

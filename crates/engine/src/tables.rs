@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
 use polder_policy::{Permit, TableRef};
@@ -11,6 +12,15 @@ use polder_types::{ErrorKind, TableName};
 pub trait Tables: Send + Sync {
     /// The table of this name, without touching its data; `None` when there is none.
     fn resolve(&self, name: &TableName) -> Option<TableRef>;
+
+    /// The names of all tables, in order.
+    fn names(&self) -> Vec<TableName>;
+
+    /// What is visible of a table, but for its rows: it needs no permit, and who may know of it is the caller's affair.
+    ///
+    /// # Errors
+    /// When there is no such table, or its log cannot be read.
+    async fn visible(&self, name: &TableName) -> Result<Visible, TableError>;
 
     /// A table to scan. `version` is a version of the table, `None` the visible one.
     ///
@@ -30,6 +40,15 @@ pub trait Tables: Send + Sync {
     /// # Errors
     /// When there is no key for it.
     fn keyed(&self, table: &TableName, column: &str, way: Keyed) -> Result<Arc<dyn KeyedMask>, TableError>;
+}
+
+/// The visible version of a table.
+#[derive(Debug, Clone)]
+pub struct Visible {
+    /// Its columns, in the types that a scan gives.
+    pub schema: SchemaRef,
+    /// Its number.
+    pub version: u64,
 }
 
 /// How a value is masked under a key.

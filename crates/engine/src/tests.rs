@@ -2,10 +2,14 @@
 
 pub(crate) mod bed;
 mod bypass;
+mod catalog;
 mod governed;
 mod growth;
+mod limits;
 mod missing;
+mod prepared;
 mod projections;
+mod seen;
 mod slt;
 mod spill;
 mod sums;

@@ -25,6 +25,8 @@ pub enum Action {
     Erase,
     /// Rotate, reencrypt, destroy or reveal keys.
     ManageKeys,
+    /// Add, change, disable and remove accounts, groups and tokens.
+    ManageIdentities,
     /// Read the audit log with its private values.
     Audit,
     /// See and replay rows that the contract refused.
@@ -35,7 +37,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Read,
         Self::ReadRow,
         Self::ReadColumn,
@@ -47,6 +49,7 @@ impl Action {
         Self::Drop,
         Self::Erase,
         Self::ManageKeys,
+        Self::ManageIdentities,
         Self::Audit,
         Self::Quarantine,
         Self::Sample,
@@ -66,6 +69,7 @@ impl Action {
             Self::Drop => "Drop",
             Self::Erase => "Erase",
             Self::ManageKeys => "ManageKeys",
+            Self::ManageIdentities => "ManageIdentities",
             Self::Audit => "Audit",
             Self::Quarantine => "Quarantine",
             Self::Sample => "Sample",
@@ -86,6 +90,7 @@ impl Action {
             Self::Drop => "drop table",
             Self::Erase => "erase rows of table",
             Self::ManageKeys => "manage the keys of table",
+            Self::ManageIdentities => "manage accounts, of which there are none of table",
             Self::Audit => "read the audit log of table",
             Self::Quarantine => "see refused rows of table",
             Self::Sample => "sample the source of table",

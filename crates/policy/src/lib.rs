@@ -23,6 +23,7 @@ mod columns;
 mod default;
 mod error;
 mod explain;
+pub mod identity;
 mod load;
 mod mask;
 mod permit;

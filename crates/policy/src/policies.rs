@@ -77,7 +77,8 @@ impl Policies {
         ask().unwrap_or_else(|_| Decision::unanswerable())
     }
 
-    /// As [`Self::decide`], for an action on the installation as a whole: [`Action::ManageKeys`] and [`Action::Audit`].
+    /// As [`Self::decide`], for an action on the installation as a whole: [`Action::ManageKeys`], [`Action::ManageIdentities`] and
+    /// [`Action::Audit`].
     /// Any other action is denied.
     pub fn decide_installation(&self, principal: &PrincipalId, groups: &[String], action: Action) -> Decision {
         let ask = || {

@@ -4,6 +4,7 @@ mod bucket;
 mod directory;
 mod draft;
 mod object;
+mod socket;
 mod stat;
 mod vault;
 
@@ -199,7 +200,8 @@ impl Backend {
         }
     }
 
-    /// Every physical file or object, sorted by path. Links, pipes and sockets are [`crate::FileKind::Unknown`] wherever they lie.
+    /// Every physical file or object, sorted by path. Links, pipes and sockets are [`crate::FileKind::Unknown`] wherever they lie, but
+    /// for the one that [`Backend::listen`] makes.
     ///
     /// # Errors
     /// When a directory or the bucket cannot be listed.

@@ -8,6 +8,8 @@ use crate::error::Error;
 pub(crate) const KEYRING: &str = "keyring";
 pub(crate) const LEASE: &str = "lease";
 pub(crate) const TMP: &str = "tmp";
+/// Where commands reach the process that serves.
+pub(crate) const SOCKET: &str = "tmp/socket";
 pub(crate) const RESERVE: &str = "reserve";
 /// Longest name of one file or directory, in bytes: what every file system of Linux takes.
 const COMPONENT_MAX_BYTES: usize = 255;
@@ -29,11 +31,25 @@ pub enum Area {
     Offsets,
     /// What the columns of a source's dataset are like.
     Profiles,
+    /// The register of accounts.
+    Identities,
+    /// The internal certificate authority and the server's certificate, with their keys.
+    Authority,
 }
 
 impl Area {
     /// All of them, sorted by name.
-    pub const ALL: [Self; 7] = [Self::Journal, Self::Offsets, Self::Private, Self::Profiles, Self::Quarantine, Self::State, Self::Tables];
+    pub const ALL: [Self; 9] = [
+        Self::Authority,
+        Self::Identities,
+        Self::Journal,
+        Self::Offsets,
+        Self::Private,
+        Self::Profiles,
+        Self::Quarantine,
+        Self::State,
+        Self::Tables,
+    ];
 
     /// The area's directory.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +61,8 @@ impl Area {
             Self::Quarantine => "quarantine",
             Self::Offsets => "offsets",
             Self::Profiles => "profiles",
+            Self::Identities => "identities",
+            Self::Authority => "authority",
         }
     }
 
@@ -66,6 +84,8 @@ pub enum FileKind {
     Temporary,
     /// Room for what must be recorded when the disk is full.
     Reserve,
+    /// Where commands reach the process that serves; no bytes are kept in it.
+    Socket,
     /// None of the store's: it was put there by something else.
     Unknown,
 }
@@ -163,6 +183,8 @@ mod tests {
             "keyring/+0000000000000000001".to_owned(),
             "lease/x".to_owned(),
             "tmp/plain.csv".to_owned(),
+            // A file of that name is none.
+            "tmp/socket".to_owned(),
             format!("tmp/{}", hex.to_uppercase()),
             "reserve/x".to_owned(),
             "notes.txt".to_owned(),

@@ -7,6 +7,7 @@ mod fixture;
 mod full_disk;
 mod lease;
 mod objects;
+mod socket;
 mod tamper;
 mod temp;
 mod texts;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
-use crate::id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId};
+use crate::id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId, SessionId};
 
 /// The counts of one batch of one source into one table. They close before a commit, or nothing is committed.
 ///
@@ -166,6 +166,24 @@ pub enum KeyChange {
     ObjectKeyRevealed,
     /// Encrypted values of a domain were shown in the clear.
     ValuesRevealed,
+}
+
+/// What happened to the accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityChange {
+    AccountAdded,
+    AccountRemoved,
+    AccountDisabled,
+    AccountEnabled,
+    PasswordSet,
+    TokenMade,
+    TokenRevoked,
+    SessionsRevoked,
+    GroupAdded,
+    GroupRemoved,
+    MemberAdded,
+    MemberRemoved,
 }
 
 /// Why a run began.
@@ -402,11 +420,61 @@ pub enum EventKind {
         datasets: Vec<DatasetId>,
         allowed: bool,
         policies: Vec<String>,
+        /// Of whom a listener let in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<SessionId>,
     },
+    /// `bytes` are those of the rows in memory, where someone counted.
     ReadFinished {
         request: RequestId,
         rows: u64,
         complete: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+    },
+    /// `polder serve` listens, or stopped; `reason` is a fixed word.
+    ServiceChanged {
+        phase: Phase,
+        listeners: u32,
+        reason: String,
+    },
+    /// The internal certificate authority was made, or a certificate of the server that it signed. From the outcome on both are what version
+    /// `version` of a sealed object says, whose plaintext has `hash` as its SHA-256, in hexadecimal; `authority` and `server` are those of the
+    /// certificates, which are public.
+    CertificateChanged {
+        phase: Phase,
+        version: u64,
+        hash: String,
+        authority: String,
+        server: String,
+    },
+    /// The accounts changed, and are from the outcome on what version `version` of the register says: a sealed object whose plaintext has
+    /// `hash` as its SHA-256, in hexadecimal. `subject` stands for the name of the account or group.
+    IdentityChanged {
+        change: IdentityChange,
+        phase: Phase,
+        subject: NameId,
+        version: u64,
+        hash: String,
+    },
+    /// Someone was let in. `wire` and `method` are fixed words.
+    SignedIn {
+        session: SessionId,
+        subject: NameId,
+        wire: String,
+        method: String,
+    },
+    /// Someone was sent away. `wire` and `reason` are fixed words; `subject` is there where a name was given, whether an account has it or not.
+    SignInRefused {
+        wire: String,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<NameId>,
+    },
+    /// A session is over; `reason` is a fixed word.
+    SessionEnded {
+        session: SessionId,
+        reason: String,
     },
     KeysChanged {
         change: KeyChange,

@@ -109,6 +109,10 @@ random_id!(
     /// One request for a decision, which ties a query's decision to its outcome.
     RequestId, "a request id"
 );
+random_id!(
+    /// One session of a signed-in principal, which ties what it asked to how it signed in.
+    SessionId, "a session id"
+);
 
 /// The name of a table or model: `[a-z_][a-z0-9_]*`, at most 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -34,9 +34,15 @@ const PSQL: &str = "psql, COPY TO a file";
 const MARIADB: &str = "mariadb, SELECT to a file";
 
 /// A server of this machine alone, which ends with the benchmark.
-struct Server {
+pub(super) struct Server {
     child: Child,
     port: u16,
+}
+
+impl Server {
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
 }
 
 impl Drop for Server {
@@ -185,19 +191,27 @@ impl Databases {
 /// The user `nobody`: servers of databases do not run as root.
 const NOBODY: u32 = 65_534;
 
+/// Gives a file or folder to the user that servers run as, which is this one where it is not root; whether that is another.
+pub(super) fn to_server(path: &Path) -> Result<bool> {
+    if capture(command("id").arg("-u"), "ask for the user id")?.trim() != "0" {
+        return Ok(false);
+    }
+    std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).with_context(|| format!("hand {} to nobody", path.display()))?;
+    Ok(true)
+}
+
 /// A server's program as somebody who is not root, and whose the folder is.
-fn unprivileged(name: &str, folder: &Path) -> Result<Command> {
+pub(super) fn unprivileged(name: &str, folder: &Path) -> Result<Command> {
     let program = debian::program_of_server(name).with_context(|| format!("find the server's program {name}"))?;
     let mut run = command(program);
-    if capture(command("id").arg("-u"), "ask for the user id")?.trim() == "0" {
-        std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).with_context(|| format!("hand {} to nobody", folder.display()))?;
+    if to_server(folder)? {
         run.uid(NOBODY).gid(NOBODY);
     }
     Ok(run)
 }
 
 /// Starts a server and waits until it says that it is ready.
-fn started(mut server: Command, port: u16, ready: &str) -> Result<Server> {
+pub(super) fn started(mut server: Command, port: u16, ready: &str) -> Result<Server> {
     let mut child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("start a server")?;
     let lines = BufReader::new(child.stderr.take().context("read what a server says")?);
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -217,7 +231,7 @@ fn started(mut server: Command, port: u16, ready: &str) -> Result<Server> {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
     Ok(listener.local_addr().context("find a free port")?.port())
 }

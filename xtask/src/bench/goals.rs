@@ -1,6 +1,8 @@
 //! Goals as data: a bound on what was measured, and whether it was kept.
 
-use super::measure::{Measured, MeasuredJob, Round, median};
+use std::time::Duration;
+
+use super::measure::{Measured, MeasuredJob, Round, median, percentile};
 
 /// A bound on one contender of a job. Names are those of the job's contenders.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,7 +15,9 @@ pub enum Goal {
     PeakMegabytes { of: &'static str, most: u64 },
     /// Its highest peak memory by that of another.
     PeakRatio { of: &'static str, to: &'static str, most: f64 },
-    /// What is checked after each round was right.
+    /// Of a hundred answers, all but the slowest come at most so much later than those of another.
+    AddedP99 { of: &'static str, to: &'static str, most: Duration },
+    /// What is checked after each round was right, or each answer.
     Right { of: &'static str },
 }
 
@@ -60,7 +64,8 @@ pub fn unmet(judged: &[Judged], peers_only: bool) -> usize {
 }
 
 fn one(job: &MeasuredJob, goal: &Goal) -> Judged {
-    let measured = |name: &str| job.contenders.iter().find(|one| one.name == name && !one.rounds.is_empty());
+    let is_measured = |one: &Measured| !(one.rounds.is_empty() && one.latencies.is_empty());
+    let measured = |name: &str| job.contenders.iter().find(|one| one.name == name && is_measured(one));
     let (text, found) = match *goal {
         Goal::CpuRatio { of, to, most, aim } => {
             let aim = aim.map_or(String::new(), |aim| format!(" (aim {aim:.2})"));
@@ -89,12 +94,24 @@ fn one(job: &MeasuredJob, goal: &Goal) -> Judged {
             });
             (format!("peak memory of {of}, by {to}: at most {most:.2}"), found)
         }
-        Goal::Right { of } => {
-            let found = measured(of).map(|one| match one.wrong.len() {
-                0 => (format!("right in {} of {0} rounds", one.checked), true),
-                wrong => (format!("wrong in {wrong} of {} rounds", one.checked), false),
+        Goal::AddedP99 { of, to, most } => {
+            let found = measured(of).zip(measured(to)).and_then(|(of, to)| {
+                let (of, to) = (percentile(&of.latencies, 0.99)?, percentile(&to.latencies, 0.99)?);
+                let told = format!("{:.1} ms ({:.1} and {:.1})", milliseconds(of) - milliseconds(to), milliseconds(of), milliseconds(to));
+                Some((told, of <= to.saturating_add(most)))
             });
-            (format!("answers of {of}: as expected, in each round"), found)
+            (format!("p99 of {of}: at most that of {to} and {:.0} ms", milliseconds(most)), found)
+        }
+        Goal::Right { of } => {
+            let found = measured(of).map(|one| {
+                let (checked, what) = (one.checked, if one.latencies.is_empty() { "rounds" } else { "answers" });
+                match one.wrong.len() {
+                    0 => (format!("right in {checked} of {checked} {what}"), true),
+                    wrong => (format!("wrong in {wrong} of {checked} {what}"), false),
+                }
+            });
+            let each = if job.contenders.iter().any(|one| !one.latencies.is_empty()) { "each time" } else { "in each round" };
+            (format!("answers of {of}: as expected, {each}"), found)
         }
     };
     let (measured, verdict) = match found {
@@ -134,6 +151,11 @@ fn peak(one: &Measured) -> Option<u64> {
     one.rounds.iter().map(|round| round.peak_bytes).max()
 }
 
+/// A time in milliseconds, to be shown.
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 /// Bytes as millions of them, to be shown or divided.
 #[allow(clippy::cast_precision_loss, reason = "a ratio of sizes is shown with two digits")]
 pub fn megabytes(bytes: u64) -> f64 {
@@ -142,8 +164,6 @@ pub fn megabytes(bytes: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn contender(name: &'static str, rounds: &[(u64, u64)]) -> Measured {
@@ -156,7 +176,7 @@ mod tests {
             })
             .collect();
         let checked = rounds.len();
-        Measured { name, rounds, wrong: vec![], checked, costs: vec![] }
+        Measured { rounds, checked, ..Measured::new(name) }
     }
 
     fn verdict(goal: Goal, contenders: Vec<Measured>) -> (String, Verdict) {
@@ -193,6 +213,22 @@ mod tests {
         let contenders = || vec![contender("small", &[(1, 180), (1, 200)]), contender("large", &[(1, 250), (1, 100)])];
         assert_eq!(verdict(goal(1.25), contenders()), ("1.25".to_owned(), Verdict::Met));
         assert_eq!(verdict(goal(1.24), contenders()).1, Verdict::Missed);
+    }
+
+    #[test]
+    fn an_addition_is_to_the_others_slowest_but_one_of_a_hundred() {
+        let answers = |name, slow: u64| {
+            let times = (1..=100).map(|number| Duration::from_millis(if number > 98 { slow } else { 1 }));
+            Measured { latencies: times.collect(), ..Measured::new(name) }
+        };
+        let goal = |most| Goal::AddedP99 { of: "polder", to: "peer", most: Duration::from_millis(most) };
+        let both = || vec![answers("peer", 3), answers("polder", 18)];
+        assert_eq!(verdict(goal(15), both()), ("15.0 ms (18.0 and 3.0)".to_owned(), Verdict::Met));
+        assert_eq!(verdict(goal(14), both()).1, Verdict::Missed);
+        assert_eq!(verdict(goal(15), vec![answers("peer", 3), Measured::new("polder")]).1, Verdict::NotMeasured);
+        let mut wrong = answers("polder", 1);
+        (wrong.checked, wrong.wrong) = (120, vec!["key 5".to_owned()]);
+        assert_eq!(verdict(Goal::Right { of: "polder" }, vec![wrong]), ("wrong in 1 of 120 answers".to_owned(), Verdict::Missed));
     }
 
     #[test]

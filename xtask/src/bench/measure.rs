@@ -58,6 +58,36 @@ pub struct Measured {
     pub checked: usize,
     /// What each counted round cost where the rows are kept; nothing where that is not told.
     pub costs: Vec<Cost>,
+    /// How long each counted answer took, of one who is asked again and again; then there are no rounds.
+    pub latencies: Vec<Duration>,
+}
+
+impl Measured {
+    /// One who is to be measured.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, rounds: Vec::new(), wrong: Vec::new(), checked: 0, costs: Vec::new(), latencies: Vec::new() }
+    }
+
+    /// An answer came.
+    pub fn took(&mut self, counted: bool, took: Duration) {
+        if counted {
+            self.latencies.push(took);
+        }
+    }
+}
+
+/// Of times in any order the one that this share of them does not pass; none of none.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place among some thousand times is exact, and not negative"
+)]
+pub fn percentile(times: &[Duration], share: f64) -> Option<Duration> {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let place = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(place.clamp(1, sorted.len().max(1)) - 1).copied()
 }
 
 /// All contenders of a job.
@@ -73,8 +103,7 @@ pub struct MeasuredJob {
 /// Rounds are interleaved, so that what disturbs the machine disturbs all alike. Round 0 warms up and is not counted.
 pub fn job(job: &Job, rounds: usize) -> Result<MeasuredJob> {
     let rounds = rounds.max(job.rounds_min);
-    let empty = |one: &Contender| Measured { name: one.name, rounds: Vec::new(), wrong: Vec::new(), checked: 0, costs: Vec::new() };
-    let mut measured: Vec<Measured> = job.contenders.iter().map(empty).collect();
+    let mut measured: Vec<Measured> = job.contenders.iter().map(|one| Measured::new(one.name)).collect();
     for round in 0..=rounds {
         for (contender, into) in job.contenders.iter().zip(&mut measured) {
             let (took, wrong, cost) = once(contender).with_context(|| format!("measure {} at {}", contender.name, job.name))?;
@@ -231,6 +260,15 @@ mod tests {
         let sizes: Vec<(u64, u64)> = costs.iter().map(|cost| (cost.before.bytes, cost.after.bytes)).collect();
         assert_eq!(sizes, [(100, 120), (100, 120)]);
         assert_eq!(costs[0].asked.map(|asked| (asked.puts, asked.bytes_written)), Some((4, 6)));
+    }
+
+    #[test]
+    fn percentiles_are_times_that_were_measured() {
+        let ms = Duration::from_millis;
+        let times: Vec<Duration> = (1..=200).rev().map(ms).collect();
+        let of = |share| percentile(&times, share).unwrap();
+        assert_eq!((of(0.5), of(0.99), of(1.0)), (ms(100), ms(198), ms(200)));
+        assert_eq!((percentile(&times[..1], 0.99), percentile(&[], 0.5)), (Some(ms(200)), None));
     }
 
     #[test]

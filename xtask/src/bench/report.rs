@@ -4,9 +4,9 @@ use std::fmt::{Display, Write as _};
 
 use anyhow::Result;
 
-use super::goals::{Judged, Spread, megabytes, spread};
+use super::goals::{Judged, Spread, megabytes, milliseconds, spread};
 use super::kept::{Asked, Cost};
-use super::measure::{Measured, MeasuredJob, median};
+use super::measure::{Measured, MeasuredJob, median, percentile};
 use crate::process::{capture, command};
 use crate::workspace;
 
@@ -41,7 +41,7 @@ pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<Stri
     }
     for job in jobs {
         write!(page, "\n### {}\n\n{} Counted rounds: {}.\n", job.name, job.what, job.rounds)?;
-        if !job.contenders.is_empty() {
+        if job.contenders.iter().any(|one| !one.rounds.is_empty()) {
             page.push_str("\n| who | CPU seconds | ratio | seconds | peak MB |\n| --- | ---: | ---: | ---: | ---: |\n");
         }
         let first = job.contenders.first().and_then(line).map(|line| line.cpu.middle);
@@ -53,9 +53,12 @@ pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<Stri
             }
         }
         page.push_str(&kept(job));
+        page.push_str(&latencies(job)?);
         for contender in &job.contenders {
             if let Some(wrong) = contender.wrong.first() {
-                write!(page, "\nWrong: {} in {} of {} rounds; first: {wrong}\n", contender.name, contender.wrong.len(), contender.checked)?;
+                let what = if contender.latencies.is_empty() { "rounds" } else { "answers" };
+                let (name, times, checked) = (contender.name, contender.wrong.len(), contender.checked);
+                write!(page, "\nWrong: {name} in {times} of {checked} {what}; first: {wrong}\n")?;
             }
         }
         for missing in &job.missing {
@@ -63,6 +66,22 @@ pub fn text(jobs: &[MeasuredJob], judged: &[Judged], scale: &str) -> Result<Stri
         }
     }
     Ok(page)
+}
+
+/// How long answers took, of those who were asked again and again.
+fn latencies(job: &MeasuredJob) -> Result<String> {
+    let mut lines = String::new();
+    for one in job.contenders.iter().filter(|one| !one.latencies.is_empty()) {
+        if lines.is_empty() {
+            lines.push_str("\n| who | answers | p50 ms | p90 ms | p99 ms | most ms |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
+        }
+        write!(lines, "| {} | {}", one.name, one.latencies.len())?;
+        for share in [0.5, 0.9, 0.99, 1.0] {
+            write!(lines, " | {:.2}", percentile(&one.latencies, share).map_or(0.0, milliseconds))?;
+        }
+        lines.push_str(" |\n");
+    }
+    Ok(lines)
 }
 
 /// What rounds cost where rows are kept: what lies there, and of those whose reports tell it what they asked of their store.
@@ -139,7 +158,7 @@ mod tests {
         let size = |bytes, vectors_bytes| Size { bytes, vectors_bytes };
         let asked = Asked { puts: 12, gets: 345, heads: 0, lists: 3, deletes: 1, bytes_written: 14_560_000, bytes_read: 99_000_000 };
         let cost = |after, asked| Cost { before: size(800_000_000, 0), after: size(after, 1_234_567), asked };
-        let one = |name, costs: Vec<Cost>| Measured { name, checked: 1, rounds: vec![round(1, 1)], wrong: vec![], costs };
+        let one = |name, costs: Vec<Cost>| Measured { checked: 1, rounds: vec![round(1, 1)], costs, ..Measured::new(name) };
         let told = |contenders| {
             let job = MeasuredJob { name: "merge", what: "Work.".into(), rounds: 1, contenders, goals: vec![], missing: vec![] };
             text(&[job], &[], "1").unwrap()
@@ -159,9 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn one_who_is_asked_again_and_again_has_percentiles_in_place_of_rounds() {
+        let latencies = (1..=1_000).map(Duration::from_micros).collect();
+        let one = Measured { latencies, checked: 1_100, wrong: vec!["key 5".into()], ..Measured::new("polder") };
+        let contenders = vec![one, Measured::new("not asked")];
+        let job = MeasuredJob { name: "served", what: "Work.".into(), rounds: 5, contenders, goals: vec![], missing: vec![] };
+        let page = text(&[job], &[], "1").unwrap();
+        assert!(page.contains("Counted rounds: 5.\n\n| who | answers | p50 ms | p90 ms | p99 ms | most ms |\n| --- | ---: |"), "{page}");
+        assert!(page.contains("\n| polder | 1000 | 0.50 | 0.90 | 0.99 | 1.00 |\n"), "{page}");
+        assert!(page.contains("Wrong: polder in 1 of 1100 answers; first: key 5"), "{page}");
+        assert!(!page.contains("CPU seconds") && !page.contains("not asked"), "{page}");
+    }
+
+    #[test]
     fn each_job_has_its_rounds_medians_with_their_spread_and_ratios_to_the_first() {
         let measured =
-            |name, rounds: Vec<Round>, wrong: Vec<String>| Measured { name, checked: rounds.len(), rounds, wrong, costs: vec![] };
+            |name, rounds: Vec<Round>, wrong: Vec<String>| Measured { checked: rounds.len(), rounds, wrong, ..Measured::new(name) };
         let job = MeasuredJob {
             name: "load",
             what: "Work.".into(),

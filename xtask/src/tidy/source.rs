@@ -6,7 +6,7 @@ use super::Finding;
 const LINES_MAX: usize = 800;
 const FORBIDDEN_NAMES: [&str; 9] = ["mod", "utils", "util", "helpers", "helper", "manager", "common", "misc", "stuff"];
 /// Crates through which no byte reaches a disk: only the store, the keys' custody, the audit log's export and the program write.
-const NEVER_WRITES: [&str; 7] = ["types", "crypto", "contract", "connect", "policy", "lake", "engine"];
+const NEVER_WRITES: [&str; 8] = ["types", "crypto", "contract", "connect", "policy", "lake", "engine", "serve"];
 const WRITES: [&str; 9] = [
     "fs::write(",
     "fs::create_dir",

@@ -143,7 +143,7 @@ pub async fn show(installation: &Installation, limit: usize, kind: Option<&str>,
     installation.require(Action::Audit).await?;
     let request = RequestId::random(installation.rng.as_ref())?;
     installation
-        .record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies: vec!["Audit".to_owned()] })
+        .record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies: vec!["Audit".to_owned()], session: None })
         .await?;
     let filter = Filter { kinds: kind.map(str::to_owned).into_iter().collect(), ..Filter::default() };
     let shown = installation.journal.show(&filter, limit).await?;
@@ -162,7 +162,7 @@ pub async fn show(installation: &Installation, limit: usize, kind: Option<&str>,
     }
     let rows = shown.len() as u64;
     listing.print(output)?;
-    installation.record(EventKind::ReadFinished { request, rows, complete: true }).await
+    installation.record(EventKind::ReadFinished { request, rows, complete: true, bytes: None }).await
 }
 
 /// A kind of which there is no event would show an empty log, which looks like an answer.

@@ -1,6 +1,6 @@
 //! `polder contract`: check, approve, list. What writes contracts stands in `propose` and `edit`, what shows profiles in `profile`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use polder_contract::approval::{approval_file, approval_text};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cli::{ContractCommand, Output};
 use crate::command::edit;
 use crate::failure::{Failure, Outcome};
+use crate::hosted;
 use crate::ingest;
 use crate::installation::Installation;
 use crate::print::{Listing, note, text};
@@ -258,12 +259,10 @@ fn summary(contract: &Contract) -> Outcome {
 /// # Errors
 /// When the terminal cannot be read.
 pub fn confirmed(question: &str) -> Outcome<bool> {
-    if !std::io::stdin().is_terminal() {
+    if !hosted::is_terminal() {
         return Ok(false);
     }
     let failed = |error: std::io::Error| Failure::because(ErrorKind::Unavailable, "ask on the terminal", &error);
-    write!(std::io::stderr(), "{question}").map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    let answer = hosted::ask(question).map_err(failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -138,7 +138,7 @@ pub async fn logs(installation: &Installation, text: &str, output: Output) -> Ou
     let run = history::find(&installation.journal.state(), text)?;
     let request = RequestId::random(installation.rng.as_ref())?;
     let policies = vec!["Audit".to_owned()];
-    installation.record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies }).await?;
+    installation.record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies, session: None }).await?;
     let entries = history::entries(installation, run, &TELLING).await?;
     let mut listing = Listing::new(&["time", "event", "step", "says"]);
     for entry in &entries {
@@ -163,7 +163,7 @@ pub async fn logs(installation: &Installation, text: &str, output: Output) -> Ou
         listing.print(output)?;
     }
     let rows = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-    installation.record(EventKind::ReadFinished { request, rows, complete: true }).await
+    installation.record(EventKind::ReadFinished { request, rows, complete: true, bytes: None }).await
 }
 
 /// `runs cancel`: asks the process of a run to end it. Whether that may be, the operating system decides: only the account that the process

@@ -2,7 +2,7 @@
 //! process for each run; it opens the store for reading only, and holds no lease, so that people can work beside it.
 
 mod child;
-mod readiness;
+pub(crate) mod readiness;
 mod steady;
 
 use std::collections::BTreeMap;

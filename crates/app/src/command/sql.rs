@@ -1,7 +1,7 @@
 //! `polder sql`: one question, or a shell.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 use polder_engine::{Door, Format, QueryOptions, Setting, write_batches};
 use polder_types::limit::SQL_MAX_BYTES;
@@ -12,6 +12,7 @@ use rustyline::history::MemHistory;
 
 use crate::cli::{Output, SqlArgs};
 use crate::failure::{Failure, Outcome};
+use crate::hosted;
 use crate::installation::Installation;
 use crate::print::{note, unwritten};
 
@@ -22,15 +23,14 @@ use crate::print::{note, unwritten};
 pub async fn run(installation: &Installation, args: &SqlArgs, memory_mib: u64, output: Option<Output>) -> Outcome {
     let lake = installation.lake(None)?;
     let door = installation.door(&lake, memory_mib)?;
-    let options = QueryOptions { versions: versions(&args.at)?, purpose: args.purpose.clone(), whole: false };
+    let options = QueryOptions { versions: versions(&args.at)?, purpose: args.purpose.clone(), ..QueryOptions::default() };
     match args.query.as_deref() {
         Some("-") => {
-            let mut sql = String::new();
-            let limit = u64::try_from(SQL_MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-            std::io::stdin()
-                .take(limit)
-                .read_to_string(&mut sql)
-                .map_err(|error| Failure::because(ErrorKind::Invalid, "read the question from standard input; it must be UTF-8", &error))?;
+            let failed = |error: &(dyn std::error::Error + 'static)| {
+                Failure::because(ErrorKind::Invalid, "read the question from standard input; it must be UTF-8", error)
+            };
+            let text = hosted::input(u64::try_from(SQL_MAX_BYTES).unwrap_or(u64::MAX)).map_err(|error| failed(&error))?;
+            let sql = String::from_utf8(text).map_err(|error| failed(&error))?;
             alone(installation, &door, &sql, &options, output).await
         }
         Some(sql) => alone(installation, &door, sql, &options, output).await,
@@ -69,7 +69,7 @@ async fn answer(installation: &Installation, door: &Door, sql: &str, options: &Q
         }
     };
     let answer = door.query(&installation.asker(), sql, options).await?;
-    let mut out = BufWriter::new(std::io::stdout());
+    let mut out = BufWriter::new(hosted::output());
     let schema = answer.schema();
     let wrote = match write_batches(schema, answer, format, &mut out).await {
         Ok(_) => out.flush(),

@@ -1,5 +1,7 @@
 //! `polder status` and `polder doctor`: what stands, and what is not as it should be.
 
+mod exposure;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use serde_json::json;
 use crate::cli::Output;
 use crate::command::keys::destruction::standing as destructions_standing;
 use crate::command::pipeline::standing;
+use crate::command::status::exposure::{Exposed, exposed};
 use crate::failure::{Failure, Outcome};
 use crate::freshness::{self, Judged};
 use crate::ingest::Offsets;
@@ -42,6 +45,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     // A file that is wrong hides nothing else.
     let pipelines = pipelines(installation).await;
     let of_files = pipelines.as_deref().unwrap_or_default();
+    let listeners = exposed(&installation.project);
     if output == Output::Json {
         let tables: Vec<_> = tables
             .iter()
@@ -56,7 +60,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
                 "state": if one.pending.is_empty() { "destroyed" } else { "pending" }, "pending": one.pending})).collect::<Vec<_>>(),
             "integrity_failures": state.integrity_failures.len(), "unusual": unusual,
-            "pipelines": of_files, "notices": {"begun": state.notices.begun, "delivered": state.notices.delivered, "failed": state.notices.failed},
+            "pipelines": of_files, "listeners": listeners, "notices": {"begun": state.notices.begun, "delivered": state.notices.delivered, "failed": state.notices.failed},
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
                 "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
         }));
@@ -86,6 +90,9 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             }
             None => text(&format!("last run     {}: did not finish; `polder run` goes on", time(run.started_ms)))?,
         },
+    }
+    for listener in &listeners {
+        text(&format!("listener     {}", listener.says()))?;
     }
     if let Err(failure) = &pipelines {
         text(&format!("pipelines    {}", failure.to_string().replace('\n', "; ")))?;
@@ -234,6 +241,7 @@ pub fn doctor(project: &Project, installation: Option<&Installation>, failure: O
     let mut checks =
         vec![Check { what: "core dumps", fine: core_dumps_off(), says: "off for this program".to_owned() }, swap(), key_file(project)];
     checks.extend(storage(project, installation));
+    checks.extend(ways_in(project));
     match (installation, failure) {
         (Some(installation), _) => checks.extend(inside(installation)),
         (None, Some(failure)) => checks.push(Check { what: "installation", fine: false, says: failure.to_string().replace('\n', " ") }),
@@ -371,6 +379,14 @@ fn storage(project: &Project, installation: Option<&Installation>) -> Option<Che
         false => format!("{name} at {endpoint}, {trust}"),
     };
     Some(Check { what: "store", fine: !versions, says })
+}
+
+/// What serving exposes, which is what someone wrote: no fault, and to be seen.
+fn ways_in(project: &Project) -> Vec<Check> {
+    let mut listeners = exposed(project);
+    // What matters most comes first.
+    listeners.sort_by_key(|listener| !listener.is_reachable());
+    listeners.iter().map(Exposed::says).map(|says| Check { what: "listener", fine: true, says }).collect()
 }
 
 fn key_file(project: &Project) -> Check {

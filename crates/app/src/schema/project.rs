@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::schema::pipeline::reference;
 use crate::schema::{Kind, document, mapping, text};
-use crate::settings::{APPROVALS_KEYS, CUSTODIES, CUSTODY_KEYS, ENVIRONMENT_KEYS, KEYS, STORE_KEYS, TELEMETRY_KEYS};
+use crate::settings::{
+    APPROVALS_KEYS, CUSTODIES, CUSTODY_KEYS, ENVIRONMENT_KEYS, KEYS, LIMITS, LISTENER_KEYS, LISTENERS_KEYS, STORE_KEYS, TELEMETRY_KEYS,
+    TLS_KEYS,
+};
 
 pub(super) fn schema() -> Value {
     let body = mapping(KEYS, &KEYS, |_| json!({ "type": "object", "additionalProperties": environment() }));
@@ -33,9 +36,45 @@ fn environment() -> Value {
             described(json!({ "type": "object", "additionalProperties": members }), "group name to members, each `user:NAME`")
         }
         "telemetry" => described(telemetry(), "where what runs came to is pushed: a collector of OpenTelemetry"),
+        "listeners" => {
+            described(mapping(LISTENERS_KEYS, &[], |_| listener()), "ways in of `polder serve`; those that are not here are off")
+        }
+        "tls" => described(tls(), "the certificate that the listeners show; without it, the internal authority makes one"),
+        "limits" => described(limits(), "limits of `polder serve`"),
         "temporary_mib" => described(json!({ "type": "integer", "minimum": 1 }), "the most that sealed temporary files take of the disk"),
         _ => json!(true),
     })
+}
+
+fn listener() -> Value {
+    let address = json!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$" });
+    let long = mapping(LISTENER_KEYS, &["address"], |key| match key {
+        "tls12" => described(json!({ "type": "boolean" }), "take TLS 1.2 too"),
+        _ => address.clone(),
+    });
+    json!({ "anyOf": [address, long] })
+}
+
+fn tls() -> Value {
+    let mut tls = mapping(TLS_KEYS, &[], |key| match key {
+        "key" => reference(),
+        "names" => {
+            let name = json!({ "type": "string", "pattern": "^[0-9A-Za-z:]" });
+            described(json!({ "type": "array", "items": name }), "names and addresses of this server, for the internal authority")
+        }
+        _ => text(),
+    });
+    if let Some(tls) = tls.as_object_mut() {
+        // Both or none; names are for what is made here.
+        tls.insert("dependentRequired".to_owned(), json!({ "chain": ["key"], "key": ["chain"] }));
+        tls.insert("not".to_owned(), json!({ "required": ["chain", "names"] }));
+    }
+    tls
+}
+
+fn limits() -> Value {
+    let most = |key: &str| LIMITS.into_iter().find(|(name, _)| *name == key).map(|(_, most)| most);
+    mapping(LIMITS.map(|(key, _)| key), &[], |key| json!({ "type": "integer", "minimum": 1, "maximum": most(key) }))
 }
 
 fn bucket() -> Value {

@@ -55,6 +55,11 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     assert_eq!(keys(&environment["properties"]["store"]["anyOf"][1]), crate::settings::STORE_KEYS.into());
     assert_eq!(keys(&environment["properties"]["telemetry"]), crate::settings::TELEMETRY_KEYS.into());
     assert_eq!(keys(&environment["properties"]["approvals"]), crate::settings::APPROVALS_KEYS.into());
+    let long = &environment["properties"]["listeners"]["properties"]["rest"]["anyOf"][1];
+    assert_eq!(keys(&environment["properties"]["listeners"]), crate::settings::LISTENERS_KEYS.into());
+    assert_eq!(keys(long), crate::settings::LISTENER_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["tls"]), crate::settings::TLS_KEYS.into());
+    assert_eq!(keys(&environment["properties"]["limits"]), crate::settings::LIMITS.map(|(key, _)| key).into());
     // The reader knows each of them, and says of any other that it does not.
     for (key, known) in crate::settings::ENVIRONMENT_KEYS.into_iter().map(|key| (key, true)).chain([("stroe", false)]) {
         let problems = Settings::parse(&format!("environments: {{e: {{{key}: 1}}}}\n"), "polder.yaml").unwrap_err().to_string();
@@ -118,6 +123,7 @@ fn project_cases(cases: &mut Vec<Case>) {
     for wrong in ["{other_than_author: 1}", "{git: {ann: [nowhere]}}", "{git: [ann]}", "{by: two}"] {
         case(&format!("{ENVIRONMENT}, approvals: {wrong}"), false);
     }
+    serving_cases(&mut case);
     let mut bucket = |rest: &str, good: bool| {
         let text = format!("environments: {{default: {{store: {{{rest}}}, keys: {{custody: key-file, path: k}}}}}}\n");
         cases.push((Kind::Project, text, good));
@@ -145,6 +151,41 @@ fn project_cases(cases: &mut Vec<Case>) {
         false,
     ));
     cases.push((Kind::Project, "environment: {}\n".to_owned(), false));
+}
+
+fn serving_cases(case: &mut impl FnMut(&str, bool)) {
+    for good in [
+        "listeners: {}",
+        "listeners: {postgres: '127.0.0.1:5432', flight: '[::1]:0', rest: {address: '0.0.0.0:8443'}}",
+        "listeners: {postgres: {address: '10.0.0.7:5432', tls12: true}}",
+        "tls: {chain: tls/server.pem, key: 'file:tls/server.key'}",
+        "tls: {names: [data.example.org, 192.0.2.7]}",
+        "limits: {connections: 10, connections_per_address: 1, sign_in_seconds: 300, idle_minutes: 1, statement_seconds: 1}",
+        "limits: {statements_per_principal: 1, memory_mib: 64, session_hours: 168}",
+    ] {
+        case(&format!("{ENVIRONMENT}, {good}"), true);
+    }
+    for wrong in [
+        "listeners: [rest]",
+        "listeners: {pg: '127.0.0.1:5432'}",
+        "listeners: {rest: 8443}",
+        "listeners: {rest: '127.0.0.1'}",
+        "listeners: {rest: 'localhost:8443'}",
+        "listeners: {rest: {tls12: true}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', tls12: sometimes}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', tls: false}}",
+        "tls: {chain: tls/server.pem}",
+        "tls: {key: 'file:tls/server.key'}",
+        "tls: {chain: tls/server.pem, key: written-out}",
+        "tls: {chain: tls/server.pem, key: 'file:k', names: [a.example]}",
+        "tls: {names: ['*.example.org']}",
+        "limits: {connections: 0}",
+        "limits: {session_hours: 169}",
+        "limits: {connection: 5}",
+        "limits: {idle_minutes: '5'}",
+    ] {
+        case(&format!("{ENVIRONMENT}, {wrong}"), false);
+    }
 }
 
 fn source_cases(cases: &mut Vec<Case>) {

@@ -233,7 +233,7 @@ fn check_tells_what_policies_speak_of_and_what_can_never_apply() {
     let places: Vec<(u64, &str)> = warnings.iter().map(|(line, policy, _)| (*line, *policy)).collect();
     assert_eq!(places, [(1, "group"), (2, "table"), (3, "column"), (4, "of-model"), (5, "model")]);
     for ((_, _, message), wanted) in warnings.iter().zip([
-        "no environment of polder.yaml has a group nurse, so nobody is in it; did you mean nurses?",
+        "no environment of polder.yaml has a group nurse; unless accounts do (`polder group list`), nobody is in it; did you mean nurses?",
         "no contract or model for table patient; did you mean patients?",
         "the contract of table patients has no column ssnn that is stored; did you mean ssn?",
         "seen is a model",

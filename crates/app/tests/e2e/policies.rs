@@ -20,7 +20,7 @@ fn refusals(project: &Project) -> Vec<String> {
 fn what_a_policy_forbids_is_refused_with_a_record() {
     let project = loaded();
     let export = project.beside("export").display().to_string();
-    let commands: [(&str, &[&[&str]]); 9] = [
+    let commands: [(&str, &[&[&str]]); 10] = [
         ("Run", &[&["run"], &["run", "--again"], &["quarantine", "replay", "people"]]),
         ("Approve", &[&["contract", "approve", "people", "--yes"]]),
         (
@@ -38,6 +38,7 @@ fn what_a_policy_forbids_is_refused_with_a_record() {
         ("Drop", &[&["table", "drop", "people", "--yes"]]),
         ("Quarantine", &[&["quarantine", "list", "people"], &["quarantine", "show", "people"]]),
         ("ManageKeys", &[&["keys", "show"], &["keys", "rotate"]]),
+        ("ManageIdentities", &[&["user", "list"], &["group", "add", "analysts"], &["token", "list"], &["service", "list"]]),
     ];
     let mut before = refusals(&project);
     for (action, commands) in commands {

@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
 use crate::harness::{Ran, ran};
+use crate::servers::home::processes_in;
+use crate::servers::judge;
 
 /// A fenced block of a Markdown file.
 struct Block {
@@ -36,6 +41,8 @@ fn blocks(path: &str) -> Vec<Block> {
 struct Reader {
     root: tempfile::TempDir,
     at: PathBuf,
+    /// Where a Python lies that has what the guide's scripts ask for.
+    python: Option<PathBuf>,
 }
 
 impl Reader {
@@ -44,7 +51,14 @@ impl Reader {
         std::fs::create_dir(root.path().join("home")).unwrap();
         let at = root.path().join("work");
         std::fs::create_dir(&at).unwrap();
-        Self { root, at }
+        Self { root, at, python: None }
+    }
+
+    /// One who has the clients of other makers.
+    fn with_clients() -> Self {
+        let mut reader = Self::new();
+        reader.python = Some(judge("POLDER_JUDGE_CLIENTS_PYTHON").parent().unwrap().to_owned());
+        reader
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -58,11 +72,13 @@ impl Reader {
         let programs = Path::new(env!("CARGO_BIN_EXE_polder")).parent().unwrap();
         let home = self.root.path().join("home");
         let here = self.root.path().join("here");
+        let folders = [Some(programs), self.python.as_deref(), Some(Path::new("/usr/bin")), Some(Path::new("/bin"))];
+        let path = std::env::join_paths(folders.into_iter().flatten()).unwrap();
         let output = Command::new("/bin/sh")
             .args(["-c", &format!("{line}\ncode=$?; pwd > '{}'; exit $code", here.display())])
             .current_dir(&self.at)
             .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("PATH", path)
             .env("HOME", &home)
             .stdin(Stdio::null())
             .output()
@@ -112,6 +128,45 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    /// What a guide left running ends with it, for instance where one of its steps failed.
+    fn drop(&mut self) {
+        for process in processes_in(self.root.path()) {
+            let _ = kill_process(Pid::from_raw(process).unwrap(), Signal::KILL);
+        }
+    }
+}
+
+/// What the guide to serving says of who saw what.
+fn three_truths(typed: &[(String, Ran)]) {
+    let out = |begin: &str| typed.iter().filter(|(line, _)| line.starts_with(begin)).map(|(_, ran)| ran.out.as_str()).collect::<Vec<_>>();
+    let ann = "id,patient,region,born,amount\n1,***lace,north,1985-01-01,120.50\n3,***ring,north,1970-01-01,45.25\n5,***skov,north,1962-01-01,99.90\n";
+    assert_eq!(out("PGPASSWORD=$(cat ../ann.password) psql"), [ann, "found\n0\n"]);
+    // Whatever ends its lines.
+    assert_eq!(out("curl").iter().map(|csv| csv.replace("\r\n", "\n")).collect::<Vec<_>>(), [ann]);
+    let ben = "2,Grace Hopper,south,1991-01-01\n4,Edsger Dijkstra,south,1930-01-01\n";
+    let all = "1,Ada Lovelace,north,1985-05-17,120.50\n2,Grace Hopper,south,1991-12-24,80.00\n3,Alan Turing,north,1970-01-30,45.25\n\
+               4,Edsger Dijkstra,south,1930-05-11,310.00\n5,Barbara Liskov,north,1962-02-28,99.90\n";
+    assert_eq!(out("python3 seen.py"), [format!("{ben}id,patient,region,born\n{ben}id,patient,region,born,amount\n{all}")]);
+    let decided: Value = serde_json::from_str(out("polder audit show --type read_decided")[0]).unwrap();
+    let finished: Value = serde_json::from_str(out("polder audit show --type read_finished")[0]).unwrap();
+    for (actor, policy, rows) in
+        [("user:ann", "north-sees-the-north", 3), ("user:ben", "south-sees-the-south", 2), ("service:loader", "loader-reads-visits", 5)]
+    {
+        let requests = decided
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["actor"] == actor && entry["details"]["policies"].as_array().unwrap().contains(&Value::from(policy)));
+        let answered = |request: &Value| {
+            let mut outcomes = finished.as_array().unwrap().iter().map(|entry| &entry["details"]);
+            outcomes.any(|outcome| outcome["request"] == *request && outcome["rows"] == rows && outcome["complete"] == true)
+        };
+        let requests: Vec<&Value> = requests.map(|entry| &entry["details"]["request"]).collect();
+        assert!(requests.iter().any(|request| answered(request)), "{actor}: {decided:#} {finished:#}");
+    }
+}
+
 #[test]
 fn the_tour_can_be_walked() {
     let mut reader = Reader::new();
@@ -143,7 +198,11 @@ fn each_guide_can_be_walked() {
     guides.sort();
     assert!(guides.len() >= 3, "{guides:?}");
     for guide in guides {
-        let typed = Reader::new().walks(&guide);
+        let mut reader = if guide.ends_with("serving.md") { Reader::with_clients() } else { Reader::new() };
+        let typed = reader.walks(&guide);
+        if guide.ends_with("serving.md") {
+            three_truths(&typed);
+        }
         if guide.ends_with("contracts.md") {
             let (_, counted) = typed.iter().find(|(line, _)| line.contains("count(*) as people")).unwrap();
             assert_eq!(counted.out, "people\n2\n");
@@ -199,7 +258,9 @@ fn the_readme_can_be_followed() {
 
 #[test]
 fn the_files_that_the_readme_names_are_there() {
-    for page in ["README.md", "docs/guide/tour.md", "docs/guide/contracts.md", "docs/guide/keys.md", "docs/guide/audit.md"] {
+    for page in
+        ["README.md", "docs/guide/tour.md", "docs/guide/contracts.md", "docs/guide/keys.md", "docs/guide/audit.md", "docs/guide/serving.md"]
+    {
         let text = std::fs::read_to_string(repository(page)).unwrap();
         let links: Vec<&str> = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
         assert!(page != "README.md" || links.len() >= 8, "{links:?}");

@@ -3,11 +3,11 @@
 //! test fails and says so.
 
 pub mod certificates;
-mod home;
+pub mod home;
 pub mod mariadb;
 mod port;
 pub mod postgres;
-mod running;
+pub mod running;
 pub mod s3;
 pub mod s3_proxy;
 pub mod smtp;

@@ -1,5 +1,5 @@
-use polder_types::event::{Counts, KeyChange, SkipReason, Trigger};
-use polder_types::{DatasetId, LineageId, NameId, RequestId, RunId, SeededRng};
+use polder_types::event::{Counts, IdentityChange, KeyChange, SkipReason, Trigger};
+use polder_types::{DatasetId, LineageId, NameId, RequestId, RunId, SeededRng, SessionId};
 
 use super::*;
 
@@ -8,6 +8,7 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
     let dataset = DatasetId([1; 16]);
     let run = RunId([2; 16]);
     let request = RequestId([3; 16]);
+    let session = SessionId([11; 16]);
     let counts = Counts { read: 10, independent: true, loaded: 8, rejected: 1, quarantined: 1, ..Counts::default() };
     let log_hash = "ab".repeat(32);
     let all = vec![
@@ -84,8 +85,14 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
             receivers: 3,
             failed: 1,
         },
-        EventKind::ReadDecided { request, datasets: vec![dataset], allowed: true, policies: vec!["default".to_owned()] },
-        EventKind::ReadFinished { request, rows: 10, complete: true },
+        EventKind::ReadDecided {
+            request,
+            datasets: vec![dataset],
+            allowed: true,
+            policies: vec!["default".to_owned()],
+            session: Some(session),
+        },
+        EventKind::ReadFinished { request, rows: 10, complete: true, bytes: Some(80) },
         EventKind::KeysChanged {
             change: KeyChange::Destroyed,
             phase: Phase::Outcome,
@@ -110,6 +117,24 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
         EventKind::IntegrityFailed { object: "tables/01/part-0.parquet".to_owned() },
         EventKind::IntegrityVerified { entries: 12, files: 34 },
         EventKind::Refused { action: "read".to_owned(), error: "denied".to_owned() },
+        EventKind::ServiceChanged { phase: Phase::Intent, listeners: 2, reason: "asked".to_owned() },
+        EventKind::CertificateChanged {
+            phase: Phase::Outcome,
+            version: 2,
+            hash: "ef".repeat(32),
+            authority: "01".repeat(32),
+            server: "02".repeat(32),
+        },
+        EventKind::IdentityChanged {
+            change: IdentityChange::TokenMade,
+            phase: Phase::Outcome,
+            subject: NameId([7; 16]),
+            version: 3,
+            hash: "cd".repeat(32),
+        },
+        EventKind::SignedIn { session, subject: NameId([7; 16]), wire: "postgres".to_owned(), method: "scram".to_owned() },
+        EventKind::SignInRefused { wire: "rest".to_owned(), reason: "token".to_owned(), subject: Some(NameId([7; 16])) },
+        EventKind::SessionEnded { session, reason: "closed".to_owned() },
     ];
     let names: std::collections::BTreeSet<String> =
         all.iter().map(|kind| serde_json::to_value(kind).unwrap()["type"].as_str().unwrap().to_owned()).collect();

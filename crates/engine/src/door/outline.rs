@@ -83,7 +83,7 @@ impl Outliner {
         // A view stands for its query, whose tables are no inputs of this model.
         opened.permitted.extend(self.known.values().cloned());
         let parsed = parse(&model.sql).map_err(Unfit::Query)?;
-        let Prepared { state, plan: planned } =
+        let Prepared { state, plan: planned, .. } =
             plan(&self.session, &self.allowed, &parsed.statement, &opened).await.map_err(Unfit::Query)?;
         let (columns, planned) = match model.materialized {
             Materialized::View => (view_columns(&planned).map_err(Unfit::Query)?, planned),

@@ -6,7 +6,8 @@ mod named_windows;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableAlias, TableFactor, Value, ValueWithSpan, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -31,6 +32,8 @@ pub(crate) struct Parsed {
     pub statement: Statement,
     /// Whether its plan is asked for instead of its rows.
     pub explain: bool,
+    /// The parameters in it, as they are written, each time.
+    pub placeholders: Vec<String>,
 }
 
 fn refused(what: &str) -> Error {
@@ -84,12 +87,12 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Error> {
         return Err(Error::Parse(format!("unexpected {} after the end of the query{}", rest.token, place(&rest))));
     }
     let mut statement = Statement::Query(query);
-    check(&statement)?;
+    let placeholders = check(&statement)?;
     if let ControlFlow::Break(error) = VisitMut::visit(&mut statement, &mut named_windows::WriteOut::new()) {
         return Err(error);
     }
     let _ = VisitMut::visit(&mut statement, &mut NameVersions);
-    Ok(Parsed { statement, explain })
+    Ok(Parsed { statement, explain, placeholders })
 }
 
 fn text_of(error: &datafusion::sql::sqlparser::parser::ParserError) -> String {
@@ -167,11 +170,11 @@ impl VisitorMut for NameVersions {
     }
 }
 
-/// Refuses what reads or writes anything but tables by their names.
-fn check(statement: &Statement) -> Result<(), Error> {
-    let mut forbid = Forbid { depth: 0, parts: 0 };
+/// Refuses what reads or writes anything but tables by their names; gives the parameters.
+fn check(statement: &Statement) -> Result<Vec<String>, Error> {
+    let mut forbid = Forbid { depth: 0, parts: 0, placeholders: Vec::new() };
     match statement.visit(&mut forbid) {
-        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Continue(()) => Ok(forbid.placeholders),
         ControlFlow::Break(error) => Err(error),
     }
 }
@@ -179,6 +182,7 @@ fn check(statement: &Statement) -> Result<(), Error> {
 struct Forbid {
     depth: usize,
     parts: usize,
+    placeholders: Vec<String>,
 }
 
 impl Visitor for Forbid {
@@ -221,6 +225,13 @@ impl Visitor for Forbid {
             return ControlFlow::Break(Error::TooLong { max: DEPTH_MAX, unit: "operators in one expression" });
         }
         flow(clauses::expression(expression))
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Error> {
+        if let Value::Placeholder(name) = &value.value {
+            self.placeholders.push(name.clone());
+        }
+        ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<Error> {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use polder_policy::{Action, Circumstances};
-use polder_types::{Event, EventKind, RequestId, TableName};
+use polder_types::{RequestId, TableName};
 
 use super::decide::{Decider, Scope, model_asker};
 use super::parse::parse;
 use super::stack::polled_with_room;
-use super::{Asked, Asker, Door, Prepared};
-use crate::answer::Answer;
+use super::{Asked, Asker, Door, Prepared, QueryOptions};
+use crate::answer::{Answer, Manner};
 use crate::error::Error;
 use crate::lineage::{self, OutputColumn};
 use crate::model::Model;
@@ -44,41 +44,35 @@ impl Door {
 
     async fn run_model_with_room(&self, asker: &Asker, name: &TableName) -> Result<ModelRun, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let sql = self.model_sql(name);
-        let asked = Asked { door: self, asker, sql, request, purpose: None };
+        let asked = Asked::of_model(self, asker, self.model_sql(name), request);
         let (model, as_model, scope) = match self.may_run(asker, name, request) {
             Ok(found) => found,
             Err(error) => return Err(asked.refused(error).await),
         };
         asked.decided(&scope, &as_model, true).await?;
+        let outcome = asked.outcome(&as_model);
         match self.planned(model, &scope).await {
-            Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answer(prepared, false, &as_model).await? }),
-            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
-                Err(asked.refused(error).await)
-            }
-            Err(error) => Err(asked.failed(error, &as_model).await),
+            Ok((columns, prepared)) => Ok(ModelRun { columns, rows: asked.answered(prepared, false, outcome, Manner::default()).await? }),
+            Err(error) => Err(asked.unanswered(error, outcome).await),
         }
     }
 
     async fn model_columns_with_room(&self, asker: &Asker, name: &TableName) -> Result<Vec<OutputColumn>, Error> {
         let request = RequestId::random(self.ports.rng.as_ref())?;
-        let asked = Asked { door: self, asker, sql: self.model_sql(name), request, purpose: None };
+        let asked = Asked::of_model(self, asker, self.model_sql(name), request);
         let (model, as_model, scope) = match self.may_run(asker, name, request) {
             Ok(found) => found,
             Err(error) => return Err(asked.refused(error).await),
         };
         // Tables are opened for their columns, and none is before its decision is recorded.
         asked.decided(&scope, &as_model, true).await?;
+        let mut outcome = asked.outcome(&as_model);
         match self.planned(model, &scope).await {
             Ok((columns, _)) => {
-                let kind = EventKind::ReadFinished { request, rows: 0, complete: true };
-                self.ports.recorder.record(Event::new(&as_model.principal, kind)).await?;
+                outcome.finish(true).await?;
                 Ok(columns)
             }
-            Err(error @ (Error::Refused(_) | Error::Denied(_) | Error::NoRowFilter { .. } | Error::NoColumn { .. })) => {
-                Err(asked.refused(error).await)
-            }
-            Err(error) => Err(asked.failed(error, &as_model).await),
+            Err(error) => Err(asked.unanswered(error, outcome).await),
         }
     }
 
@@ -102,11 +96,11 @@ impl Door {
 
     async fn planned(&self, model: &Model, scope: &Scope) -> Result<(Vec<OutputColumn>, Prepared), Error> {
         let parsed = parse(&model.sql)?;
-        let prepared = self.prepare(scope, &parsed).await?;
+        let prepared = self.prepare(scope, &parsed, &QueryOptions::default()).await?;
         self.nothing_compared_in_vain(model, &prepared.plan)?;
         let tables = &self.ports.tables;
         let (columns, plan) = output(model, prepared.plan, &|table, column| tables.classification(table, column))?;
-        Ok((columns, Prepared { state: prepared.state, plan }))
+        Ok((columns, Prepared { plan, ..prepared }))
     }
 
     /// A comparison that nothing can pass, since its sides are masked under different domains, gives an empty answer and says nothing.

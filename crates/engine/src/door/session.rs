@@ -13,6 +13,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -20,6 +21,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use super::DoorOptions;
+use super::booleans;
 use super::checked;
 use super::functions::Allowed;
 use super::growth;
@@ -27,6 +29,7 @@ use super::memory::SharedMemory;
 use super::projections;
 use super::registry::SealedOnly;
 use super::spill::SealedSpill;
+use super::stop;
 use super::sums;
 use super::thrift;
 
@@ -76,10 +79,11 @@ pub(crate) fn session(options: &DoorOptions, spill: Option<SealedSpill>, allowed
     rules.push(growth::rule(options.memory_bytes));
     let mut physical_rules = PhysicalOptimizer::new().rules;
     physical_rules.insert(0, thrift::rule());
+    stop::yield_after_joins(&mut physical_rules);
     Ok(SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_expr_planners(expr_planners())
         .with_scalar_functions(scalar.into_iter().filter(|function| allowed.scalar(function.name())).collect())
         .with_aggregate_functions(
             aggregate
@@ -94,6 +98,12 @@ pub(crate) fn session(options: &DoorOptions, spill: Option<SealedSpill>, allowed
         .with_physical_optimizer_rules(physical_rules)
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build())
+}
+
+fn expr_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let mut planners = SessionStateDefaults::default_expr_planners();
+    planners.insert(0, Arc::new(booleans::BooleanTexts));
+    planners
 }
 
 /// The session with these tables and no other.

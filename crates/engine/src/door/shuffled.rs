@@ -12,7 +12,7 @@ use super::Door;
 /// Rules over physical plans that keep their places among each other: the engine says of each that it comes before or after another one, and
 /// a plan that was made otherwise cannot run. The second pushing of filters, which hands dynamic filters to scans, comes after all that
 /// change the plan.
-const PINNED: [&str; 14] = [
+const PINNED: [&str; 15] = [
     "sorting_joins",
     "OutputRequirements",
     "join_selection",
@@ -25,6 +25,7 @@ const PINNED: [&str; 14] = [
     "LimitPushdown",
     "TopKRepartition",
     "EnsureCooperative",
+    "yield_after_joins",
     "FilterPushdown(Post)",
     "SanityCheckPlan",
 ];

@@ -9,7 +9,7 @@ use arrow::compute::SortOptions;
 use datafusion::catalog::Session;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::SessionState;
@@ -19,6 +19,7 @@ use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 
 use super::memory::SharedMemory;
+use super::stop::{Stop, watched};
 use super::{held, recursion, trim};
 use crate::error::Error;
 
@@ -69,14 +70,17 @@ pub(crate) async fn until_idle(state: &SessionState) {
     }
 }
 
-/// Plans and starts a query.
+/// Plans and starts a query, which ends when `stop` says so. `planning` tells what an error of planning is.
 pub(crate) async fn start(
     state: &SessionState,
     plan: &LogicalPlan,
     thrift: Thrift,
+    stop: &Arc<Stop>,
+    planning: fn(&DataFusionError) -> Error,
 ) -> std::result::Result<SendableRecordBatchStream, Error> {
-    let physical = state.create_physical_plan(plan).await.map_err(|error| Error::plan(&error))?;
-    let physical = fitted(state, physical, thrift == Thrift::OneThread).map_err(|error| Error::plan(&error))?;
+    let optimized = state.optimize(plan).and_then(|plan| watched(plan, stop)).map_err(|error| planning(&error))?;
+    let physical = state.query_planner().create_physical_plan(&optimized, state).await.map_err(|error| planning(&error))?;
+    let physical = fitted(state, physical, thrift == Thrift::OneThread).map_err(|error| planning(&error))?;
     execute_stream(physical, state.task_ctx()).map_err(|error| Error::execute(&error))
 }
 

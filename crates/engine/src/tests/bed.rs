@@ -17,7 +17,7 @@ use polder_types::{
 };
 use tempfile::TempDir;
 
-use crate::{Asker, Door, DoorOptions, DoorPorts, Error, Keyed, KeyedMask, Models, QueryOptions, TableError, Tables};
+use crate::{Asker, Door, DoorOptions, DoorPorts, Error, Keyed, KeyedMask, Models, QueryOptions, TableError, Tables, Visible};
 
 /// Keeps what is recorded, and refuses when told to.
 #[derive(Default)]
@@ -71,6 +71,16 @@ impl MemoryTables {
 impl Tables for MemoryTables {
     fn resolve(&self, name: &TableName) -> Option<TableRef> {
         self.tables.get(name).map(|stored| stored.reference.clone())
+    }
+
+    fn names(&self) -> Vec<TableName> {
+        self.tables.keys().cloned().collect()
+    }
+
+    async fn visible(&self, name: &TableName) -> Result<Visible, TableError> {
+        let stored = self.tables.get(name).ok_or_else(|| TableError { kind: ErrorKind::NotFound, source: "no table".into() })?;
+        let version = stored.versions.len() - 1;
+        Ok(Visible { schema: stored.versions[version].schema(), version: version as u64 })
     }
 
     async fn provider(&self, permit: &Permit, version: Option<u64>) -> Result<Arc<dyn TableProvider>, TableError> {

@@ -2,14 +2,18 @@
 //!
 //! - the door, which must give exactly what the file says,
 //! - the door over tables whose hidden rows, columns and values are others, which must give the same, name for name and text for text,
+//! - the door with parameters in the place of the attempt's constants,
 //! - the door with the optimizer's rules in other orders,
 //! - a door without the barrier, where at least one attempt of each class must leak: else the class would try nothing.
 
 mod fixture;
+mod parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use polder_policy::OWNERS_GROUP;
@@ -46,6 +50,8 @@ struct Attempt {
     purpose: Option<String>,
     sql: String,
     record: Record<DefaultColumnType>,
+    /// The values of its parameters, and their types.
+    parameters: Option<(RecordBatch, Vec<Option<DataType>>)>,
 }
 
 impl Attempt {
@@ -79,7 +85,7 @@ fn attempts() -> Vec<Attempt> {
                 Some((who, purpose)) => (who.to_owned(), Some(purpose.to_owned())),
                 None => (name, None),
             };
-            found.push(Attempt { class: class.clone(), control, who, purpose, sql: sql.clone(), record });
+            found.push(Attempt { class: class.clone(), control, who, purpose, sql: sql.clone(), record, parameters: None });
         }
     }
     found
@@ -159,7 +165,13 @@ impl Came {
 async fn ask(door: &Door, asker: Asker, attempt: &Attempt) -> Came {
     let said = Arc::new(Mutex::new(String::new()));
     let session = || {
-        let options = QueryOptions { purpose: attempt.purpose.clone(), ..QueryOptions::default() };
+        let (parameters, parameter_types) = attempt.parameters.clone().unzip();
+        let options = QueryOptions {
+            purpose: attempt.purpose.clone(),
+            parameters,
+            parameter_types: parameter_types.unwrap_or_default(),
+            ..QueryOptions::default()
+        };
         let session = Session { door: door.clone(), asker: asker.clone(), options, said: Arc::clone(&said) };
         async move { Ok(session) }
     };
@@ -237,6 +249,36 @@ async fn every_attempt_gives_what_its_file_says_whatever_is_hidden() {
         }
     }
     assert!(wrong.is_empty(), "{} attempts:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// The same with parameters in the place of constants: what comes back is what comes of the constants, or an error, and depends on nothing hidden.
+#[tokio::test]
+async fn no_parameter_gets_further_than_a_constant() {
+    let bed = fixture::governed();
+    let mut others = Beds::new(fixture::governed_otherwise);
+    let attempts: Vec<Attempt> = attempts().iter().filter_map(parameters::of).collect();
+    assert!(attempts.len() >= parameters::ATTEMPTS_MIN, "{} attempts have parameters", attempts.len());
+    let (mut wrong, mut same) = (Vec::new(), 0);
+    for attempt in &attempts {
+        let here = ask(&bed.door, attempt.asker(), attempt).await;
+        let there = ask(others.door(&attempt.who), attempt.asker(), attempt).await;
+        // A plan in words shows where a constant stands for a parameter.
+        let is_plan = attempt.sql.starts_with("explain");
+        match &here.wrong {
+            None => same += 1,
+            Some(_) if is_plan || here.is_error() => {}
+            Some(error) => wrong.push(format!("{}\n{error}", attempt.place())),
+        }
+        if let Some(canary) = here.canary(attempt) {
+            wrong.push(format!("{}\nholds {canary}: {}", attempt.place(), here.said));
+        }
+        if here.said != there.said {
+            wrong.push(format!("{}\n{}\nand with other hidden data\n{}", attempt.place(), here.said, there.said));
+        }
+    }
+    assert!(wrong.is_empty(), "{} attempts:\n{}", wrong.len(), wrong.join("\n\n"));
+    // Else parameters would be what nothing is answered with.
+    assert!(same * 2 > attempts.len(), "{same} of {} attempts come to what their constants come to", attempts.len());
 }
 
 /// A rule that an optimizer applies earlier or later than usual gets no further. It may leave a plan that cannot be computed.

@@ -99,8 +99,8 @@ async fn no_path_in_a_session_leads_to_an_object() {
 async fn a_permit_for_anything_but_reading_opens_nothing() {
     let bed = Bed::new().await;
     bed.create().await;
-    // What is done with rows and columns gets no permit at all.
-    let within = [Action::Read, Action::ReadRow, Action::ReadColumn, Action::ReadMasked];
+    // What is done with rows and columns, or with the installation alone, gets no permit at all.
+    let within = [Action::Read, Action::ReadRow, Action::ReadColumn, Action::ReadMasked, Action::ManageIdentities];
     for action in Action::ALL.into_iter().filter(|action| !within.contains(action)) {
         let error = bed.lake.scan(&bed.permit(action), None).await.unwrap_err();
         assert_eq!(error.kind(), polder_types::ErrorKind::Denied);

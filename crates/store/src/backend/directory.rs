@@ -135,7 +135,7 @@ impl Directory {
         self.0.root.as_fd()
     }
 
-    fn tmp(&self) -> BorrowedFd<'_> {
+    pub(super) fn tmp(&self) -> BorrowedFd<'_> {
         self.0.tmp.as_fd()
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     /// Whether it is a file or object like others: no link, pipe or socket.
     pub(crate) plain: bool,
+    /// Whether it is a socket.
+    pub(crate) socket: bool,
     pub(crate) stat: Stat,
 }
 

@@ -121,7 +121,10 @@ impl Known<'_> {
         let tables: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
         for group in spoken.named("Group").filter(|group| !self.groups.contains(*group)) {
             let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
-            messages.push(format!("no environment of polder.yaml has a group {group}, so nobody is in it; {}", suggest(group, &groups)));
+            messages.push(format!(
+                "no environment of polder.yaml has a group {group}; unless accounts do (`polder group list`), nobody is in it; {}",
+                suggest(group, &groups)
+            ));
         }
         for table in spoken.named("Table").filter(|table| !tables.contains(table)) {
             messages.push(format!("there is no contract or model for table {table}; {}", suggest(table, &tables)));

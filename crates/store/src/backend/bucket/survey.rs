@@ -43,7 +43,7 @@ impl Bucket {
     pub(crate) fn list_one(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
         Live::add(&self.live().lists, 1);
         let listing = self.listed(prefix, true, None)?;
-        let folder = |key: String| Entry { path: self.path(&key).to_owned(), plain: false, stat: Stat::of_object("", 0, 0) };
+        let folder = |key: String| Entry { path: self.path(&key).to_owned(), plain: false, socket: false, stat: Stat::of_object("", 0, 0) };
         let mut entries: Vec<Entry> = listing.prefixes.into_iter().map(folder).collect();
         entries.extend(listing.objects.into_iter().filter_map(|object| self.entry(object)));
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -66,7 +66,12 @@ impl Bucket {
         if path.is_empty() || (path.ends_with('/') && object.len == 0) {
             return None;
         }
-        Some(Entry { path: path.to_owned(), plain: true, stat: Stat::of_object(&object.tag, object.len, object.modified_ms) })
+        Some(Entry {
+            path: path.to_owned(),
+            plain: true,
+            socket: false,
+            stat: Stat::of_object(&object.tag, object.len, object.modified_ms),
+        })
     }
 
     /// The path of a key that was listed under the store's prefix.

@@ -1,5 +1,6 @@
 //! Listing: objects under a prefix, and every physical file with its kind.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use super::Directory;
@@ -7,10 +8,11 @@ use crate::backend::{Entry, PhysicalFile, Stat};
 use crate::counters::Live;
 use crate::error::Error;
 use crate::fault::Operation;
-use crate::layout::FileKind;
+use crate::layout::{FileKind, SOCKET};
 
 impl Directory {
-    /// Every physical file, sorted by path. Links, pipes and sockets are [`FileKind::Unknown`] wherever they lie.
+    /// Every physical file, sorted by path. Links, pipes and sockets are [`FileKind::Unknown`] wherever they lie, but for
+    /// the one socket that the serving process has.
     ///
     /// # Errors
     /// When a directory cannot be listed.
@@ -18,7 +20,11 @@ impl Directory {
         Live::add(&self.live().lists, 1);
         let mut files = Vec::new();
         self.walk("", &mut |entry| {
-            let kind = if entry.plain { FileKind::of(&entry.path) } else { FileKind::Unknown };
+            let kind = match entry.plain {
+                true => FileKind::of(&entry.path),
+                false if entry.socket && entry.path == SOCKET => FileKind::Socket,
+                false => FileKind::Unknown,
+            };
             files.push(PhysicalFile { path: entry.path, kind, bytes: entry.stat.len });
             Ok(())
         })?;
@@ -84,7 +90,8 @@ impl Directory {
             };
             let slash = if metadata.is_dir() { "/" } else { "" };
             let path = if prefix.is_empty() { format!("{name}{slash}") } else { format!("{prefix}/{name}{slash}") };
-            entries.push(Entry { path, plain: metadata.is_file(), stat: Stat::of(&metadata) });
+            let socket = metadata.file_type().is_socket();
+            entries.push(Entry { path, plain: metadata.is_file(), socket, stat: Stat::of(&metadata) });
         }
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)

@@ -1,0 +1,3 @@
+-- parameters: $1 = 'on'
+SELECT
+                    set_config('jit', $1, false)

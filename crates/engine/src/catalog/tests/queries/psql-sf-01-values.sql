@@ -1,0 +1,1 @@
+SELECT 'routes'::pg_catalog.regclass::pg_catalog.oid
