@@ -67,6 +67,11 @@ pub fn run(arguments: &LoadArguments) -> Result<()> {
     built("release", arguments.seconds)
 }
 
+/// A minute, on the program that the tests' build has made.
+pub fn minute() -> Result<()> {
+    built("debug", SECONDS)
+}
+
 fn built(profile: &str, seconds: u64) -> Result<()> {
     let target = workspace::metadata()?.target_directory.into_std_path_buf();
     of(&target.join(profile).join("polder"), seconds)

@@ -1,4 +1,5 @@
-//! `test`: prepares what tests need from outside, says so, and runs all of them. The runner's own closing line comes last.
+//! `test`: prepares what tests need from outside, says so, and runs all of them, after a minute of load and a short attack from outside.
+//! The runner's own closing line comes last.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +8,7 @@ use anyhow::Result;
 
 use crate::judges::{JUDGES, NODE};
 use crate::process::{announce, command, which};
-use crate::{debian, workspace};
+use crate::{debian, load, pentest, workspace};
 
 /// The version that the settings in `.config/nextest.toml` were written for, installed where none is found.
 const NEXTEST: &str = "0.9.143";
@@ -18,10 +19,17 @@ pub struct Runner {
     judges: Vec<(&'static str, PathBuf)>,
 }
 
-/// Prepares and runs. `rest` goes to the runner.
+/// Prepares and runs. `rest` goes to the runner; whoever gives it something wants some tests alone.
 pub fn run(rest: &[String]) -> Result<()> {
     let profile = std::env::var_os("CI").map(|_| "ci");
-    announce(Runner::prepare()?.command(profile).args(rest))
+    let runner = Runner::prepare()?;
+    if rest.is_empty() {
+        // The program that is loaded and attacked is the one that the tests run.
+        announce(runner.command(profile).arg("--no-run"))?;
+        load::minute()?;
+        pentest::short()?;
+    }
+    announce(runner.command(profile).args(rest))
 }
 
 impl Runner {

@@ -18,6 +18,7 @@ mod anchor;
 mod batch;
 mod error;
 mod export;
+mod fold;
 mod journal;
 mod leaf;
 mod load;

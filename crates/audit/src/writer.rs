@@ -1,24 +1,26 @@
-//! The one task that appends: whoever is queued while a group is being written goes into the next group.
+//! The one task that appends: whoever is queued while a group is being written goes into the next group. What is tidied in the meantime is
+//! tidied beside it: nobody waits for that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures::future::try_join_all;
 use parking_lot::RwLock;
 use polder_types::{Clock, Rng};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::anchor::{Anchor, off_thread};
 use crate::batch::{self, Batch};
 use crate::error::Error;
+use crate::fold::{Fold, Folded};
 use crate::leaf::Prepared;
 use crate::load::{Floor, load};
 use crate::note::{Checkpoint, Head, Signer, Verifier};
 use crate::shelf::{Fault, Room, Shelf, create_same, read};
 use crate::side::{self, Side};
-use crate::snapshot::{self, Base};
-use crate::tile::{TILE_LEAVES, TILE_WIDTH, bundle_path, encode_bundle, encode_hashes, hash_tile_path};
+use crate::snapshot::Base;
+use crate::tile::{TILE_LEAVES, TILE_WIDTH, bundle_path};
 use crate::view::View;
 
 /// Most entries of one group.
@@ -66,6 +68,8 @@ pub(crate) struct Writer {
     /// Why nothing more is appended.
     stopped: Option<Arc<Error>>,
     snapshot_size: u64,
+    /// What is being tidied.
+    folding: Option<JoinHandle<Result<Folded, Error>>>,
     /// What a crash left behind is still to be removed.
     swept: bool,
 }
@@ -82,7 +86,7 @@ impl Writer {
         let end = core.view().size();
         let ends = batches.iter().skip(1).copied().chain([end]);
         let batches = batches.iter().copied().zip(ends).collect();
-        Self { core, signer, batches, owed: None, full: false, stopped: None, snapshot_size, swept: false }
+        Self { core, signer, batches, owed: None, full: false, stopped: None, snapshot_size, folding: None, swept: false }
     }
 
     /// Runs until the journal is dropped and what is queued is written.
@@ -108,6 +112,8 @@ impl Writer {
                 drop(answer.send(self.snapshot().await.map_err(Arc::new)));
             }
         }
+        // The log is closed: what is being tidied is not left half done, though it could be.
+        drop(self.settle().await);
     }
 
     async fn group(&mut self, mut group: Vec<Request>) {
@@ -279,7 +285,9 @@ impl Writer {
 
     /// Reads on what a writer with a smaller epoch has appended since.
     async fn catch_up(&mut self) -> Result<(), Error> {
-        self.fold().await?;
+        drop(self.settle().await);
+        let folded = self.fold(u64::MAX).run().await?;
+        self.take_over(&folded);
         let base = Base::of(&self.core.view());
         let loaded = load(self.core.shelf.as_ref(), &self.core.verifier, &Floor::default(), Some(base)).await?;
         let ends = loaded.batches.iter().skip(1).copied().chain([loaded.view.size()]);
@@ -311,57 +319,58 @@ impl Writer {
         }
     }
 
-    /// After a group was acknowledged: full tiles are written, and now and then a snapshot. Neither can lose an entry.
+    /// After a group was acknowledged: full tiles are written, and now and then a snapshot. Neither can lose an entry, and the next group does
+    /// not wait for it: its entries are beyond those that are folded. One of it goes on at a time.
     async fn tidy(&mut self) {
-        if let Err(error) = self.fold().await {
-            tracing::warn!(error = %error, "full tiles of the audit log could not be written; the entries stay in their batches");
+        if self.folding.as_ref().is_some_and(|folding| !folding.is_finished()) {
             return;
         }
-        if self.core.view().size().saturating_sub(self.snapshot_size) >= SNAPSHOT_EVERY
-            && let Err(error) = self.snapshot().await
-        {
-            tracing::warn!(error = %error, "a snapshot of the audit log's state could not be written");
+        // What failed is tried again with what came since.
+        if self.settle().await.is_err() {
+            return;
+        }
+        let fold = self.fold(SNAPSHOT_EVERY);
+        if fold.has_work() {
+            self.folding = Some(tokio::spawn(fold.run()));
         }
     }
 
-    /// Writes full tiles: hashes first, then entries, and only then are the batches removed that hold the same.
-    async fn fold(&mut self) -> Result<(), Error> {
+    /// Of the log as it is, with a snapshot where there were so many entries since the last one.
+    fn fold(&self, snapshot_after: u64) -> Fold {
         let view = self.core.view();
-        let bundles = view.size() / TILE_LEAVES;
-        if view.stored == bundles {
-            // A batch that was the newest when its tile was written goes with the group after it.
-            return self.remove_covered().await;
-        }
-        let shelf = self.core.shelf.as_ref();
-        try_join_all(view.pending.iter().map(|tile| async move {
-            let rest = hash_tile_path(tile.level, tile.index, TILE_WIDTH);
-            create_same(shelf, Room::Journal, &rest, Bytes::from(encode_hashes(&tile.hashes))).await
-        }))
-        .await?;
-        // In order, because a gap among the bundles is an error to whoever opens the log.
-        for (index, entries) in (view.stored..bundles).zip(view.tail.chunks(TILE_WIDTH)) {
-            let rest = bundle_path(index, TILE_WIDTH);
-            let bundle = encode_bundle(entries).ok_or_else(|| Error::corrupt(shelf.path(Room::Journal, &rest), "an entry is too long"))?;
-            create_same(shelf, Room::Journal, &rest, Bytes::from(bundle)).await?;
-        }
-        {
-            let mut view = self.core.view.write();
-            view.stored_up_to(bundles);
-            view.pending = Arc::default();
-        }
-        self.remove_covered().await
+        let snapshot = view.size().saturating_sub(self.snapshot_size) >= snapshot_after;
+        Fold::new(Arc::clone(&self.core.shelf), view, &self.batches, snapshot)
+    }
+
+    /// Waits for what is being tidied, and takes over what became of it.
+    async fn settle(&mut self) -> Result<(), Error> {
+        let Some(folding) = self.folding.take() else { return Ok(()) };
+        let folded = match folding.await {
+            Ok(folded) => folded,
+            // Nobody ends it but the runtime with its own end.
+            Err(_) => return Err(Error::Stopped),
+        };
+        let folded = folded.inspect_err(|error| {
+            tracing::warn!(error = %error, "the audit log could not be tidied; the entries stay in their batches");
+        });
+        self.take_over(&folded?);
+        Ok(())
+    }
+
+    fn take_over(&mut self, folded: &Folded) {
+        folded.forget_in(&mut self.core.view.write());
+        self.batches.retain(|(first, _)| !folded.removed(*first));
+        self.snapshot_size = self.snapshot_size.max(folded.snapshot_size());
     }
 
     async fn snapshot(&mut self) -> Result<(), Error> {
         if let Some(stopped) = &self.stopped {
             return Err(Error::Shared(Arc::clone(stopped)));
         }
-        self.fold().await?;
-        let view = self.core.view();
-        if view.size() > self.snapshot_size {
-            snapshot::write(self.core.shelf.as_ref(), &view).await?;
-            self.snapshot_size = view.size();
-        }
+        // What failed on its way is done here, and fails again where it must.
+        drop(self.settle().await);
+        let folded = self.fold(1).run().await?;
+        self.take_over(&folded);
         Ok(())
     }
 
@@ -377,19 +386,6 @@ impl Writer {
             shelf.delete(Room::Private, orphans).await.map_err(|fault| fault.at("remove", shelf.path(Room::Private, &directory)))?;
         }
         self.swept = true;
-        self.remove_covered().await
-    }
-
-    async fn remove_covered(&mut self) -> Result<(), Error> {
-        let view = self.core.view();
-        let shelf = self.core.shelf.as_ref();
-        // The newest batch stays in any case: it holds the newest checkpoint.
-        let covered = |end: u64| end <= view.tail_first() && end < view.size();
-        let gone: Vec<String> = self.batches.iter().filter(|(_, end)| covered(*end)).map(|(first, _)| batch::path(*first)).collect();
-        if !gone.is_empty() {
-            shelf.delete(Room::Journal, gone).await.map_err(|fault| fault.at("remove", shelf.path(Room::Journal, batch::BATCHES)))?;
-        }
-        self.batches.retain(|(_, end)| !covered(*end));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! moment ago counts.
 
 mod rows;
+mod shown;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -202,10 +203,10 @@ impl Visit {
     }
 
     /// What the catalog shows: the tables that may be known of.
-    async fn known(&self, door: &Door, asker: &Asker, purpose: Option<String>) -> Result<(Vec<KnownTable>, Who), Fault> {
+    async fn known(&self, door: &Door, asker: &Asker, purpose: Option<String>) -> Result<(Vec<SeenTable>, Who), Fault> {
         let tables = door.tables(asker, purpose.as_deref()).await.map_err(|error| fault::of_engine(&error, None))?;
         let who = Who { name: self.holding.signed_in.name().to_owned(), groups: asker.groups.clone() };
-        Ok((tables.into_iter().map(known).collect(), who))
+        Ok((tables, who))
     }
 
     /// Keeps a setting; nothing for what is no setting.
@@ -258,7 +259,9 @@ impl Session for Visit {
             Routed::Done(_) | Routed::Purpose(_) | Routed::Timeout(_) => Description { parameters: Vec::new(), columns: None },
             Routed::Show(batch) => Description { parameters: Vec::new(), columns: Some(batch.schema()) },
             Routed::Catalog(catalog) => {
-                let (known, who) = self.known(&door, &asker, self.purpose(question)).await?;
+                // Its columns are the same for everyone: what it describes names nothing of any table, so that only its answer is recorded.
+                let (tables, who) = self.known(&door, &asker, self.purpose(question)).await?;
+                let known: Vec<KnownTable> = tables.iter().map(known).collect();
                 let described = catalog.describe(&known, &who, &question.parameter_types).await;
                 let (parameters, columns) = described.map_err(|error| fault::of_catalog(&error))?;
                 Description { parameters, columns: Some(columns) }
@@ -285,12 +288,17 @@ impl Session for Visit {
             Routed::Done(_) | Routed::Purpose(_) | Routed::Timeout(_) => {
                 Err(Fault::new(ErrorKind::Internal, "set: nothing was kept; report this as a defect"))
             }
-            Routed::Show(batch) => Ok(made(batch.schema(), vec![batch])),
+            Routed::Show(batch) => Ok(made(None, batch.schema(), vec![batch])),
             Routed::Catalog(catalog) => {
-                let (known, who) = self.known(&door, &asker, self.purpose(&question)).await?;
-                let answer = catalog.answer(&known, &who, question.parameters.as_ref()).await;
-                let (schema, batches) = answer.map_err(|error| fault::of_catalog(&error))?;
-                Ok(made(schema, batches))
+                let (tables, who) = self.known(&door, &asker, self.purpose(&question)).await?;
+                let known: Vec<KnownTable> = tables.iter().map(known).collect();
+                match catalog.answer(&known, &who, question.parameters.as_ref()).await {
+                    Ok((schema, batches)) => {
+                        let request = self.answered(&question, &tables, &batches).await?;
+                        Ok(made(Some(request), schema, batches))
+                    }
+                    Err(error) => Err(self.refused(&question, fault::of_catalog(&error)).await),
+                }
             }
             Routed::Data(sql) => {
                 let answer = door.query(&asker, &sql, &self.options(&question)).await;
@@ -306,6 +314,7 @@ impl Session for Visit {
         let _doing = Doing::new(&self.holding)?;
         let purpose = self.purpose.lock().clone();
         let tables = door.tables(&asker, purpose.as_deref()).await.map_err(|error| fault::of_engine(&error, None))?;
+        self.listed(purpose.as_deref(), &tables).await?;
         Ok(tables.into_iter().map(listed).collect())
     }
 
@@ -333,19 +342,19 @@ fn unchanged<'a>(sql: &str, question: &'a Question) -> Option<&'a str> {
     (sql == question.sql).then_some(question.sql.as_str())
 }
 
-fn known(table: SeenTable) -> KnownTable {
-    let comment = |classification: Option<String>| classification.map(|word| format!("classification: {word}"));
-    let columns = table.columns.into_iter().map(|column| KnownColumn {
-        name: column.name,
-        data_type: column.data_type,
+fn known(table: &SeenTable) -> KnownTable {
+    let comment = |classification: &Option<String>| classification.as_ref().map(|word| format!("classification: {word}"));
+    let columns = table.columns.iter().map(|column| KnownColumn {
+        name: column.name.clone(),
+        data_type: column.data_type.clone(),
         nullable: column.nullable,
-        comment: comment(column.classification),
+        comment: comment(&column.classification),
     });
     KnownTable {
         name: table.name.as_str().to_owned(),
         model: table.model,
         columns: columns.collect(),
-        comment: comment(table.classification),
+        comment: comment(&table.classification),
     }
 }
 

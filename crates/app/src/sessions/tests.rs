@@ -7,7 +7,7 @@ use clap::Parser as _;
 use futures::TryStreamExt as _;
 use polder_audit::SignInCounters;
 use polder_policy::identity::{Change, Credentials, Kind, Password};
-use polder_serve::{Accounts, Answer, Credential, Ended, Fault, Origin, Question, Session, Wire};
+use polder_serve::{Accounts, Answer, Credential, Dialect, Ended, Fault, Origin, Question, Session, Wire};
 use polder_types::{ErrorKind, ManualClock, Secret, SystemRng};
 use tempfile::TempDir;
 
@@ -112,6 +112,31 @@ async fn who_signs_in_is_answered_until_the_session_ends() {
     bed.sessions.close_all().await;
     assert_eq!(bed.sign_ins(), SignInCounters { let_in: 3, refused: 0, ended: 3 });
     assert!(rows(&session, "select 1").await.unwrap_err().is_unauthenticated());
+}
+
+/// Law 4 holds for what reads no table, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shown_of_the_catalog_is_recorded() {
+    let bed = Bed::new(ServingLimits::default()).await;
+    let session = bed.ann().await;
+    let counted = || bed.installation.journal.state().reads;
+    let before = counted();
+    let asked = async |sql: &str| {
+        let question = Question { dialect: Dialect::Postgres, ..question(sql) };
+        match session.ask(question).await? {
+            Answer::Rows { request, .. } => Ok::<_, Fault>(request),
+            Answer::Done(word) => panic!("{sql} was answered {word}"),
+        }
+    };
+    for sql in ["select 1", "select version()", "select nspname from pg_catalog.pg_namespace"] {
+        assert!(asked(sql).await.unwrap().is_some(), "{sql}");
+    }
+    assert!(session.tables().await.unwrap().is_empty());
+    let after = counted();
+    assert_eq!((after.allowed - before.allowed, after.finished - before.finished), (4, 4));
+    assert_eq!(after.rows - before.rows, 5, "a row each, and the three schemas; of tables none");
+    assert_eq!(asked("select nothing from pg_catalog.pg_namespace").await.unwrap_err().sqlstate(), "42703");
+    assert_eq!(counted().allowed, after.allowed, "what failed was refused");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -298,10 +298,30 @@ fn a_hidden_table_answers_as_one_that_is_not_there() {
         assert_eq!(served.rows(ANN, catalog), ["visits"], "{catalog}");
         assert_eq!(served.rows(CLEO, catalog), ["samples", "visits"], "{catalog}");
     }
-    let columns = "select column_name from information_schema.columns where table_name = 'visits' order by ordinal_position";
-    assert_eq!(served.rows(ANN, columns), ["id", "patient", "region", "born", "amount", "seen", "urgent", "weight"]);
-    assert_eq!(served.rows(BEN, columns), ["id", "patient", "region", "seen", "note"]);
+    let columns_of_visits = "select column_name from information_schema.columns where table_name = 'visits' order by ordinal_position";
+    assert_eq!(served.rows(ANN, columns_of_visits), ["id", "patient", "region", "born", "amount", "seen", "urgent", "weight"]);
+    assert_eq!(served.rows(BEN, columns_of_visits), ["id", "patient", "region", "seen", "note"]);
+    // What reads no table is a question like any other: who asked it, in which session, and which tables it could tell of.
+    assert_eq!(served.rows(BEN, "select version() is not null"), ["t"]);
+    assert_eq!(served.asked(BEN, "select nothing from pg_catalog.pg_class").code, Some(1));
     served.stop();
+    let finished = clinic.log("read_finished");
+    for (actor, question, tables, rows) in [
+        ("user:ann", catalogs[0], "visits", 1),
+        ("user:cleo", catalogs[0], "samples, visits", 2),
+        ("user:ben", columns_of_visits, "visits", 5),
+        ("user:ben", "select version() is not null", "visits", 1),
+    ] {
+        let decided: Vec<Value> =
+            clinic.log_of("read_decided", actor).into_iter().filter(|entry| entry["private"]["sql"] == question).collect();
+        let [decided] = decided.as_slice() else { panic!("{actor}: {question}: {decided:?}") };
+        assert_eq!(decided["private"]["catalog"], tables, "{actor}: {question}");
+        assert!(decided["details"]["session"].is_string(), "{decided}");
+        let outcome = finished.iter().find(|entry| entry["details"]["request"] == decided["details"]["request"]);
+        assert_eq!(outcome.unwrap_or_else(|| panic!("{question} has no outcome"))["details"]["rows"], rows, "{question}");
+    }
+    let refused = clinic.log_of("refused", "user:ben");
+    assert!(refused.iter().any(|entry| entry["private"]["sql"] == "select nothing from pg_catalog.pg_class"), "{refused:?}");
 }
 
 /// A question on its way, of which one line has come.

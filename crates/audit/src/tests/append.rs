@@ -45,7 +45,7 @@ async fn nothing_is_a_log_before_the_first_event() {
 async fn whoever_is_queued_while_a_group_is_written_goes_into_the_next() {
     let (memory, shelf) = shelf();
     let gate = Arc::new(Semaphore::new(0));
-    *memory.gate.lock() = Some(Arc::clone(&gate));
+    *memory.gate.lock() = Some(("batch/", Arc::clone(&gate)));
     let journal = create(&shelf, 1, None).await.unwrap();
     let mut first = Box::pin(journal.record(event(0)));
     assert!(futures::poll!(first.as_mut()).is_pending());
@@ -65,6 +65,27 @@ async fn whoever_is_queued_while_a_group_is_written_goes_into_the_next() {
     }
     assert_eq!(memory.names("journal", "batch/"), ["batch/00000000000000000000", "batch/00000000000000000001"]);
     check(&journal, 65).await;
+}
+
+/// What is tidied is tidied beside the log: a disk that is slow with tiles holds up nobody who records.
+#[tokio::test]
+async fn nobody_waits_for_a_tile() {
+    let (memory, shelf) = shelf();
+    let gate = Arc::new(Semaphore::new(0));
+    *memory.gate.lock() = Some(("tile/", Arc::clone(&gate)));
+    let journal = create(&shelf, 1, None).await.unwrap();
+    record(&journal, 0, 600).await;
+    assert_eq!(memory.names("journal", "tile/").len(), 0, "no tile could be written, and 600 entries were acknowledged");
+    check(&journal, 600).await;
+    let waiting = memory.copy() as Arc<dyn Shelf>;
+    check(&open(&waiting, 2, None).await.unwrap(), 600).await;
+    gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    journal.snapshot().await.unwrap();
+    assert_eq!(memory.names("journal", "tile/entries/").len(), 2);
+    assert_eq!(memory.names("journal", "batch/").len(), 600 - 512);
+    check(&journal, 600).await;
+    record(&journal, 600, 601).await;
+    assert!(journal.verify().await.unwrap().is_intact());
 }
 
 /// Every size around the tiles' borders, with lone and grouped records, with and without a snapshot.

@@ -35,8 +35,8 @@ pub(crate) struct MemoryShelf {
     pub(crate) keyring: Mutex<u64>,
     /// Steps that were begun, as `create journal/batch/...`.
     pub(crate) steps: Mutex<Vec<String>>,
-    /// When set, a create of a batch waits for a permit.
-    pub(crate) gate: Mutex<Option<Arc<Semaphore>>>,
+    /// When set, a create of what begins so waits for a permit.
+    pub(crate) gate: Mutex<Option<(&'static str, Arc<Semaphore>)>>,
 }
 
 fn room_name(room: Room) -> &'static str {
@@ -103,8 +103,8 @@ impl Shelf for MemoryShelf {
 
     async fn create(&self, room: Room, rest: &str, bytes: Bytes) -> Result<(), Fault> {
         let gate = self.gate.lock().clone();
-        if let Some(gate) = gate
-            && rest.starts_with("batch/")
+        if let Some((prefix, gate)) = gate
+            && rest.starts_with(prefix)
         {
             gate.acquire().await.unwrap().forget();
         }

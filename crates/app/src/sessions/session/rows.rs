@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::Stream;
 use polder_serve::{Answer, Fault};
+use polder_types::RequestId;
 
 use super::Doing;
 use crate::sessions::fault;
@@ -44,8 +45,8 @@ impl Stream for Given {
     }
 }
 
-/// Rows that are all there.
-pub(super) fn made(schema: SchemaRef, batches: Vec<RecordBatch>) -> Answer {
+/// Rows that are all there, with the id under which they stand in the log.
+pub(super) fn made(request: Option<RequestId>, schema: SchemaRef, batches: Vec<RecordBatch>) -> Answer {
     let rows = futures::stream::iter(batches.into_iter().map(Ok));
-    Answer::Rows { request: None, schema, rows: Box::pin(rows) }
+    Answer::Rows { request, schema, rows: Box::pin(rows) }
 }
