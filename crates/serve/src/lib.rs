@@ -38,7 +38,7 @@ pub use ports::{
     Accounts, Answer, Challenge, Column, Credential, Description, Dialect, Ended, Origin, Proved, Question, Rows, ScramProof, Session,
     Table, Wire,
 };
-pub use postgres::Postgres;
+pub use postgres::{Postgres, type_numbers};
 #[doc(hidden)]
 pub use postgres::read_any as read_any_postgres;
 pub use tls::{Tls, TlsError};

@@ -32,6 +32,8 @@ use tokio::time::timeout;
 use crate::context::Context;
 use crate::ports::{Origin, Wire};
 
+pub use types::numbers as type_numbers;
+
 /// A listener's side of the wire: made once, since one connection may ask to stop what another runs.
 #[derive(Clone)]
 pub struct Postgres {

@@ -261,3 +261,66 @@ async fn a_principal_asks_so_many_questions_at_once() {
     assert_eq!(rows(&other, "select 1").await.unwrap(), 1);
     drop(answer);
 }
+
+/// A driver looks a column's type up in the catalog, and reads its values as the wire says: both must say the same.
+#[test]
+fn the_catalog_names_the_types_that_the_wire_sends() {
+    use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
+    let field = |item: &DataType| Arc::new(Field::new("item", item.clone(), true));
+    let plain = [
+        DataType::Null,
+        DataType::Boolean,
+        DataType::Int8,
+        DataType::Int16,
+        DataType::Int32,
+        DataType::Int64,
+        DataType::UInt8,
+        DataType::UInt16,
+        DataType::UInt32,
+        DataType::UInt64,
+        DataType::Float16,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Decimal32(9, 2),
+        DataType::Decimal64(18, 0),
+        DataType::Decimal128(38, 10),
+        DataType::Decimal128(10, -2),
+        DataType::Decimal256(76, 76),
+        DataType::Utf8,
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Binary,
+        DataType::LargeBinary,
+        DataType::BinaryView,
+        DataType::FixedSizeBinary(16),
+        DataType::Date32,
+        DataType::Date64,
+        DataType::Time32(TimeUnit::Second),
+        DataType::Time64(TimeUnit::Nanosecond),
+        DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        DataType::Duration(TimeUnit::Second),
+        DataType::Interval(IntervalUnit::MonthDayNano),
+        DataType::Struct(Fields::from(vec![Field::new("a", DataType::Int8, true)])),
+        DataType::Map(
+            field(&DataType::Struct(Fields::from(vec![Field::new("k", DataType::Utf8, false), Field::new("v", DataType::Utf8, true)]))),
+            false,
+        ),
+    ];
+    let within = |item: &DataType| {
+        [
+            DataType::Dictionary(Box::new(DataType::Int8), Box::new(item.clone())),
+            DataType::List(field(item)),
+            DataType::LargeList(field(item)),
+            DataType::FixedSizeList(field(item), 2),
+            DataType::ListView(field(item)),
+            DataType::LargeListView(field(item)),
+        ]
+    };
+    let once: Vec<DataType> = plain.iter().flat_map(within).collect();
+    let twice: Vec<DataType> = once.iter().flat_map(within).collect();
+    for data_type in plain.iter().chain(&once).chain(&twice) {
+        let told = polder_engine::type_of(data_type);
+        assert_eq!((told.oid, told.len, told.typmod), polder_serve::type_numbers(data_type), "{data_type}");
+    }
+}

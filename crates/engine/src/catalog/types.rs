@@ -21,6 +21,8 @@ const fn plain(oid: u32, name: &'static str, len: i16) -> PgType {
 
 /// Digits of the largest unsigned number of 64 bits.
 const UINT64_DIGITS: i32 = 20;
+/// The number of `json`.
+const JSON: u32 = 114;
 
 /// The type of PostgreSQL that clients see for a type of Arrow.
 pub fn type_of(data_type: &DataType) -> PgType {
@@ -51,32 +53,23 @@ pub fn type_of(data_type: &DataType) -> PgType {
         | DataType::LargeList(field)
         | DataType::FixedSizeList(field, _)
         | DataType::ListView(field)
-        | DataType::LargeListView(field) => array_of(element_of(field.data_type())),
-        DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _) => plain(114, "json", -1),
+        | DataType::LargeListView(field) => array_of(type_of(field.data_type())),
+        DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _) => plain(JSON, "json", -1),
         DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => plain(25, "text", -1),
     }
 }
 
-/// Arrays of arrays are arrays of their elements in PostgreSQL.
-fn element_of(data_type: &DataType) -> PgType {
-    match data_type {
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field) => element_of(field.data_type()),
-        other => type_of(other),
-    }
-}
-
+/// An array of arrays must be a rectangle, which lists of lists need not be; so they are sent as JSON, as lists of what JSON alone can tell.
 fn array_of(element: PgType) -> PgType {
+    if element.oid == JSON || element.name.starts_with('_') {
+        return plain(JSON, "json", -1);
+    }
     let (oid, name) = match element.oid {
         16 => (1000, "_bool"),
         17 => (1001, "_bytea"),
         20 => (1016, "_int8"),
         21 => (1005, "_int2"),
         23 => (1007, "_int4"),
-        114 => (199, "_json"),
         700 => (1021, "_float4"),
         701 => (1022, "_float8"),
         1082 => (1182, "_date"),

@@ -503,7 +503,8 @@ fn types_of_arrow_have_types_of_postgresql() {
     assert_eq!(told(DataType::Timestamp(TimeUnit::Nanosecond, None)), (1114, "timestamp", 8, -1));
     assert_eq!(told(DataType::Timestamp(TimeUnit::Second, Some("UTC".into()))), (1184, "timestamptz", 8, -1));
     assert_eq!(told(list(DataType::Int64)), (1016, "_int8", -1, -1));
-    assert_eq!(told(list(list(DataType::Utf8))), (1009, "_text", -1, -1));
+    assert_eq!(told(list(list(DataType::Utf8))), (114, "json", -1, -1));
+    assert_eq!(told(list(DataType::Decimal128(10, 2))), (1231, "_numeric", -1, 655_366));
     assert_eq!(told(DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8))), (25, "text", -1, -1));
     let fields = vec![Field::new("a", DataType::Int8, true)];
     assert_eq!(told(DataType::Struct(fields.into())), (114, "json", -1, -1));

@@ -3,6 +3,9 @@
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use pgwire::messages::data::FieldDescription;
 
+/// Digits of the largest number of 64 bits without a sign.
+const UINT64_DIGITS: i32 = 20;
+
 /// A type of PostgreSQL that this wire speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scalar {
@@ -152,28 +155,43 @@ fn scalar(data_type: &DataType) -> Scalar {
     }
 }
 
-/// The modifier of a type: precision and scale of a number, as PostgreSQL packs them.
+/// The modifier of a type, or of what an array is of: precision and scale of a number, as PostgreSQL packs them. A scale below zero takes eleven
+/// bits.
 fn modifier(data_type: &DataType) -> i32 {
+    let packed = |precision: i32, scale: i32| ((precision << 16) | (scale & 0x7ff)) + 4;
     match data_type {
+        DataType::UInt64 => packed(UINT64_DIGITS, 0),
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale)
-            if *scale >= 0 =>
-        {
-            ((i32::from(*precision) << 16) | i32::from(*scale)) + 4
-        }
+        | DataType::Decimal256(precision, scale) => packed(i32::from(*precision), i32::from(*scale)),
         DataType::Dictionary(_, values) => modifier(values),
+        DataType::RunEndEncoded(_, values) => modifier(values.data_type()),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+            if PgType::of(data_type).array =>
+        {
+            modifier(item.data_type())
+        }
         _ => -1,
     }
 }
 
+/// What a column of a type is described as: the number of its type, its size and its modifier.
+pub fn numbers(data_type: &DataType) -> (u32, i16, i32) {
+    let pg = PgType::of(data_type);
+    (pg.oid(), pg.size(), modifier(data_type))
+}
+
 /// A column, as it is described.
 pub fn describe(field: &Field, format: i16) -> FieldDescription {
-    let pg = PgType::of(field.data_type());
+    let (oid, size, modifier) = numbers(field.data_type());
     // A NUL would end the name, and what comes after it would be read as numbers.
     let name = field.name().replace('\0', "\u{fffd}");
-    FieldDescription::new(name, 0, 0, pg.oid(), pg.size(), modifier(field.data_type()), format)
+    FieldDescription::new(name, 0, 0, oid, size, modifier, format)
 }
 
 #[cfg(test)]
