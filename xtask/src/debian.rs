@@ -35,7 +35,7 @@ const NO_CLUSTER: &str = "set -e; folder=/etc/postgresql-common/createcluster.d;
                           echo 'create_main_cluster = false' > $folder/no-main-cluster.conf";
 
 /// For the tests. MariaDB comes without the packages that make a service of it: tests start servers of their own.
-pub const TESTS: [Package; 21] = [
+pub const TESTS: [Package; 22] = [
     program("strace", "strace", "shows which files the program opens for writing"),
     program("bsdutils", "script", "gives the shell a terminal"),
     program("util-linux", "unshare", "gives a test a disk or a network of its own"),
@@ -57,6 +57,7 @@ pub const TESTS: [Package; 21] = [
     file("odbc-postgresql", "lib/*/odbc/psqlodbcw.so", "is the ODBC driver"),
     program("nodejs", "node", "runs node-postgres"),
     program("npm", "npm", "installs node-postgres"),
+    program("chromium", "chromium", "signs in on the page"),
     PYTHON,
 ];
 
@@ -246,6 +247,7 @@ mod tests {
                 "odbc-postgresql",
                 "nodejs",
                 "npm",
+                "chromium",
                 "python3-venv"
             ]
         );

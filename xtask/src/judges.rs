@@ -24,7 +24,7 @@ pub struct Judge {
 }
 
 /// `tink` 1.16.1 has wheels up to Python 3.11 only; `aics-tlog` uses the syntax of 3.12.
-pub const JUDGES: [Judge; 10] = [
+pub const JUDGES: [Judge; 11] = [
     Judge {
         variable: "POLDER_JUDGE_TINK_PYTHON",
         packages: &["tink==1.16.1"],
@@ -92,6 +92,13 @@ pub const JUDGES: [Judge; 10] = [
         newest: (3, 14),
     },
     Judge {
+        variable: "POLDER_JUDGE_BROWSER_PYTHON",
+        packages: &["websocket-client==1.8.0"],
+        why: "plays someone in a browser",
+        oldest: (3, 10),
+        newest: (3, 14),
+    },
+    Judge {
         variable: "POLDER_JUDGE_REST_PYTHON",
         packages: &["schemathesis==4.32.0", "openapi-spec-validator==0.9.0"],
         why: "holds REST against its OpenAPI document",
@@ -103,6 +110,14 @@ pub const JUDGES: [Judge; 10] = [
 /// Packages of npm that judge us.
 pub const NODE: Node =
     Node { variable: "POLDER_JUDGE_NODE_PG", name: "pg", version: "8.23.1", why: "asks what is served, as programs on Node.js do" };
+
+/// The identity provider that people sign in through.
+pub const NODE_OIDC: Node = Node {
+    variable: "POLDER_JUDGE_NODE_OIDC",
+    name: "oidc-provider",
+    version: "9.13.3",
+    why: "signs people in by OpenID Connect, certified",
+};
 
 /// A package of npm, in a folder of its own.
 pub struct Node {
@@ -296,11 +311,13 @@ mod tests {
                 "adbc-driver-sqlite-1.13.0",
                 "duckdb-extension-delta-1.5.5",
                 "psycopg-3.3.9",
+                "websocket-client-1.8.0",
                 "schemathesis-4.32.0"
             ]
         );
-        let variables: std::collections::BTreeSet<&str> = JUDGES.iter().map(|judge| judge.variable).chain([NODE.variable]).collect();
-        assert_eq!(variables.len(), JUDGES.len() + 1);
+        let variables: std::collections::BTreeSet<&str> =
+            JUDGES.iter().map(|judge| judge.variable).chain([NODE.variable, NODE_OIDC.variable]).collect();
+        assert_eq!(variables.len(), JUDGES.len() + 2);
     }
 
     #[test]

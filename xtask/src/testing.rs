@@ -1,14 +1,14 @@
-//! `test`: prepares what tests need from outside, says so, and runs all of them, after a minute of load and a short attack from outside.
-//! The runner's own closing line comes last.
+//! `test`: prepares what tests need from outside, says so, and runs all of them, after a minute of load. The runner's
+//! own closing line comes last.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::judges::{JUDGES, NODE};
+use crate::judges::{JUDGES, NODE, NODE_OIDC};
 use crate::process::{announce, command, which};
-use crate::{debian, load, pentest, workspace};
+use crate::{debian, load, workspace};
 
 /// The version that the settings in `.config/nextest.toml` were written for, installed where none is found.
 const NEXTEST: &str = "0.9.143";
@@ -24,10 +24,9 @@ pub fn run(rest: &[String]) -> Result<()> {
     let profile = std::env::var_os("CI").map(|_| "ci");
     let runner = Runner::prepare()?;
     if rest.is_empty() {
-        // The program that is loaded and attacked is the one that the tests run.
+        // The program that is loaded is the one that the tests run.
         announce(runner.command(profile).arg("--no-run"))?;
         load::minute()?;
-        pentest::short()?;
     }
     announce(runner.command(profile).args(rest))
 }
@@ -42,9 +41,11 @@ impl Runner {
             eprintln!("{}={}", judge.variable, python.display());
             judges.push((judge.variable, python));
         }
-        let node = NODE.prepare()?;
-        eprintln!("{}={}", NODE.variable, node.display());
-        judges.push((NODE.variable, node));
+        for judge in [&NODE, &NODE_OIDC] {
+            let node = judge.prepare()?;
+            eprintln!("{}={}", judge.variable, node.display());
+            judges.push((judge.variable, node));
+        }
         Ok(Self { nextest: nextest(), judges })
     }
 

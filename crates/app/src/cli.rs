@@ -1,18 +1,31 @@
 //! The command line: nouns, verbs and their options. What each does stands in `command/`.
 
 mod cert;
+mod certificate;
+mod grant;
 mod identity;
 mod keys;
+mod login;
 mod policy;
+mod serving;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cert::CertCommand;
-pub use identity::{GroupCommand, PasswordArgs, ServiceCommand, TokenCommand, UserCommand};
+pub use certificate::CertificateCommand;
+pub use grant::{BreakGlassCommand, GrantCommand};
+pub use identity::{
+    AddedProviderArgs, GroupCommand, PasskeysCommand, PasswordArgs, ServiceCommand, TokenCommand, TotpCommand, UserCommand,
+};
 pub use keys::{KeysCommand, OneDataset};
+pub use login::LoginArgs;
 pub use policy::{ExplainArgs, PolicyCommand};
+pub use serving::{SchedulerArgs, SchedulerCommand, ServeArgs};
+
+/// Memory for queries and models where nobody says how much, in MiB.
+pub const MEMORY_MIB: u64 = 1024;
 
 /// Automates the preparation and processing of data. By default every piece of data is forbidden: a contract authorises
 /// what is needed, everything stored is encrypted, every read is a decision, every act leaves proof.
@@ -48,7 +61,7 @@ pub struct Global {
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Memory for queries and models, in MiB; what does not fit is spilled, sealed
-    #[arg(long, global = true, value_name = "MIB", default_value_t = 1024)]
+    #[arg(long, global = true, value_name = "MIB", default_value_t = MEMORY_MIB)]
     pub memory_mib: u64,
     /// Kill this process at a named point, to try recovery
     #[arg(long, global = true, hide = true, value_name = "POINT")]
@@ -97,7 +110,7 @@ pub enum Command {
     /// Users: persons who sign in with a password or a token
     #[command(subcommand)]
     User(UserCommand),
-    /// Services: programs that sign in with a token
+    /// Services: programs that sign in with a token or a certificate
     #[command(subcommand)]
     Service(ServiceCommand),
     /// Groups of users and services, as policies name them
@@ -106,20 +119,28 @@ pub enum Command {
     /// API tokens of users and services
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Membership of a group for a limited time, which another person approves
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// The account for emergencies: sealed until two approvers open it together
+    #[command(subcommand)]
+    BreakGlass(BreakGlassCommand),
+    /// Sign in to a server through its identity provider, on any device with a browser; needs no project
+    Login(LoginArgs),
     /// Load what the approved contracts authorise, then build the models
     Run(RunArgs),
     /// Pipelines: what runs when, and who is told
     #[command(subcommand)]
     Pipeline(PipelineCommand),
     /// Run the pipelines when they are due, until it is told to end
-    Scheduler,
+    Scheduler(SchedulerArgs),
     /// Runs: which there were, and what became of them
     #[command(subcommand)]
     Runs(RunsCommand),
     /// Ask a question in SQL; without one, open a shell
     Sql(SqlArgs),
-    /// Answer questions over the network, by the listeners of polder.yaml, until it is told to end
-    Serve,
+    /// Answer questions over the network, by the listeners of polder.yaml, and run the pipelines when they are due, until it is told to end
+    Serve(ServeArgs),
     /// Certificates that the listeners show
     #[command(subcommand)]
     Cert(CertCommand),
@@ -348,6 +369,15 @@ pub enum ContractCommand {
         /// The approver's key file (default: the one that init made)
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+    },
+    /// Record that a contract was approved, for the process that signed it
+    #[command(hide = true)]
+    Approved {
+        /// The contract's table
+        name: String,
+        /// What was approved
+        #[arg(long, value_name = "HASH")]
+        hash: String,
     },
 }
 

@@ -9,15 +9,20 @@ use crate::project::Project;
 
 pub mod accounts;
 pub mod audit;
+pub mod break_glass;
 pub mod cert;
+pub mod certificate;
 pub mod ci;
 pub mod contract;
 pub mod demo;
 pub mod diff;
 pub mod edit;
+pub mod factors;
+pub mod grant;
 pub mod group;
 pub mod init;
 pub mod keys;
+pub mod login;
 pub mod model;
 pub mod pipeline;
 pub mod policy;
@@ -56,8 +61,11 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Doctor => {
             let project = project(global)?;
             match Installation::open_read_only(project.clone()).await {
-                Ok(installation) => status::doctor(&project, Some(&installation), None, output),
-                Err(failure) => status::doctor(&project, None, Some(&failure), output),
+                Ok(installation) => {
+                    let ending = certificate::ending_soon(&installation).await;
+                    status::doctor(&project, Some(&installation), None, ending, output)
+                }
+                Err(failure) => status::doctor(&project, None, Some(&failure), None, output),
             }
         }
         Command::Status => status::status(&reader(global).await?, output).await,
@@ -71,14 +79,14 @@ pub async fn run(cli: Cli) -> Outcome {
             installation.close_after(ran).await
         }
         Command::Pipeline(command) => pipeline::run(global, command, output).await,
-        Command::Scheduler => scheduler::run(global).await,
+        Command::Scheduler(args) => scheduler::run(global, args, output).await,
         Command::Runs(command) => run_runs(global, command, output).await,
         Command::Sql(args) => {
             let installation = writer(global).await?;
             let answered = sql::run(&installation, args, global.memory_mib, global.output).await;
             installation.close_after(answered).await
         }
-        Command::Serve => serve::run(global, output).await,
+        Command::Serve(args) => serve::run(global, args, output).await,
         Command::Cert(command) => cert::run(global, command, output).await,
         Command::Table(command) => {
             let installation = writer(global).await?;
@@ -130,9 +138,15 @@ pub async fn run(cli: Cli) -> Outcome {
             installation.close_after(done).await
         }
         Command::Contract(ContractCommand::Approve { names, all, yes, key }) => {
-            let installation = writer(global).await?;
+            // Whoever serves records it, and this process, which has the key and may write the file, does the rest.
+            let installation = if served(global)? { reader(global).await? } else { writer(global).await? };
             let names = (!all).then_some(names.as_slice());
             let done = contract::approve(&installation, names, *yes, key.as_deref()).await;
+            installation.close_after(done).await
+        }
+        Command::Contract(ContractCommand::Approved { name, hash }) => {
+            let installation = writer(global).await?;
+            let done = contract::approved(&installation, name, hash).await;
             installation.close_after(done).await
         }
         Command::Policy(PolicyCommand::Check) => policy::check(&project(global)?, output),
@@ -146,6 +160,9 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Service(command) => service::run(global, command, output).await,
         Command::Group(command) => group::run(global, command, output).await,
         Command::Token(command) => token::run(global, command, output).await,
+        Command::Grant(command) => grant::run(global, command, output).await,
+        Command::BreakGlass(command) => break_glass::run(global, command, output).await,
+        Command::Login(args) => login::run(args, output).await,
         Command::Keys(KeysCommand::Recover { shares, test: false, key_file: Some(key_file) }) => {
             keys::recover(&project(global)?, shares, key_file, global.wait).await
         }
@@ -190,8 +207,13 @@ async fn run_runs(global: &Global, command: &RunsCommand, output: Output) -> Out
         RunsCommand::List { pipeline, limit } => runs::list(&reader(global).await?, pipeline.as_deref(), *limit, output),
         RunsCommand::Show { run } => runs::show(&reader(global).await?, run, output).await,
         RunsCommand::Cancel { run } => {
-            let installation = reader(global).await?;
-            runs::cancel(&installation.project, &installation.journal.state(), run, output)
+            let installation = crate::writing::reader(&project(global)?).await?;
+            let cancelled =
+                crate::hosted::current().and_then(|host| runs::cancel_inside(&host, &installation.journal.state(), run, output));
+            match cancelled {
+                Some(cancelled) => cancelled,
+                None => runs::cancel(&installation.project, &installation.journal.state(), run, output),
+            }
         }
         RunsCommand::Retry { run } => pipeline::retry(&project(global)?, global, run, output).await,
         RunsCommand::Logs { run } => {
@@ -210,6 +232,14 @@ async fn record_verified(global: &Global, verified: &crate::verification::Verifi
 
 fn project(global: &Global) -> Outcome<Project> {
     Project::find(global.project.as_deref(), &global.env)
+}
+
+/// Whether a process of this machine serves this installation, and would not wait for its end.
+fn served(global: &Global) -> Outcome<bool> {
+    if global.wait.is_some() {
+        return Ok(false);
+    }
+    Ok(crate::storage::backend(&project(global)?)?.call()?.is_some())
 }
 
 async fn writer(global: &Global) -> Outcome<Installation> {
@@ -243,5 +273,6 @@ async fn reader_who_may(global: &Global, action: Action) -> Outcome<Installation
 }
 
 async fn reader(global: &Global) -> Outcome<Installation> {
+    // Verifying inside the process that serves reads the log anew, and not what that process believes of it.
     Installation::open_read_only(project(global)?).await
 }

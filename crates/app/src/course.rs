@@ -48,7 +48,12 @@ impl Course {
     /// # Errors
     /// When there is no randomness.
     pub fn new(rng: &dyn Rng) -> Outcome<Self> {
-        Ok(Self { run: RunId::random(rng)?, closed: AtomicBool::new(false), seen: Mutex::default() })
+        Ok(Self::of(RunId::random(rng)?))
+    }
+
+    /// A run whose id was made before.
+    pub fn of(run: RunId) -> Self {
+        Self { run, closed: AtomicBool::new(false), seen: Mutex::default() }
     }
 
     /// Which it is.

@@ -155,7 +155,9 @@ pub async fn plan(installation: &Installation, lake: &Lake, name: &str, text: &s
         Some(permit) => {
             let datasets = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
             let (request, policies) = (permit.request(), permit.policies().to_vec());
-            installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None }).await?;
+            installation
+                .record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, grants: Vec::new() })
+                .await?;
             let judged = judge.judge_all(installation).await?;
             installation.record(EventKind::ReadFinished { request, rows: judged.rows, complete: true, bytes: None }).await?;
             judged

@@ -4,7 +4,9 @@
 
 pub mod client;
 mod frame;
+pub mod inside;
 pub mod server;
+mod takes;
 
 use std::cell::RefCell;
 use std::io::{self, Read as _, Write};
@@ -13,15 +15,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use polder_types::{PrincipalId, Secret};
+use polder_types::{PrincipalId, RunId, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
-use crate::cli::{AuditCommand, Cli, Command, KeysCommand, ModelCommand, QuarantineCommand, RunsCommand, TableCommand};
 use crate::failure::Outcome;
 use crate::identities::Identities;
 use crate::installation::Installation;
+use crate::signals::{Ends, StopHandle};
 use frame::{FRAME_MAX_BYTES, Kind};
+use inside::{Inside, Turn};
+use takes::{changes, refusal, takes, told_to_end};
 
 /// Longest line that is not shown.
 const HIDDEN_MAX_BYTES: u64 = 4096;
@@ -46,17 +50,35 @@ struct Request {
     terminal: bool,
 }
 
-/// For whom this thread runs a command.
+/// For whom this thread runs a command, or that it is at a run of the scheduler.
 pub struct Host {
-    /// The installation of the serving process.
-    installation: Arc<Installation>,
-    /// Its register of accounts, which open sessions follow.
-    identities: Arc<Identities>,
-    /// Who called, as the kernel says.
+    /// All that goes on inside.
+    inside: Arc<Inside>,
+    /// Who called, as the kernel says; the account that serves, where nobody did.
     actor: PrincipalId,
+    /// None: a run of the scheduler.
+    caller: Option<Arc<Caller>>,
+    /// Ends it.
+    stop: StopHandle,
+}
+
+/// Who waits for what a command prints.
+struct Caller {
     terminal: bool,
     stream: Mutex<UnixStream>,
     closed: AtomicBool,
+}
+
+/// A run that goes on here, as long as this lives.
+pub struct AtRun {
+    inside: Arc<Inside>,
+    run: RunId,
+}
+
+impl Drop for AtRun {
+    fn drop(&mut self) {
+        self.inside.ended(self.run);
+    }
 }
 
 impl Host {
@@ -65,19 +87,45 @@ impl Host {
     /// # Errors
     /// When the project's files do not load, or speak of another store than is served.
     pub fn installation(&self) -> Outcome<Installation> {
-        self.installation.acting_as(&self.actor)
+        self.inside.installation.acting_as(&self.actor)
     }
 
     /// The register of accounts that open sessions follow.
     pub fn identities(&self) -> &Identities {
-        &self.identities
+        &self.inside.identities
+    }
+
+    /// All that goes on in this process.
+    pub fn inside(&self) -> &Inside {
+        &self.inside
+    }
+
+    /// Waits for the turn to change tables, so many seconds where that is said.
+    ///
+    /// # Errors
+    /// As [`Inside::turn`].
+    pub async fn turn(&self, wait_s: Option<u64>) -> Outcome<Turn> {
+        self.inside.turn(wait_s).await
+    }
+
+    /// What ends it.
+    pub fn ends(&self) -> Ends {
+        self.stop.ends()
+    }
+
+    /// It is at a run now, by which it can be cancelled.
+    pub fn at(&self, run: RunId) -> AtRun {
+        self.inside.at(run, self.stop.clone());
+        AtRun { inside: Arc::clone(&self.inside), run }
     }
 
     /// Whether nobody reads any more.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.caller.as_ref().is_some_and(|caller| caller.closed.load(Ordering::Relaxed))
     }
+}
 
+impl Caller {
     fn send(&self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let mut stream = self.stream.lock();
         let sent = bytes.chunks(FRAME_MAX_BYTES).try_for_each(|part| frame::write(&mut *stream, kind, part));
@@ -118,6 +166,17 @@ pub fn current() -> Option<Arc<Host>> {
     HOST.with_borrow(Clone::clone)
 }
 
+/// This thread's caller; none in a process of its own, and at a run of the scheduler.
+fn called() -> Option<Arc<Caller>> {
+    current()?.caller.clone()
+}
+
+/// Who is asked in the place of this process's own terminal; none in a process of its own.
+fn asked() -> Option<io::Result<Arc<Caller>>> {
+    let nobody = || io::Error::new(io::ErrorKind::Unsupported, "nobody called, so that nobody can be asked");
+    current().map(|host| host.caller.clone().ok_or_else(nobody))
+}
+
 /// Runs `work` on this thread for a caller.
 fn with<T>(host: &Arc<Host>, work: impl FnOnce() -> T) -> T {
     HOST.set(Some(Arc::clone(host)));
@@ -126,30 +185,32 @@ fn with<T>(host: &Arc<Host>, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Standard output: the caller's, where there is one.
+/// Standard output: the caller's, where there is one. What a run of the scheduler prints goes where the server's own words go: its standard
+/// output is for who started it.
 pub fn output() -> Box<dyn Write + Send> {
-    match current() {
-        Some(host) => Box::new(Sink { host, kind: Kind::Output }),
+    match called() {
+        Some(caller) => Box::new(Sink { caller, kind: Kind::Output }),
+        None if current().is_some() => Box::new(io::stderr()),
         None => Box::new(io::stdout()),
     }
 }
 
 /// Standard error, in the same way.
 pub fn notes() -> Box<dyn Write + Send> {
-    match current() {
-        Some(host) => Box::new(Sink { host, kind: Kind::Note }),
+    match called() {
+        Some(caller) => Box::new(Sink { caller, kind: Kind::Note }),
         None => Box::new(io::stderr()),
     }
 }
 
 struct Sink {
-    host: Arc<Host>,
+    caller: Arc<Caller>,
     kind: Kind,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.host.send(self.kind, bytes)?;
+        self.caller.send(self.kind, bytes)?;
         Ok(bytes.len())
     }
 
@@ -164,8 +225,8 @@ impl Write for Sink {
 /// When it cannot be read.
 pub fn input(limit: u64) -> io::Result<Vec<u8>> {
     let limit = limit.saturating_add(1);
-    match current() {
-        Some(host) => host.input(Kind::ReadInput, &limit.to_be_bytes(), limit),
+    match asked() {
+        Some(asked) => asked?.input(Kind::ReadInput, &limit.to_be_bytes(), limit),
         None => {
             let mut input = Vec::new();
             io::stdin().take(limit).read_to_end(&mut input)?;
@@ -177,7 +238,7 @@ pub fn input(limit: u64) -> io::Result<Vec<u8>> {
 /// Whether a person can be asked.
 pub fn is_terminal() -> bool {
     use std::io::IsTerminal as _;
-    current().map_or_else(|| io::stdin().is_terminal(), |host| host.terminal)
+    current().map_or_else(|| io::stdin().is_terminal(), |host| host.caller.as_ref().is_some_and(|caller| caller.terminal))
 }
 
 /// Asks the caller's person for a line that the terminal does not show; none in a process of its own, which asks itself.
@@ -185,8 +246,7 @@ pub fn is_terminal() -> bool {
 /// # Errors
 /// When it cannot be asked.
 pub fn ask_hidden(question: &str) -> Option<io::Result<Secret<String>>> {
-    let host = current()?;
-    let line = host.input(Kind::Hidden, question.as_bytes(), HIDDEN_MAX_BYTES);
+    let line = asked()?.and_then(|asked| asked.input(Kind::Hidden, question.as_bytes(), HIDDEN_MAX_BYTES));
     Some(line.and_then(|line| match String::from_utf8(line) {
         Ok(text) => Ok(Secret::new(text)),
         Err(error) => {
@@ -197,15 +257,24 @@ pub fn ask_hidden(question: &str) -> Option<io::Result<Secret<String>>> {
     }))
 }
 
+/// Has the caller sign a request with its approver's key; none in a process of its own, which signs itself.
+///
+/// # Errors
+/// When no signature comes.
+pub fn sign(request: &[u8]) -> Option<io::Result<String>> {
+    let line = asked()?.and_then(|asked| asked.input(Kind::Sign, request, HIDDEN_MAX_BYTES));
+    Some(line.and_then(|line| String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))))
+}
+
 /// Asks a person for a line.
 ///
 /// # Errors
 /// When the terminal cannot be read.
 pub fn ask(question: &str) -> io::Result<String> {
     use std::io::BufRead as _;
-    match current() {
-        Some(host) => {
-            let line = host.input(Kind::Confirm, question.as_bytes(), 1024)?;
+    match asked() {
+        Some(asked) => {
+            let line = asked?.input(Kind::Confirm, question.as_bytes(), 1024)?;
             String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         }
         None => {
@@ -213,109 +282,6 @@ pub fn ask(question: &str) -> io::Result<String> {
             let mut answer = String::new();
             io::stdin().lock().read_line(&mut answer)?;
             Ok(answer)
-        }
-    }
-}
-
-/// Whether the serving process takes a command: those that need the lease and no file of the caller's. What it reads of the project it reads
-/// itself.
-fn takes(cli: &Cli) -> bool {
-    if cli.global.kill_at.is_some() || cli.global.drop_batch.is_some() {
-        return false;
-    }
-    match &cli.command {
-        Command::Run(args) => args.watch.is_none(),
-        // The shell needs a terminal of its own.
-        Command::Sql(args) => args.query.is_some(),
-        Command::Table(command) => !matches!(command, TableCommand::Erase { keys: Some(_), .. }),
-        Command::State(_) | Command::Model(_) | Command::Quarantine(_) | Command::Audit(AuditCommand::Show { .. }) => true,
-        Command::User(_) | Command::Service(_) | Command::Group(_) | Command::Token(_) => true,
-        Command::Runs(command) => matches!(command, RunsCommand::Logs { .. }),
-        Command::Keys(command) => {
-            matches!(command, KeysCommand::Show | KeysCommand::Rotate { new_key_file: None, .. } | KeysCommand::Reencrypt { .. })
-        }
-        _ => false,
-    }
-}
-
-/// Whether a command changes tables or keys: those go one after another, as they do in processes of their own.
-fn changes(cli: &Cli) -> bool {
-    match &cli.command {
-        Command::Table(command) => matches!(
-            command,
-            TableCommand::Optimize { .. }
-                | TableCommand::Restore { .. }
-                | TableCommand::Drop { .. }
-                | TableCommand::Erase { .. }
-                | TableCommand::Vacuum { .. }
-        ),
-        Command::Model(command) => matches!(command, ModelCommand::Run { .. }),
-        Command::Quarantine(command) => matches!(command, QuarantineCommand::Replay { .. }),
-        Command::Keys(command) => !matches!(command, KeysCommand::Show),
-        // The register has a turn of its own.
-        Command::User(_) | Command::Service(_) | Command::Group(_) | Command::Token(_) => false,
-        Command::Sql(_) | Command::Audit(_) | Command::Runs(_) => false,
-        _ => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    fn parsed(line: &str) -> Cli {
-        Cli::try_parse_from(std::iter::once("polder").chain(line.split_whitespace())).unwrap()
-    }
-
-    #[test]
-    fn what_needs_a_file_or_a_process_of_its_own_is_not_handed_over() {
-        for line in [
-            "run",
-            "sql x",
-            "table list",
-            "table drop flights --yes",
-            "state show",
-            "model list",
-            "quarantine list",
-            "keys rotate --table x",
-            "audit show",
-        ] {
-            assert!(takes(&parsed(line)), "{line}");
-        }
-        for line in [
-            "init x",
-            "sql",
-            "run --watch 5",
-            "run --kill-at x",
-            "scheduler",
-            "doctor",
-            "status",
-            "audit verify",
-            "table erase x --keys f --column a",
-        ] {
-            if let Ok(cli) = Cli::try_parse_from(std::iter::once("polder").chain(line.split_whitespace())) {
-                assert!(!takes(&cli), "{line}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_only_looks_waits_for_nobody() {
-        for line in ["sql x", "table list", "model list", "quarantine list", "keys show", "audit show"] {
-            assert!(!changes(&parsed(line)), "{line}");
-        }
-        for line in [
-            "run",
-            "table drop flights --yes",
-            "table optimize flights",
-            "model run",
-            "quarantine replay flights",
-            "keys rotate --table x",
-            "state reset x --yes",
-        ] {
-            assert!(changes(&parsed(line)), "{line}");
         }
     }
 }

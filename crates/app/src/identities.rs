@@ -1,16 +1,21 @@
 //! The register of accounts as this installation keeps it: one sealed object per version, of which the log names the one that counts.
 //! `docs/format/identities.md` says what stands in it.
 
+mod approvers;
 mod document;
 pub mod password;
+pub mod signing;
 
 use std::sync::Arc;
 
 use polder_contract::yaml::suggest;
 use polder_policy::Action;
-use polder_policy::identity::{Applied, Change, ChangeError, Kind, Register, Subject};
-use polder_types::event::Phase;
-use polder_types::{ErrorKind, EventKind, NameId, Private, Secret};
+use polder_policy::identity::{
+    Applied, BreakGlassChange, CertificateChange, Change, ChangeError, FactorChange, GrantChange, Kind, LinkChange, Register, SignedIn,
+    Subject,
+};
+use polder_types::event::{GrantInfo, Phase};
+use polder_types::{ErrorKind, EventKind, NameId, PrincipalId, Private, Secret};
 use tokio::sync::{Mutex, watch};
 
 use crate::failure::{Failure, Outcome};
@@ -18,6 +23,7 @@ use crate::installation::Installation;
 use crate::name_id::Named;
 use crate::print;
 
+pub use approvers::enrolled;
 pub use document::verify;
 
 /// The dataset under whose key the register is sealed.
@@ -42,6 +48,8 @@ pub struct Changed {
     pub version: u64,
     /// A new token: its id and its text, which nobody keeps.
     pub token: Option<(String, Secret<String>)>,
+    /// The grant or the opening that it is about.
+    pub grant: Option<String>,
 }
 
 impl Identities {
@@ -85,7 +93,23 @@ impl Identities {
     /// # Errors
     /// When no policy permits it, the change cannot be made, or something cannot be recorded or written; then the register is as it was.
     pub async fn change(&self, installation: &Installation, change: Change) -> Outcome<Changed> {
-        installation.require(Action::ManageIdentities).await?;
+        self.authorise(installation, &change).await?;
+        self.make(installation, &installation.actor, change).await
+    }
+
+    /// Changes a second factor of whoever signed in, for themselves: that is theirs to do, and no policy is asked.
+    ///
+    /// # Errors
+    /// When it is another's, or the sign-in does not hold any more; otherwise as [`Identities::change`].
+    pub async fn change_own(&self, installation: &Installation, signed_in: &SignedIn, change: FactorChange) -> Outcome<Changed> {
+        let holds = self.current().still(signed_in, installation.clock.now_ms()).is_ok();
+        if !holds || change.name() != signed_in.name() {
+            return Err(Failure::new(ErrorKind::Denied, "change second factors: they are another's, or the session is over; sign in anew"));
+        }
+        self.make(installation, signed_in.principal(), Change::Factor(change)).await
+    }
+
+    async fn make(&self, installation: &Installation, actor: &PrincipalId, change: Change) -> Outcome<Changed> {
         let _one = self.changing.lock().await;
         settle(installation).await?;
         let before = self.current();
@@ -99,22 +123,52 @@ impl Identities {
         let event = self.event(&applied, hex::encode(polder_crypto::sha256(&bytes)));
         let private = named(&applied, &change);
         let dataset = installation.dataset(DATASET).await?;
-        installation.record_with(event(Phase::Intent), private.clone()).await?;
+        installation.record_by(actor, event(Phase::Intent), private.clone()).await?;
         crate::failpoint::hit("identities-intent");
         if let Err(mut failure) = document::write(installation, dataset, applied.register.version(), bytes).await {
             installation.record_failure(&mut failure, event(Phase::Aborted)).await;
             return Err(failure);
         }
         crate::failpoint::hit("identities-written");
-        installation.record_with(event(Phase::Outcome), private).await?;
+        installation.record_by(actor, event(Phase::Outcome), private).await?;
         crate::failpoint::hit("identities-outcome");
-        let Applied { register, token, .. } = applied;
+        let Applied { register, token, grant, .. } = applied;
         let version = register.version();
         self.current.send_replace(Arc::new(register));
         if let Err(failure) = document::delete_older(installation, dataset, version).await {
             print::warn("an older version of the register of accounts is still there; the next change deletes it", &failure);
         }
-        Ok(Changed { version, token })
+        Ok(Changed { version, token, grant: grant.and_then(|grant| grant.id) })
+    }
+
+    /// Whether the change may be made, by who acts or who signed. What has another rule, the register's own, is judged as it is applied: that
+    /// whoever signed is enrolled, and is not who asked.
+    async fn authorise(&self, installation: &Installation, change: &Change) -> Outcome {
+        let register = self.current();
+        match change {
+            // To ask gives nothing yet, and an opening is two approvers'.
+            Change::Grant(GrantChange::Request { .. })
+            | Change::BreakGlass(BreakGlassChange::Request { .. } | BreakGlassChange::Approve { .. } | BreakGlassChange::Open { .. }) => {
+                Ok(())
+            }
+            Change::Grant(GrantChange::Approve { id, by, .. }) => {
+                let Some(grant) = register.grants().get(id) else { return Ok(()) };
+                let signer = PrincipalId::new("user", by).map_err(|error| Failure::of(ErrorKind::Invalid, &error))?;
+                let mut groups = installation.project.environment().groups_of(signer.as_str());
+                let account = register.account(by).filter(|account| account.kind() == Kind::User && !account.disabled());
+                groups.extend(account.into_iter().flat_map(|account| account.groups().iter().cloned()));
+                groups.sort();
+                groups.dedup();
+                installation.require_grant(&signer, &groups, grant.group()).await
+            }
+            Change::Grant(GrantChange::Deny { id, .. } | GrantChange::Revoke { id, .. }) => match register.grants().get(id) {
+                // What one asked for, one may give back.
+                Some(grant) if grant.requested_by() == installation.actor.as_str() => Ok(()),
+                Some(grant) => installation.require_grant(&installation.actor, &installation.groups, grant.group()).await,
+                None => Ok(()),
+            },
+            _ => installation.require(Action::ManageIdentities).await,
+        }
     }
 
     /// What is recorded of a change, in ids and hashes.
@@ -124,7 +178,12 @@ impl Identities {
             Subject::Group(name) => Named::Group.id(self.names.expose_secret(), name),
         };
         let (change, version) = (applied.change, applied.register.version());
-        move |phase| EventKind::IdentityChanged { change, phase, subject, version, hash: hash.clone() }
+        let grant = applied.grant.as_ref().map(|grant| GrantInfo {
+            id: grant.id.clone(),
+            group: grant.group.as_ref().map(|group| Named::Group.id(self.names.expose_secret(), group)),
+            until_ms: grant.until_ms,
+        });
+        move |phase| EventKind::IdentityChanged { change, phase, subject, version, hash: hash.clone(), grant: grant.clone() }
     }
 }
 
@@ -132,7 +191,7 @@ impl Identities {
 async fn settle(installation: &Installation) -> Outcome {
     for open in installation.journal.state().open_identity_changes.clone() {
         let (change, subject, version, hash) = (open.change, open.subject, open.version, open.hash);
-        installation.record(EventKind::IdentityChanged { change, phase: Phase::Aborted, subject, version, hash }).await?;
+        installation.record(EventKind::IdentityChanged { change, phase: Phase::Aborted, subject, version, hash, grant: None }).await?;
     }
     Ok(())
 }
@@ -149,11 +208,46 @@ fn named(applied: &Applied, change: &Change) -> Private {
             private.with("groups", groups.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
         Change::RevokeToken { id } => private.with("token", id),
+        Change::Grant(GrantChange::Approve { by, .. }) | Change::BreakGlass(BreakGlassChange::Approve { by, .. }) => {
+            private.with("approver", by)
+        }
+        Change::Grant(GrantChange::Deny { reason, .. }) => private.with("why", reason),
+        Change::Certificate(CertificateChange::Add { fingerprint, .. } | CertificateChange::Revoke { fingerprint }) => {
+            private.with("certificate", fingerprint)
+        }
+        Change::Link(link) => of_link(private, link),
+        Change::Factor(FactorChange::AddPasskey { passkey, .. }) => private.with("passkey", passkey.id()),
+        Change::Factor(FactorChange::RemovePasskey { id, .. }) => private.with("passkey", id),
         _ => private,
+    };
+    let private = match &applied.grant {
+        Some(grant) => {
+            let words = [("group", &grant.group), ("reason", &grant.reason)];
+            words
+                .into_iter()
+                .filter_map(|(word, value)| Some((word, value.as_ref()?)))
+                .fold(private, |all, (word, value)| all.with(word, value))
+        }
+        None => private,
     };
     match &applied.token {
         Some((id, _)) => private.with("token", id),
         None => private,
+    }
+}
+
+/// Who an account is, or was, at a provider.
+fn of_link(private: Private, link: &LinkChange) -> Private {
+    let private = match link.linked() {
+        Some((provider, subject)) => private.with("provider", provider).with("provider_subject", subject),
+        None => private,
+    };
+    match link {
+        LinkChange::Add { groups, .. } if !groups.is_empty() => {
+            private.with("groups", groups.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        LinkChange::Unlink { provider: Some(provider), .. } => private.with("provider", provider),
+        _ => private,
     }
 }
 
@@ -169,7 +263,10 @@ fn advised(error: ChangeError, change: &Change, register: &Register) -> Failure 
             ChangeError::NoAccount { name, .. },
             Change::RemoveAccount { kind, .. } | Change::Disable { kind, .. } | Change::Enable { kind, .. } | Change::Revoke { kind, .. },
         ) => (name, accounts(Some(*kind))),
-        (ChangeError::NoAccount { name, .. }, Change::SetPassword { .. }) => (name, accounts(Some(Kind::User))),
+        (ChangeError::NoAccount { name, .. }, Change::SetPassword { .. } | Change::Factor(_) | Change::Link(_)) => {
+            (name, accounts(Some(Kind::User)))
+        }
+        (ChangeError::NoAccount { name, .. }, Change::Certificate(_)) => (name, accounts(Some(Kind::Service))),
         (ChangeError::Nobody { name }, _) => (name, accounts(None)),
         _ => return Failure::from(error),
     };

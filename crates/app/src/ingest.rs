@@ -5,6 +5,7 @@ mod files;
 mod inspected;
 mod newest;
 mod offsets;
+mod push;
 mod questions;
 mod refusals;
 mod report;
@@ -17,7 +18,7 @@ mod way;
 
 use std::sync::Arc;
 
-use polder_connect::{Committed, FileSeen, Increment, SourceReader, TableSink, WantedColumn};
+use polder_connect::{Committed, Connection, FileSeen, Increment, SourceReader, SourceType, TableSink, WantedColumn};
 use polder_contract::question::Question;
 use polder_contract::{Approved, Gate, GateOptions, Reconciled, Statistics};
 use polder_lake::{Lake, Planned, WriteRequest};
@@ -30,6 +31,7 @@ use crate::failure::{Failure, Outcome};
 pub use crate::ingest::inspected::{PersonalIn, WaivedBy};
 pub use crate::ingest::newest::{Newest, judged_columns};
 pub use crate::ingest::offsets::{AlreadyLoaded, Offsets};
+pub use crate::ingest::push::{Noted, Pushed, VERDICTS_MAX, Verdict, Verdicts, push, reason};
 pub use crate::ingest::questions::{can_be_asked, in_order, unaskable};
 pub use crate::ingest::report::{BatchReport, RefusedBy, lines, store_line, to_json};
 pub use crate::ingest::settled::{Look, Settled};
@@ -86,7 +88,8 @@ pub async fn load(
         false => installation.dataset(&name).await?,
     };
     let (report, statistics) = (BatchReport::new(table.clone()), Statistics::of(&approved));
-    let mut batch = Batch { installation, lake, approved: Arc::new(approved), permit, dataset, run, options, report, statistics };
+    let approved = Arc::new(approved);
+    let mut batch = Batch { installation, lake, approved, permit, dataset, run, options, report, statistics, push: None };
     let loaded = batch.load().await;
     let step = format!("load table {table}");
     Ok(if options.dry_run { batch.looked(loaded, step) } else { batch.ended(loaded, &step).await })
@@ -108,11 +111,11 @@ pub async fn replay(installation: &Installation, lake: &Lake, approved: Approved
     let permit = installation.permit(Action::Quarantine, &table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
     let (request, policies) = (permit.request(), permit.policies().to_vec());
-    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None }).await?;
+    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, grants: Vec::new() }).await?;
     let (dataset, options) = (permit.table_id(), LoadOptions::default());
     let (report, statistics) = (BatchReport::new(table.clone()), Statistics::of(&approved));
     let approved = Arc::new(approved);
-    let mut batch = Batch { installation, lake, approved, permit: run_permit, dataset, run, options, report, statistics };
+    let mut batch = Batch { installation, lake, approved, permit: run_permit, dataset, run, options, report, statistics, push: None };
     let replayed = batch.replay().await;
     let mut report = batch.ended(replayed, &format!("replay the quarantine of table {table}")).await;
     let rows = report.counts.map_or(0, |counts| counts.read);
@@ -139,6 +142,8 @@ struct Batch<'a> {
     report: BatchReport,
     /// What the admitted rows are like.
     statistics: Statistics,
+    /// Of rows that were sent: by what they are known again, and what became of them.
+    push: Option<push::Taken>,
 }
 
 /// What a batch reads, and what its table holds afterwards.
@@ -152,6 +157,21 @@ struct Input {
     cursor: Option<String>,
     replay: bool,
     offsets: Offsets,
+}
+
+/// A driver of ADBC is read in a process of its own, which one that serves cannot begin.
+///
+/// # Errors
+/// When the source needs such a process here.
+pub fn begins_no_process(connection: &Connection) -> Outcome {
+    if connection.source_type != SourceType::Adbc || !crate::command::serve::begins_no_program() {
+        return Ok(());
+    }
+    let text = format!(
+        "read source {}: its driver is read in a process of its own, and `polder serve` begins none; end it and use `polder run` or `polder scheduler`, or read the database by a source of its own type",
+        connection.name
+    );
+    Err(Failure::new(ErrorKind::Invalid, text))
 }
 
 /// What the source says of how its cells are written.
@@ -214,7 +234,11 @@ impl Batch<'_> {
     async fn load(&mut self) -> Outcome {
         let (installation, lake, dataset, approved) = (self.installation, self.lake, self.dataset, Arc::clone(&self.approved));
         let connection = installation.project.source(&approved.source)?;
+        begins_no_process(&connection)?;
         let (way, head) = (self.way(), self.head());
+        if connection.source_type == SourceType::Push {
+            return self.pushed_to(&connection, head);
+        }
         if way == Way::Append && self.options.again && head > 0 {
             return Err(Failure::new(
                 ErrorKind::Invalid,
@@ -266,7 +290,7 @@ impl Batch<'_> {
         waiting.fit(installation, &approved).await?;
         self.report.files = waiting.objects.len();
         // What was refused once is like no other load: it is not compared, and nothing is compared with it.
-        let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), ..before };
+        let mut offsets = Offsets { run: self.run.to_string(), anomalies: Vec::new(), push: None, ..before };
         offsets.replayed.extend(waiting.objects.iter().map(ToString::to_string));
         let reader: Box<dyn SourceReader> = Box::new(waiting.into_reader(installation, &approved));
         self.write(Input { reader, cells, way: Way::Append, gone: Gone::None, cursor: None, replay: true, offsets }).await
@@ -336,6 +360,10 @@ impl Batch<'_> {
             self.compare(sink.record());
             sink.record().learn(self.report.counts.map_or(0, |counts| counts.read), &self.statistics, &self.report);
         }
+        if let Some(push) = &self.push {
+            sink.record().push = Some(push.noted(self.installation.clock.now_ms(), self.report.counts.unwrap_or_default()));
+        }
+        self.report.sequence = Some(sequence);
         match sink.commit(polder_connect::Offsets { sequence, source_identity, files }, reconciled).await? {
             Committed::Now { version } => {
                 self.report.version = Some(version);

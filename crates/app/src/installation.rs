@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use polder_audit::{Anchor, Journal, Signer};
 use polder_keys::{Custody, Keys, LocalCustody};
 use polder_policy::{Action, Denied, Permit, Policies, TableRef};
 use polder_store::{Backend, Lease, SealedStore, TempSpace};
 use polder_types::{
-    Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Private, Recorder, RequestId, Rng, SystemClock, SystemRng,
-    TableName,
+    Clock, DatasetId, ErrorKind, Event, EventKind, LineageId, PrincipalId, Private, Recorder, RequestId, Rng, RunId, SystemClock,
+    SystemRng, TableName,
 };
 
 use crate::account;
@@ -52,6 +53,8 @@ pub struct Installation {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Runs that sessions ordered of this process and that have not ended: though nothing is told of their end, they are not dead.
+    pub ordered: Arc<Mutex<BTreeSet<RunId>>>,
     /// Whether it is another's, who serves: closing it ends nothing.
     hosted: bool,
 }
@@ -172,8 +175,8 @@ impl Installation {
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
         let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
-        let installation =
-            Self { project, keys, store, journal, lease: Some(Arc::new(lease)), temp, actor, groups, policies, clock, rng, hosted: false };
+        let (lease, ordered) = (Some(Arc::new(lease)), Arc::default());
+        let installation = Self { project, keys, store, journal, lease, temp, actor, groups, policies, clock, rng, ordered, hosted: false };
         installation.record(EventKind::LeaseTaken { epoch: installation.epoch() }).await?;
         installation.settle_keys().await?;
         installation.settle_removals().await?;
@@ -198,7 +201,8 @@ impl Installation {
         let actor = account::current()?;
         let groups = project.environment().groups_of(actor.as_str());
         let policies = Arc::new(project.policies()?.with_clock(Arc::clone(&clock)));
-        Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng, hosted: false })
+        let ordered = Arc::default();
+        Ok(Self { project, keys, store, journal, lease: None, temp, actor, groups, policies, clock, rng, ordered, hosted: false })
     }
 
     /// The same installation, for a command of someone else on this machine. The project's files are read anew, as a process of its own would.
@@ -232,6 +236,7 @@ impl Installation {
             policies,
             clock: Arc::clone(&self.clock),
             rng: Arc::clone(&self.rng),
+            ordered: Arc::clone(&self.ordered),
             hosted: true,
         }
     }
@@ -254,8 +259,16 @@ impl Installation {
     /// # Errors
     /// As [`Installation::record`].
     pub async fn record_with(&self, kind: EventKind, private: Private) -> Outcome {
+        self.record_by(&self.actor, kind, private).await
+    }
+
+    /// The same of another who acts than whoever opened the installation.
+    ///
+    /// # Errors
+    /// As [`Installation::record`].
+    pub async fn record_by(&self, actor: &PrincipalId, kind: EventKind, private: Private) -> Outcome {
         crate::failpoint::hit("record-before");
-        self.journal.record(Event { private, ..Event::new(&self.actor, kind) }).await?;
+        self.journal.record(Event { private, ..Event::new(actor, kind) }).await?;
         crate::failpoint::hit("record-after");
         Ok(())
     }
@@ -295,7 +308,8 @@ impl Installation {
     /// # Errors
     /// When another writer took over, or the log is not as it must be.
     pub async fn close(self) -> Outcome {
-        if self.hosted {
+        // Who only reads has nothing to leave behind.
+        if self.hosted || self.lease.is_none() {
             return Ok(());
         }
         crate::failpoint::hit("snapshot-before");
@@ -330,7 +344,7 @@ impl Installation {
 
     /// Ends commits that a killed process had announced, so that all who ask see the same head. A table whose log is not what
     /// it must be stays closed, and says so when it is asked for; the others work on.
-    async fn settle_tables(&self) -> Outcome {
+    pub(crate) async fn settle_tables(&self) -> Outcome {
         let open: BTreeSet<DatasetId> = self.journal.state().open_intents.iter().map(|intent| intent.dataset).collect();
         if open.is_empty() {
             return Ok(());
@@ -441,6 +455,24 @@ impl Installation {
                 "{}: no policy permits it to {}; whoever keeps policies/ and the groups in polder.yaml can change that",
                 action.name(),
                 self.actor
+            ),
+        ))
+    }
+
+    /// Decides whether a principal may approve grants of a group, and end them; records a refusal.
+    ///
+    /// # Errors
+    /// As [`Self::require`].
+    pub async fn require_grant(&self, principal: &PrincipalId, groups: &[String], group: &str) -> Outcome {
+        if self.policies.decide_grant(principal, groups, group).allowed {
+            return Ok(());
+        }
+        let action = Action::ApproveGrant.name();
+        self.refused(action, ErrorKind::Denied).await?;
+        Err(Failure::new(
+            ErrorKind::Denied,
+            format!(
+                "{action} of group {group}: no policy permits it to {principal}; whoever keeps policies/ and the groups in polder.yaml can change that"
             ),
         ))
     }

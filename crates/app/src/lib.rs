@@ -34,6 +34,7 @@ pub mod identities;
 pub mod ingest;
 pub mod installation;
 pub mod key_changes;
+pub mod metrics;
 pub mod name_id;
 pub mod notice;
 pub mod pipeline;
@@ -43,6 +44,7 @@ pub mod profiles;
 pub mod progress;
 pub mod project;
 pub mod project_file;
+pub mod providers;
 pub mod quarantine;
 pub mod read_masks;
 pub mod reading;
@@ -64,10 +66,14 @@ pub mod tables;
 pub mod telemetry;
 pub mod verification;
 pub mod wiring;
+pub mod writing;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// How long threads that read or write files still have once the command is done.
+const THREADS_END: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The program: hardens the process, reads the command line, runs it, and says how it ended.
 pub fn main() -> ExitCode {
@@ -91,13 +97,18 @@ pub fn main() -> ExitCode {
         Err(failure) => return ExitCode::from(code_of(Err(failure), json)),
     }
     // What a process that serves may do is taken from it before it has threads: what they may not do they have from the one that made them.
-    let confined = if matches!(cli.command, cli::Command::Serve) { command::serve::confine(&cli.global) } else { Ok(()) };
+    let confined = if matches!(cli.command, cli::Command::Serve(_)) { command::serve::confine(&cli.global) } else { Ok(()) };
     let outcome = confined
         .and_then(|()| {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build();
             runtime.map_err(|error| failure::Failure::because(polder_types::ErrorKind::Internal, "start the program's threads", &error))
         })
-        .and_then(|runtime| runtime.block_on(command::run(cli)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(command::run(cli));
+            // A thread that reads for a run which was broken off may hang: nothing waits for what it brings.
+            runtime.shutdown_timeout(THREADS_END);
+            outcome
+        });
     ExitCode::from(code_of(outcome, json))
 }
 

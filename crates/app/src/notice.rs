@@ -31,6 +31,9 @@ pub enum NoticeKind {
     Retry,
     /// A table is older than it may be.
     FreshnessMissed,
+    /// The account for emergencies is opened, which everyone is told: no pipeline chooses it.
+    #[serde(skip_deserializing)]
+    BreakGlassOpened,
 }
 
 impl NoticeKind {
@@ -42,6 +45,7 @@ impl NoticeKind {
             Self::Success => "success",
             Self::Retry => "retry",
             Self::FreshnessMissed => "freshness_missed",
+            Self::BreakGlassOpened => "break_glass_opened",
         }
     }
 }
@@ -230,8 +234,23 @@ impl Notice {
         hex::encode(sha256(parts.to_string().as_bytes()).get(..16).unwrap_or_default())
     }
 
+    /// What it is about, for a mail's subject.
+    fn subject(&self) -> String {
+        match self.kind {
+            NoticeKind::BreakGlassOpened => "break-glass opened".to_owned(),
+            kind => format!("pipeline {}: {}", self.pipeline, kind.name().replace('_', " ")),
+        }
+    }
+
     /// The notice as a CloudEvent 1.0 in its structured mode.
     fn event(&self) -> Value {
+        if self.kind == NoticeKind::BreakGlassOpened {
+            return json!({
+                "specversion": "1.0", "id": self.id(), "source": "/break-glass", "subject": "break-glass",
+                "type": "io.polder.break_glass.opened", "time": print::time(self.at_ms), "datacontenttype": "application/json",
+                "data": { "kind": self.kind.name(), "at_ms": self.at_ms, "text": self.text, "details": self.details },
+            });
+        }
         json!({
             "specversion": "1.0", "id": self.id(), "source": format!("/pipelines/{}", self.pipeline), "subject": self.pipeline,
             "type": format!("io.polder.pipeline.{}", self.kind.name()), "time": print::time(self.at_ms),

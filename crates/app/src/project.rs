@@ -1,6 +1,7 @@
 //! A user's project: files in git. What happened to them is in the journal, not here.
 
 mod parsed;
+mod providers;
 mod serving;
 
 use std::path::{Path, PathBuf};
@@ -488,9 +489,14 @@ impl SettingsReader {
                 }
                 "approvals" => self.approvals(value, &mut environment.approvals),
                 "telemetry" => environment.telemetry = self.telemetry(value),
-                "listeners" => environment.serving.listeners = self.listeners(value),
+                "listeners" => {
+                    environment.serving.listeners = self.listeners(value);
+                    environment.serving.public_url = self.public_url(value);
+                }
                 "tls" => self.tls(value, &mut environment.serving),
                 "limits" => environment.serving.limits = self.limits(value),
+                "scheduler" => environment.serving.scheduler_off = self.scheduler_off(value),
+                "identity_providers" => environment.serving.providers = self.identity_providers(value),
                 "temporary_mib" => match value.value {
                     Value::Int(mib) if mib > 0 => environment.temporary_mib = u64::try_from(mib).unwrap_or(u64::MAX),
                     _ => self.wrong(value.line, "`temporary_mib` is not a whole number from 1", "correct it"),

@@ -91,7 +91,7 @@ impl Installation {
         policies.sort();
         policies.dedup();
         let request = RequestId::random(self.rng.as_ref())?;
-        let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None };
+        let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, grants: Vec::new() };
         self.journal.record(Event::new(&self.actor, decided).with("sample", what)).await?;
         Ok(request)
     }

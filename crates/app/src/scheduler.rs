@@ -157,6 +157,40 @@ pub enum After {
     Done,
 }
 
+/// How a pipeline stands with the scheduler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The pipeline.
+    pub pipeline: String,
+    /// What goes on, or waits.
+    pub doing: Doing,
+    /// When it is due next, in milliseconds since the epoch.
+    pub next_due_ms: Option<i64>,
+}
+
+/// What a pipeline is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing, until it is due.
+    Idle,
+    /// An attempt waits: for its time, or for the run of another pipeline.
+    Waiting {
+        /// Which, from 1.
+        attempt: u32,
+        /// Not before, in milliseconds since the epoch.
+        ready_ms: i64,
+    },
+    /// An attempt goes on.
+    Running {
+        /// Which, from 1.
+        attempt: u32,
+        /// Since when, in milliseconds since the epoch.
+        since_ms: i64,
+        /// It was asked to end.
+        ending: bool,
+    },
+}
+
 /// All pipelines.
 pub struct Scheduler {
     entries: BTreeMap<String, Entry>,
@@ -260,6 +294,13 @@ impl Scheduler {
     /// How many run.
     pub fn running(&self) -> usize {
         self.running
+    }
+
+    /// How each pipeline stands, by name.
+    pub fn standing(&self) -> Vec<Standing> {
+        let standing =
+            self.entries.iter().map(|(name, entry)| Standing { pipeline: name.clone(), doing: entry.doing(), next_due_ms: entry.next_ms });
+        standing.collect()
     }
 
     /// When a pipeline is due next, in milliseconds since the epoch.

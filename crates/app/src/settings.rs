@@ -1,5 +1,6 @@
 //! `polder.yaml`: environments, each with its store, keys, anchor, approvers and people (`docs/format/project.md`).
 
+mod providers;
 mod serving;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,10 @@ use std::collections::BTreeMap;
 use polder_contract::enrolment::Enrolment;
 use polder_store::S3Address;
 
-pub use serving::{LIMITS, LISTENER_KEYS, LISTENERS_KEYS, ListenerSettings, Serving, ServingLimits, TLS_KEYS, TlsFiles, WIRES};
+pub use providers::{PROVIDER_KEYS, ProviderSettings, SCOPE};
+pub use serving::{
+    CLIENT_CERTIFICATES, LIMITS, LISTENER_KEYS, LISTENERS_KEYS, ListenerSettings, Serving, ServingLimits, TLS_KEYS, TlsFiles, WIRES,
+};
 
 /// The file as it is written.
 #[derive(Debug, Clone, Default)]
@@ -109,7 +113,7 @@ pub enum Custody {
 /// The keys of `polder.yaml`.
 pub const KEYS: [&str; 1] = ["environments"];
 /// The keys of an environment.
-pub const ENVIRONMENT_KEYS: [&str; 12] = [
+pub const ENVIRONMENT_KEYS: [&str; 14] = [
     "store",
     "keys",
     "anchor",
@@ -122,6 +126,8 @@ pub const ENVIRONMENT_KEYS: [&str; 12] = [
     "listeners",
     "tls",
     "limits",
+    "scheduler",
+    "identity_providers",
 ];
 /// The keys of `telemetry`.
 pub const TELEMETRY_KEYS: [&str; 4] = ["endpoint", "headers", "ca", "plain_loopback"];

@@ -181,8 +181,14 @@ impl Prepared {
                         IdentityChange::AccountRemoved
                             | IdentityChange::AccountDisabled
                             | IdentityChange::TokenRevoked
+                            | IdentityChange::CertificateRevoked
                             | IdentityChange::SessionsRevoked
                             | IdentityChange::MemberRemoved
+                            | IdentityChange::GrantDenied
+                            | IdentityChange::GrantRevoked
+                            | IdentityChange::BreakGlassSealed
+                            | IdentityChange::ProviderUnlinked
+                            | IdentityChange::PasskeyRemoved
                     )
             }
             kind => matches!(
@@ -200,6 +206,7 @@ impl Prepared {
                     | EventKind::ReadDecided { allowed: false, .. }
                     | EventKind::SignInRefused { .. }
                     | EventKind::SessionEnded { .. }
+                    | EventKind::SessionTokenEnded { .. }
                     | EventKind::ServiceChanged { .. }
             ),
         }
@@ -284,13 +291,16 @@ fn classify(kind: &EventKind) -> Class {
         EventKind::ContentInspected { found, .. } => class(DATA_SECURITY_FINDING, 1, if found.is_empty() { LOW } else { MEDIUM }),
         EventKind::ReadDecided { allowed, .. } => class(DATASTORE_ACTIVITY, 4, if *allowed { INFORMATIONAL } else { MEDIUM }),
         EventKind::ReadFinished { .. } => class(DATASTORE_ACTIVITY, 1, INFORMATIONAL),
+        EventKind::PushDecided { .. } => class(DATASTORE_ACTIVITY, 4, INFORMATIONAL),
         EventKind::KeysChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
         EventKind::ServiceChanged { phase, .. } => class(APPLICATION_LIFECYCLE, if *phase == Phase::Intent { 3 } else { 4 }, INFORMATIONAL),
         EventKind::CertificateChanged { .. } => class(ENTITY_MANAGEMENT, 3, MEDIUM),
-        EventKind::IdentityChanged { change, .. } => class(ACCOUNT_CHANGE, account_activity(*change), MEDIUM),
+        EventKind::IdentityChanged { change, .. } => class(ACCOUNT_CHANGE, account_activity(*change), account_severity(*change)),
         EventKind::SignedIn { .. } => class(AUTHENTICATION, 1, INFORMATIONAL),
         EventKind::SignInRefused { .. } => class(AUTHENTICATION, 1, MEDIUM),
         EventKind::SessionEnded { .. } => class(AUTHENTICATION, 2, INFORMATIONAL),
+        EventKind::SessionTokenMade { .. } => class(AUTHENTICATION, 3, INFORMATIONAL),
+        EventKind::SessionTokenEnded { .. } => class(AUTHENTICATION, 2, INFORMATIONAL),
         EventKind::DestructionPrepared { .. } => class(ENTITY_MANAGEMENT, 3, HIGH),
         EventKind::AnchorBegun { .. } => class(APPLICATION_LIFECYCLE, 3, HIGH),
         EventKind::IntegrityFailed { .. } => class(DATA_SECURITY_FINDING, 1, CRITICAL),
@@ -320,9 +330,34 @@ fn account_activity(change: IdentityChange) -> u32 {
         IdentityChange::AccountRemoved | IdentityChange::GroupRemoved => 6,
         IdentityChange::TokenMade
         | IdentityChange::TokenRevoked
+        | IdentityChange::CertificateAdded
+        | IdentityChange::CertificateRevoked
         | IdentityChange::SessionsRevoked
         | IdentityChange::MemberAdded
-        | IdentityChange::MemberRemoved => 99,
+        | IdentityChange::MemberRemoved
+        | IdentityChange::GrantRequested
+        | IdentityChange::GrantApproved
+        | IdentityChange::GrantDenied
+        | IdentityChange::GrantRevoked
+        | IdentityChange::BreakGlassSealed
+        | IdentityChange::BreakGlassRequested
+        | IdentityChange::BreakGlassApproved
+        | IdentityChange::BreakGlassOpened
+        | IdentityChange::ProviderLinked
+        | IdentityChange::ProviderUnlinked
+        | IdentityChange::RecoveryCodeUsed => 99,
+        // A factor of signing in came, or went.
+        IdentityChange::TotpEnrolled | IdentityChange::PasskeyAdded => 10,
+        IdentityChange::TotpRemoved | IdentityChange::PasskeyRemoved => 11,
+    }
+}
+
+/// The account for emergencies is never opened in passing.
+fn account_severity(change: IdentityChange) -> u32 {
+    match change {
+        IdentityChange::BreakGlassRequested | IdentityChange::BreakGlassApproved => HIGH,
+        IdentityChange::BreakGlassOpened => CRITICAL,
+        _ => MEDIUM,
     }
 }
 

@@ -45,9 +45,10 @@ pub use merkle::{Hash, empty_root, leaf_hash, node_hash, verify_consistency, ver
 pub use note::{Signer, Verifier};
 pub use show::{Filter, Resolved, Shown};
 pub use state::{
-    CertificateHead, Concluded, Destruction, ErasedCounters, IdentityHead, InspectedCounters, IntegrityFailure, NoticeCounters,
-    OpenErasure, OpenIdentityChange, OpenIntent, OpenKeyChange, OpenMaintenance, PipelineInfo, ProfileObject, QuarantineObject,
-    ReadCounters, Recorded, RunEnd, RunInfo, SignInCounters, State, TableHead, Triggered, VersionInfo,
+    BreakGlassOpen, CertificateHead, Concluded, Destruction, ErasedCounters, IdentityHead, InspectedCounters, IntegrityFailure,
+    NoticeCounters, OpenErasure, OpenIdentityChange, OpenIntent, OpenKeyChange, OpenMaintenance, PipelineInfo, ProfileObject,
+    QuarantineObject, ReadCounters, Recorded, RunEnd, RunInfo, SessionTokenCounters, SignInCounters, State, TableHead, Triggered,
+    VersionInfo,
 };
 pub use verify::{AnchorStatus, Failure, Verification};
 

@@ -145,9 +145,10 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::RowsErased { dataset, .. }
         | EventKind::QuarantineErased { dataset, .. }
         | EventKind::TableMaintained { dataset, .. } => vec![*dataset],
-        EventKind::ContractApproved { dataset, .. } | EventKind::KeysChanged { dataset, .. } | EventKind::StepFinished { dataset, .. } => {
-            dataset.iter().copied().collect()
-        }
+        EventKind::ContractApproved { dataset, .. }
+        | EventKind::KeysChanged { dataset, .. }
+        | EventKind::StepFinished { dataset, .. }
+        | EventKind::PushDecided { dataset, .. } => dataset.iter().copied().collect(),
         EventKind::DestructionPrepared { dataset, .. } => vec![*dataset],
         EventKind::ReadDecided { datasets, .. } => datasets.clone(),
         EventKind::InstallationCreated { .. }
@@ -169,6 +170,8 @@ fn datasets(event: &EventKind) -> Vec<DatasetId> {
         | EventKind::SignedIn { .. }
         | EventKind::SignInRefused { .. }
         | EventKind::SessionEnded { .. }
+        | EventKind::SessionTokenMade { .. }
+        | EventKind::SessionTokenEnded { .. }
         | EventKind::Refused { .. } => Vec::new(),
     }
 }
@@ -182,6 +185,7 @@ fn run(event: &EventKind) -> Option<RunId> {
         | EventKind::ContentInspected { run, .. }
         | EventKind::RunFinished { run, .. }
         | EventKind::RunTriggered { run, .. }
+        | EventKind::PushDecided { run, .. }
         | EventKind::StepFinished { run, .. }
         | EventKind::RunConcluded { run, .. } => Some(*run),
         EventKind::NoticeSent { run, .. } => *run,

@@ -57,12 +57,21 @@ pub struct State {
     /// Changes of the register that were announced and have no outcome yet, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_identity_changes: Vec<OpenIdentityChange>,
+    /// The account for emergencies, where it was opened and not sealed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassOpen>,
     /// Since when the installation is served; it stays where the serving process was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<Recorded>,
     /// Sign-ins.
     #[serde(default)]
     pub sign_ins: SignInCounters,
+    /// Session tokens that were given and ended.
+    #[serde(default)]
+    pub session_tokens: SessionTokenCounters,
+    /// Requests to send rows that were permitted.
+    #[serde(default)]
+    pub pushes: u64,
     /// The certificates of serving that count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<CertificateHead>,
@@ -222,6 +231,14 @@ pub struct ReadCounters {
     pub rows: u64,
 }
 
+/// How many session tokens were given, and how many of them ended before their time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionTokenCounters {
+    pub made: u64,
+    pub ended: u64,
+}
+
 /// The newest register of accounts that an outcome names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +247,17 @@ pub struct IdentityHead {
     /// SHA-256 of its plaintext, hexadecimal.
     pub hash: String,
     pub index: u64,
+}
+
+/// The account for emergencies was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlassOpen {
+    pub index: u64,
+    pub time_ms: i64,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
 }
 
 /// A change of the register that was announced.
@@ -364,6 +392,8 @@ impl State {
                 let counter = if *allowed { &mut self.reads.allowed } else { &mut self.reads.denied };
                 *counter = counter.saturating_add(1);
             }
+            // What comes of it is told by its run.
+            EventKind::PushDecided { .. } => self.pushes = self.pushes.saturating_add(1),
             EventKind::ReadFinished { rows, complete, .. } => {
                 self.reads.finished = self.reads.finished.saturating_add(1);
                 self.reads.incomplete = self.reads.incomplete.saturating_add(u64::from(!complete));
@@ -442,19 +472,30 @@ impl State {
                 self.verified = Some(Recorded { index, time_ms });
             }
             EventKind::Refused { .. } => self.refused = self.refused.saturating_add(1),
-            EventKind::IdentityChanged { change, phase: Phase::Intent, subject, version, hash } => {
+            EventKind::IdentityChanged { change, phase: Phase::Intent, subject, version, hash, .. } => {
                 let open = OpenIdentityChange { change: *change, subject: *subject, version: *version, hash: hash.clone(), index };
                 self.open_identity_changes.push(open);
             }
-            EventKind::IdentityChanged { phase, version, hash, .. } => {
+            EventKind::IdentityChanged { change, phase, version, hash, grant, .. } => {
                 self.open_identity_changes.retain(|open| open.version != *version || open.hash != *hash);
                 if *phase == Phase::Outcome && self.identities.as_ref().is_none_or(|head| head.version < *version) {
                     self.identities = Some(IdentityHead { version: *version, hash: hash.clone(), index });
+                    match change {
+                        IdentityChange::BreakGlassOpened => {
+                            let until_ms = grant.as_ref().and_then(|grant| grant.until_ms);
+                            self.break_glass = Some(BreakGlassOpen { index, time_ms, until_ms });
+                        }
+                        IdentityChange::BreakGlassSealed => self.break_glass = None,
+                        _ => {}
+                    }
                 }
             }
             EventKind::SignedIn { .. } => self.sign_ins.let_in = self.sign_ins.let_in.saturating_add(1),
             EventKind::SignInRefused { .. } => self.sign_ins.refused = self.sign_ins.refused.saturating_add(1),
             EventKind::SessionEnded { .. } => self.sign_ins.ended = self.sign_ins.ended.saturating_add(1),
+            // The tokens themselves live in the memory of the serving process alone.
+            EventKind::SessionTokenMade { .. } => self.session_tokens.made = self.session_tokens.made.saturating_add(1),
+            EventKind::SessionTokenEnded { .. } => self.session_tokens.ended = self.session_tokens.ended.saturating_add(1),
             EventKind::CertificateChanged { phase, version, hash, .. } => {
                 if *phase == Phase::Outcome && self.certificates.as_ref().is_none_or(|head| head.version < *version) {
                     self.certificates = Some(CertificateHead { version: *version, hash: hash.clone(), index });

@@ -18,7 +18,7 @@ use crate::error::{Error, suggest};
 pub use self::bucket::Bucket;
 pub(crate) use self::database::is_reference;
 pub use self::database::{Cursor, Database, Driver, NullCursors};
-pub use self::dataset::{Compression, Dataset, Encoding, SheetChoice};
+pub use self::dataset::{Compression, Dataset, Encoding, PushFormat, PushLimits, SheetChoice};
 
 /// What a connection reads: files of a format, or a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -39,6 +39,8 @@ pub enum SourceType {
     Sqlite,
     /// Whatever an ADBC driver reads.
     Adbc,
+    /// Nothing is read: programs send rows to it.
+    Push,
 }
 
 impl SourceType {
@@ -58,6 +60,7 @@ impl SourceType {
             Self::Mysql => "mysql",
             Self::Sqlite => "sqlite",
             Self::Adbc => "adbc",
+            Self::Push => "push",
         }
     }
 
@@ -123,6 +126,10 @@ impl Connection {
         let name = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         let declared = parsed.datasets.take();
         let (path, bucket, database) = match source_type.is_database() {
+            _ if source_type == SourceType::Push => {
+                parsed.pushed(declared.is_some()).map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
+                (PathBuf::new(), None, None)
+            }
             true => {
                 let (path, database) = parsed.database().map_err(|(key, (problem, advice))| wrong(at(key), problem, advice))?;
                 (path, None, database)
@@ -136,6 +143,7 @@ impl Connection {
         if declared.as_ref().is_some_and(BTreeMap::is_empty) {
             let advice = match source_type.is_database() {
                 true => "remove it, or say something of one, as in `adt.stay: {cursor: updated_at}`",
+                false if source_type == SourceType::Push => "declare at least one, as in `orders: {}`",
                 false => "declare at least one, as in `flights: {file: flights*.csv}`",
             };
             return Err(wrong(at("datasets"), "`datasets` is empty".to_owned(), advice.into()));

@@ -25,6 +25,12 @@ pub enum Error {
     LinkLoop { path: PathBuf, link: PathBuf },
     #[error("list the files in {path}; check that the directory exists and may be read")]
     List { path: PathBuf, source: std::io::Error },
+    #[error(
+        "read dataset {dataset} of source {connection}: it is pushed to, and holds nothing to read; send rows with POST /v1/ingest/{connection}/{dataset}"
+    )]
+    Pushed { connection: String, dataset: String },
+    #[error("read {path}: it holds more than {rows_max} rows; send fewer at once, or raise `max_rows` in the source")]
+    PushedRows { path: PathBuf, rows_max: u64 },
     #[error("open {path}; check that the file exists and may be read")]
     Open { path: PathBuf, source: std::io::Error },
     #[error("open {path}: it is not a regular file; a source reads files only")]
@@ -120,7 +126,7 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Connection { .. } | Self::Selection { .. } | Self::Layout { .. } => ErrorKind::Invalid,
+            Self::Connection { .. } | Self::Selection { .. } | Self::Layout { .. } | Self::Pushed { .. } => ErrorKind::Invalid,
             Self::UnknownDataset { .. } => ErrorKind::NotFound,
             Self::NoFiles { .. }
             | Self::NoDirectory { .. }
@@ -154,7 +160,8 @@ impl Error {
             | Self::ParquetNested { .. }
             | Self::ParquetInt96 { .. }
             | Self::ParquetFooter { .. }
-            | Self::ParquetTooLarge { .. } => ErrorKind::Rejected,
+            | Self::ParquetTooLarge { .. }
+            | Self::PushedRows { .. } => ErrorKind::Rejected,
             Self::Internal { .. } => ErrorKind::Internal,
             Self::DatabaseColumn { .. } => ErrorKind::Rejected,
             Self::Database { kind, .. } | Self::Bucket { kind, .. } | Self::Elsewhere { kind, .. } => *kind,

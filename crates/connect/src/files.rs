@@ -64,6 +64,9 @@ pub(crate) fn find_but(
     options: ReadOptions<'_>,
     fails: Fails<'_>,
 ) -> Result<Vec<FoundFile>, Error> {
+    if connection.source_type == SourceType::Push {
+        return Err(Error::Pushed { connection: connection.name.clone(), dataset: name.to_owned() });
+    }
     if let Some(bucket) = &connection.bucket {
         return in_bucket::find(connection, bucket, name, dataset, options, fails);
     }
@@ -175,7 +178,7 @@ fn has_extension(name: &str, source_type: SourceType) -> bool {
         SourceType::Parquet => &[".parquet"],
         SourceType::Avro => &[".avro"],
         SourceType::Arrow => &[".arrow", ".arrows", ".feather", ".ipc"],
-        SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc => &[],
+        SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc | SourceType::Push => &[],
     };
     extensions.iter().any(|extension| plain.ends_with(extension))
 }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-use crate::connection::keys::{DATASET_KEYS, ENCODINGS, KEYS};
-use crate::connection::{BucketFile, Compression, ConnectionFile, SourceType};
+use crate::connection::keys::{DATASET_KEYS, ENCODINGS, KEYS, PUSH_BYTES, PUSH_ROWS};
+use crate::connection::{BucketFile, Compression, ConnectionFile, PushFormat, SourceType};
 use crate::layout::{ColumnFile, LayoutFile, Short, Trim, Unit};
 
 /// The keys of a source file.
@@ -41,6 +41,21 @@ pub fn encodings() -> &'static [&'static str] {
 /// The words of `compression`.
 pub fn compressions() -> &'static [&'static str] {
     asked::<Compression>()
+}
+
+/// The words of `format` of what is pushed.
+pub fn push_formats() -> &'static [&'static str] {
+    asked::<PushFormat>()
+}
+
+/// The largest `max_bytes`.
+pub fn push_bytes_max() -> usize {
+    PUSH_BYTES.1
+}
+
+/// The largest `max_rows`.
+pub fn push_rows_max() -> u64 {
+    PUSH_ROWS.1
 }
 
 /// The keys of a layout file.

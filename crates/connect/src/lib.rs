@@ -41,6 +41,7 @@ mod output;
 mod parquet_file;
 mod postgres;
 mod proposal;
+mod pushed;
 mod reader;
 mod relations;
 mod sample;
@@ -54,7 +55,10 @@ mod xml;
 
 pub use adbc::{WORKER as ADBC_WORKER, worker as adbc_worker};
 pub use advice::advice;
-pub use connection::{Bucket, Compression, Connection, Cursor, Database, Dataset, Driver, Encoding, NullCursors, SheetChoice, SourceType};
+pub use connection::{
+    Bucket, Compression, Connection, Cursor, Database, Dataset, Driver, Encoding, NullCursors, PushFormat, PushLimits, SheetChoice,
+    SourceType,
+};
 pub use database::{CursorState, Increment, IncrementOptions, datasets, open_table};
 pub use error::Error;
 pub use folder::{FolderFile, Recognised, RecognisedDataset, files_of, folder, folder_in_bucket, recognise};
@@ -62,6 +66,7 @@ pub use input::FileSeen;
 pub use layout::check_layout;
 pub use objects::{Buckets, Fault, ObjectSeen, Objects};
 pub use proposal::{Found, Proposals, Proposed, ProposedColumn, Stand, Target};
+pub use pushed::open_pushed;
 pub use reader::{FileList, ReadOptions, SourceReader, WantedColumn, open};
 pub use relations::{Join, KeyRole, SampleKey};
 pub use sample::{InferredKind, Sample, SampledColumn, sample, sample_compared};

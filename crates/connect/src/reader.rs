@@ -363,8 +363,8 @@ impl Job {
             SourceType::Ndjson => return ndjson::decode(file, &self.dataset, names, pool, place, out).map(Some),
             SourceType::Json => return json::decode(file, &self.dataset, names, pool, place, out).map(Some),
             SourceType::Xml => return xml::decode(file, &self.dataset, names, place, out).map(Some),
-            SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc => {
-                return Err(Error::Internal { step: "read a database as a file" }.into());
+            SourceType::Postgres | SourceType::Mysql | SourceType::Sqlite | SourceType::Adbc | SourceType::Push => {
+                return Err(Error::Internal { step: "read as a file what is none" }.into());
             }
         }
         Ok(None)

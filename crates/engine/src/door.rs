@@ -139,6 +139,8 @@ pub struct QueryOptions {
     pub limit: Option<Duration>,
     /// Of whom a listener let in, for the record.
     pub session: Option<SessionId>,
+    /// The grants that are in force for who asks, for the record.
+    pub grants: Vec<String>,
     /// Whether the answer has exactly the schema that [`Door::describe`] tells, where each column may be NULL. With parameters it always has.
     pub as_described: bool,
 }
@@ -222,8 +224,7 @@ impl Door {
     }
 
     /// Memory that queries hold of what they may use.
-    #[cfg(test)]
-    pub(crate) fn reserved_bytes(&self) -> usize {
+    pub fn reserved_bytes(&self) -> usize {
         self.session.runtime_env().memory_pool.reserved()
     }
 
@@ -323,6 +324,7 @@ struct Asked<'a> {
     request: RequestId,
     purpose: Option<&'a str>,
     session: Option<SessionId>,
+    grants: &'a [String],
     /// The values of its parameters, as texts.
     parameters: Option<String>,
 }
@@ -336,13 +338,14 @@ impl<'a> Asked<'a> {
             request,
             purpose: options.purpose.as_deref(),
             session: options.session,
+            grants: &options.grants,
             parameters: options.parameters.as_ref().map(parameters::told),
         }
     }
 
     /// Of what is computed for a model.
     fn of_model(door: &'a Door, asker: &'a Asker, sql: &'a str, request: RequestId) -> Self {
-        Self { door, asker, sql, request, purpose: None, session: None, parameters: None }
+        Self { door, asker, sql, request, purpose: None, session: None, grants: &[], parameters: None }
     }
 
     fn event(&self, actor: &PrincipalId, kind: EventKind) -> Event {
@@ -368,6 +371,7 @@ impl<'a> Asked<'a> {
             allowed,
             policies: scope.policies(),
             session: self.session,
+            grants: self.grants.to_vec(),
         };
         let event = self.event(&actor.principal, kind).with("tables", scope.names().join(", "));
         self.door.ports.recorder.record(event).await?;
@@ -387,6 +391,7 @@ impl<'a> Asked<'a> {
                 allowed: false,
                 policies: denied.policies().to_vec(),
                 session: self.session,
+                grants: self.grants.to_vec(),
             };
             if let Err(error) = self.door.ports.recorder.record(self.event(&self.asker.principal, kind)).await {
                 return error.into();

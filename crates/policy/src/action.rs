@@ -27,6 +27,10 @@ pub enum Action {
     ManageKeys,
     /// Add, change, disable and remove accounts, groups and tokens.
     ManageIdentities,
+    /// Approve that someone is in a group for some time, on the group.
+    ApproveGrant,
+    /// Read the numbers of the serving process.
+    ReadMetrics,
     /// Read the audit log with its private values.
     Audit,
     /// See and replay rows that the contract refused.
@@ -37,7 +41,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Read,
         Self::ReadRow,
         Self::ReadColumn,
@@ -50,6 +54,8 @@ impl Action {
         Self::Erase,
         Self::ManageKeys,
         Self::ManageIdentities,
+        Self::ApproveGrant,
+        Self::ReadMetrics,
         Self::Audit,
         Self::Quarantine,
         Self::Sample,
@@ -70,6 +76,8 @@ impl Action {
             Self::Erase => "Erase",
             Self::ManageKeys => "ManageKeys",
             Self::ManageIdentities => "ManageIdentities",
+            Self::ApproveGrant => "ApproveGrant",
+            Self::ReadMetrics => "ReadMetrics",
             Self::Audit => "Audit",
             Self::Quarantine => "Quarantine",
             Self::Sample => "Sample",
@@ -91,6 +99,8 @@ impl Action {
             Self::Erase => "erase rows of table",
             Self::ManageKeys => "manage the keys of table",
             Self::ManageIdentities => "manage accounts, of which there are none of table",
+            Self::ApproveGrant => "approve grants, of which there are none of table",
+            Self::ReadMetrics => "read the numbers of serving, of which there are none of table",
             Self::Audit => "read the audit log of table",
             Self::Quarantine => "see refused rows of table",
             Self::Sample => "sample the source of table",

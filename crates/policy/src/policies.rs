@@ -77,14 +77,27 @@ impl Policies {
         ask().unwrap_or_else(|_| Decision::unanswerable())
     }
 
-    /// As [`Self::decide`], for an action on the installation as a whole: [`Action::ManageKeys`], [`Action::ManageIdentities`] and
-    /// [`Action::Audit`].
+    /// As [`Self::decide`], for an action on the installation as a whole: [`Action::ManageKeys`], [`Action::ManageIdentities`],
+    /// [`Action::ReadMetrics`] and [`Action::Audit`].
     /// Any other action is denied.
     pub fn decide_installation(&self, principal: &PrincipalId, groups: &[String], action: Action) -> Decision {
         let ask = || {
             let asker = Asker::new(&self.rows.schema, principal, groups, &self.now())?;
             let id = uid("Installation", "polder")?;
             asker.ask(&self.set, action, id.clone(), &asker.entities(vec![Entity::new_no_attrs(id, HashSet::new())])?)
+        };
+        ask().unwrap_or_else(|_: Boxed| Decision::unanswerable())
+    }
+
+    /// May `principal`, a member of `groups`, approve that someone is in `group` for some time ([`Action::ApproveGrant`])?
+    pub fn decide_grant(&self, principal: &PrincipalId, groups: &[String], group: &str) -> Decision {
+        let ask = || {
+            let asker = Asker::new(&self.rows.schema, principal, groups, &self.now())?;
+            let id = uid("Group", group)?;
+            // The groups of who asks are there already.
+            let own = groups.iter().any(|name| name == group);
+            let with = if own { Vec::new() } else { vec![Entity::new_no_attrs(id.clone(), HashSet::new())] };
+            asker.ask(&self.set, Action::ApproveGrant, id, &asker.entities(with)?)
         };
         ask().unwrap_or_else(|_: Boxed| Decision::unanswerable())
     }

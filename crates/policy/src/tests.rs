@@ -21,7 +21,8 @@ fn load(texts: &[&str]) -> Result<Policies, Error> {
 
 /// What is done with a table as a whole.
 fn on_tables() -> impl Iterator<Item = Action> {
-    let other = [Action::ReadRow, Action::ReadColumn, Action::ReadMasked, Action::ManageIdentities];
+    let other =
+        [Action::ReadRow, Action::ReadColumn, Action::ReadMasked, Action::ManageIdentities, Action::ApproveGrant, Action::ReadMetrics];
     Action::ALL.into_iter().filter(move |action| !other.contains(action))
 }
 
@@ -46,13 +47,46 @@ fn by_default_owners_may_everything_models_may_read_and_others_nothing() {
 }
 
 #[test]
-fn the_installation_is_asked_about_keys_accounts_and_audit_only() {
+fn the_installation_is_asked_about_keys_accounts_numbers_and_audit_only() {
     let policies = Policies::load(&default_policies(), &[]).unwrap();
     for action in Action::ALL {
         let decision = policies.decide_installation(&who("user", "ann"), &owners(), action);
-        assert_eq!(decision.allowed, matches!(action, Action::ManageKeys | Action::ManageIdentities | Action::Audit), "{action}");
+        let asked = matches!(action, Action::ManageKeys | Action::ManageIdentities | Action::ReadMetrics | Action::Audit);
+        assert_eq!(decision.allowed, asked, "{action}");
         assert!(!policies.decide_installation(&who("user", "bob"), &[], action).allowed);
     }
+}
+
+#[test]
+fn who_approves_grants_of_which_group_is_the_policies_to_say() {
+    let only = "permit (principal in Group::\"security\", action == Action::\"ApproveGrant\", resource == Group::\"oncall\");";
+    let policies = load(&[only]).unwrap();
+    let security = ["security".to_owned()];
+    let decide = |groups: &[String], group: &str| policies.decide_grant(&who("user", "bea"), groups, group).allowed;
+    assert!(decide(&security, "oncall"));
+    assert!(!decide(&security, "owners") && !decide(&[], "oncall") && !decide(&["oncall".to_owned()], "oncall"));
+    // One's own group is asked about like any other.
+    let own = load(&["permit (principal, action == Action::\"ApproveGrant\", resource) when { principal in resource };"]).unwrap();
+    assert!(own.decide_grant(&who("user", "bea"), &security, "security").allowed);
+    assert!(!own.decide_grant(&who("user", "bea"), &security, "oncall").allowed);
+    let default = Policies::load(&default_policies(), &[]).unwrap();
+    assert!(default.decide_grant(&who("user", "ann"), &owners(), "oncall").allowed);
+    assert!(!default.decide_grant(&who("user", "bob"), &[], "oncall").allowed);
+    let erring =
+        load(&[only, "forbid (principal, action == Action::\"ApproveGrant\", resource) when { 9223372036854775807 + 1 > 0 };"]).unwrap();
+    let decision = erring.decide_grant(&who("user", "bea"), &security, "oncall");
+    assert!(decision.erred && !decision.allowed);
+}
+
+#[test]
+fn the_account_for_emergencies_reads_by_default_and_nobody_else_of_its_name() {
+    let policies = Policies::load(&default_policies(), &[]).unwrap();
+    for action in on_tables() {
+        let decision = policies.decide(&who("user", "break-glass"), &[], action, &table("flights", None));
+        assert_eq!(decision.allowed, matches!(action, Action::Read | Action::Describe), "{action}");
+        assert!(!policies.decide(&who("service", "break-glass"), &[], action, &table("flights", None)).allowed);
+    }
+    assert!(!policies.decide_installation(&who("user", "break-glass"), &[], Action::ManageIdentities).allowed);
 }
 
 #[test]
@@ -135,7 +169,9 @@ fn error_texts() {
     let mut texts: Vec<String> = wrong.iter().map(|text| load(&[text]).unwrap_err().to_string()).collect();
     assert!(wrong.iter().all(|text| load(&[text]).unwrap_err().kind() == ErrorKind::Invalid));
     let describable = load(&["permit (principal, action == Action::\"Describe\", resource);"]).unwrap();
-    for action in Action::ALL.into_iter().filter(|action| !matches!(action, Action::Describe | Action::ManageIdentities)) {
+    let no_denial =
+        |action: &Action| matches!(action, Action::Describe | Action::ManageIdentities | Action::ApproveGrant | Action::ReadMetrics);
+    for action in Action::ALL.into_iter().filter(|action| !no_denial(action)) {
         texts
             .push(describable.permit(&who("user", "a"), &[], action, &table("flights", None), RequestId([0; 16])).unwrap_err().to_string());
     }

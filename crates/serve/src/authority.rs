@@ -1,6 +1,7 @@
-//! The internal certificate authority: makes the certificates that the listeners show, where nobody gave another. It is told what time it is,
-//! and stores nothing.
+//! The internal certificate authority: makes the certificates that the listeners show, where nobody gave another, and those by which services
+//! sign in. It is told what time it is, and stores nothing.
 
+mod client;
 mod read;
 mod subject;
 
@@ -17,6 +18,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
+pub use client::{Requested, request};
 pub use read::Details;
 pub use subject::{Subject, is_subject};
 
@@ -39,6 +41,11 @@ pub enum AuthorityError {
     /// The stored certificate or key is not one of an authority.
     #[error("open the internal authority: its {0} cannot be read; `polder cert rotate --authority` makes another")]
     Unreadable(&'static str),
+    /// A request for a client's certificate that is none.
+    #[error(
+        "sign a request for a certificate: {0}; make another, such as by `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256`"
+    )]
+    Request(&'static str),
     /// No key, or no signature.
     #[error("make a key for a certificate: the cryptographic library refused; try again")]
     Refused,
@@ -78,9 +85,17 @@ impl Issued {
 
 /// A certificate in PEM.
 pub fn pem(certificate: &CertificateDer<'_>) -> String {
+    pem_of("CERTIFICATE", certificate)
+}
+
+fn pem_of(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
+    // It may be a key: it must not grow, and leave a copy behind.
+    let mut pem = String::with_capacity(text.len() + text.len() / 64 + 2 * label.len() + 40);
+    pem.push_str("-----BEGIN ");
+    pem.push_str(label);
+    pem.push_str("-----\n");
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (line, more) = rest.split_at(rest.len().min(64));
@@ -88,7 +103,10 @@ pub fn pem(certificate: &CertificateDer<'_>) -> String {
         pem.push('\n');
         rest = more;
     }
-    pem + "-----END CERTIFICATE-----\n"
+    pem.push_str("-----END ");
+    pem.push_str(label);
+    pem.push_str("-----\n");
+    pem
 }
 
 /// What signs the server's certificates.

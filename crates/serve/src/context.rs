@@ -24,6 +24,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// The origin by which browsers reach the REST listener. Without it no page is trusted.
+    pub public_url: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Context {

@@ -177,9 +177,9 @@ impl Wire {
                 guest.set_option(actions::PURPOSE, None);
                 Ok(Response::new(stream::of_batch(arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty())))))
             }
-            Answer::Rows { request, schema, rows } => {
+            Answer::Rows { request, schema, rows, holds } => {
                 let schema = stream::sent_schema(&schema)?;
-                let mut response = Response::new(stream::of_rows(schema, rows, guest, running, self.context.limits.stalled));
+                let mut response = Response::new(stream::of_rows(schema, (rows, holds), guest, running, self.context.limits.stalled));
                 if let Some(id) = request.and_then(|id| AsciiMetadataValue::try_from(id.to_string()).ok()) {
                     response.metadata_mut().insert(REQUEST, id);
                 }

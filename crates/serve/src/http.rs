@@ -25,7 +25,8 @@ use tower::ServiceExt as _;
 use crate::context::Context;
 use crate::http::body::{Arriving, Leaving};
 use crate::http::watch::{Standing, Watch, Watched};
-use crate::ports::{Origin, Wire};
+use crate::ports::{ClientCertificate, Origin, Wire};
+use crate::tls;
 
 /// ALPN's word of HTTP/2.
 pub const H2: &[u8] = b"h2";
@@ -46,12 +47,16 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// The client certificate of the connection that a request came by, among the request's extensions where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented(pub ClientCertificate);
+
 /// What ALPN offers on a wire: Flight SQL is gRPC, which is HTTP/2 alone.
 pub fn protocols(wire: Wire) -> &'static [&'static [u8]] {
     match wire {
         Wire::Postgres => &[b"postgresql"],
         Wire::Flight => &[H2],
-        Wire::Rest => &[H2, HTTP11],
+        Wire::Rest | Wire::Metrics => &[H2, HTTP11],
     }
 }
 
@@ -66,16 +71,17 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, wire: Wire, context: Arc
         Ok(Ok(stream)) => return speak(stream, peer, wire, &context, router).await,
         // Whoever only looks whether someone listens here has done nothing that is worth a record.
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return,
-        Ok(Err(_)) => "handshake",
+        Ok(Err(error)) => tls::word(&error, "handshake"),
         Err(_) => "handshake_timeout",
     };
-    context.accounts.turned_away(&Origin { wire, address: peer.ip(), client: None }, reason).await;
+    context.accounts.turned_away(&Origin { wire, address: peer.ip(), client: None, certificate: None }, reason).await;
 }
 
 async fn speak(stream: TlsStream<TcpStream>, peer: SocketAddr, wire: Wire, context: &Context, router: Router) {
     let limits = &context.limits;
     let chosen = stream.get_ref().1.alpn_protocol();
     let h2 = chosen == Some(H2) || (chosen.is_none() && wire == Wire::Flight);
+    let presented = context.tls.presented(stream.get_ref().1).map(Presented);
     let watch = Arc::new(Watch::new(Instant::now()));
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&watch)));
     let builder = builder(h2, limits.sign_in);
@@ -84,6 +90,9 @@ async fn speak(stream: TlsStream<TcpStream>, peer: SocketAddr, wire: Wire, conte
         let running = watching.begin();
         let mut request = request.map(|body| Body::new(Arriving::new(body, stalled)));
         request.extensions_mut().insert(Peer(peer));
+        if let Some(presented) = &presented {
+            request.extensions_mut().insert(presented.clone());
+        }
         let answer = router.clone().oneshot(request);
         async move {
             // A defect in one answer is no end of the others; the hook for panics says where it was.

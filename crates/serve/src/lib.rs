@@ -25,20 +25,24 @@ mod mcp;
 mod plain;
 mod ports;
 mod postgres;
+mod providers;
 pub mod rest;
 mod tls;
+pub mod works;
 
 pub use context::Context;
 pub use drain::Drain;
 pub use fault::Fault;
-pub use http::Peer;
+pub use http::{Peer, Presented};
 pub use limits::Limits;
-pub use listener::{Drained, Handler, ListenError, Listener};
+pub use listener::{Connections, Drained, Handler, ListenError, Listener};
 pub use ports::{
-    Accounts, Answer, Challenge, Column, Credential, Description, Dialect, Ended, Origin, Proved, Question, Rows, ScramProof, Session,
-    Table, Wire,
+    Accounts, Answer, Asked, Challenge, ClientCertificate, Column, Credential, Description, Dialect, Ended, Holds, NO_DATASET, NotPushed,
+    Origin, Passkey, PasskeyAnswer, PasskeyChallenge, PasskeyMade, PasskeyWish, Proved, Push, PushFormat, Pushed, Pushing, Question, Room,
+    Rows, ScramProof, Session, Table, Ticket, Verdict, Wire,
 };
-pub use postgres::{Postgres, type_numbers};
 #[doc(hidden)]
 pub use postgres::read_any as read_any_postgres;
-pub use tls::{Tls, TlsError};
+pub use postgres::{Postgres, type_numbers};
+pub use providers::{Departure, Device, Providers, Return, Waited};
+pub use tls::{Clients, Tls, TlsError};

@@ -19,6 +19,10 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Prepared statements, and portals, of a connection.
     pub prepared: usize,
+    /// Requests at a time that send rows.
+    pub pushes: usize,
+    /// Memory of what they send, together, in bytes.
+    pub pushed_bytes: usize,
     /// For answers that run when serving ends.
     pub drain: Duration,
 }
@@ -33,6 +37,8 @@ impl Default for Limits {
             stalled: Duration::from_secs(60),
             message_bytes: 4 << 20,
             prepared: 256,
+            pushes: 64,
+            pushed_bytes: 256 << 20,
             drain: Duration::from_secs(30),
         }
     }

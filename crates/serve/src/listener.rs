@@ -54,6 +54,17 @@ pub enum ListenError {
     },
 }
 
+/// The open connections of a listener.
+#[derive(Clone)]
+pub struct Connections(Arc<Counts>);
+
+impl Connections {
+    /// How many there are now.
+    pub fn open(&self) -> usize {
+        self.0.all()
+    }
+}
+
 /// How a listener ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drained {
@@ -101,6 +112,11 @@ impl Listener {
     /// Where it listens: the port that was taken, where any was asked for.
     pub fn local_address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections are open, as long as this is asked.
+    pub fn connections(&self) -> Connections {
+        Connections(Arc::clone(&self.counts))
     }
 
     /// The way in.

@@ -58,7 +58,7 @@ impl Postgres {
         let context = self.context.as_ref();
         // Answers are written when they are whole; to wait for more would only delay them.
         let _ = stream.set_nodelay(true);
-        let mut origin = Origin { wire: Wire::Postgres, address: peer.ip(), client: None };
+        let mut origin = Origin { wire: Wire::Postgres, address: peer.ip(), client: None, certificate: None };
         let begun = tokio::select! {
             biased;
             begun = timeout(context.limits.sign_in, startup::begin(stream, context, &self.registry, &mut origin)) => begun,

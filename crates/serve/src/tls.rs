@@ -1,5 +1,6 @@
 //! Who the listeners are: a certificate chain and its key, taken anew when they change.
 
+mod clients;
 mod end_point;
 
 use std::sync::Arc;
@@ -8,6 +9,12 @@ use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+
+use crate::ports::{Asked, ClientCertificate};
+use clients::Verifier;
+
+pub use clients::Clients;
+pub(crate) use clients::{fingerprint, word};
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +30,18 @@ pub enum TlsError {
         "serve a certificate: its key does not fit it, or is of a kind that is not served; give the key that the certificate was made for"
     )]
     Unfit(#[source] rustls::Error),
+    /// An authority for client certificates is none.
+    #[error("ask for client certificates: one of the authorities cannot be read; give certificates of authorities in PEM")]
+    Authority,
+    /// There is no authority for client certificates.
+    #[error("ask for client certificates: there is no authority whose certificates are taken; give `client_ca` of tls one")]
+    NoAuthority,
 }
 
 struct Identity {
     config: Arc<ServerConfig>,
     end_point: Vec<u8>,
+    verifier: Option<Verifier>,
 }
 
 /// The TLS side of one listener. TLS 1.3, and 1.2 with forward secrecy alone where a listener's clients need it.
@@ -54,8 +68,23 @@ impl Tls {
         protocols: &[&[u8]],
         tls12: bool,
     ) -> Result<Self, TlsError> {
+        Self::asking(chain, key, protocols, tls12, None)
+    }
+
+    /// The same, which asks for client certificates.
+    ///
+    /// # Errors
+    /// As [`Tls::new`], or when an authority cannot be read.
+    pub fn asking(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        protocols: &[&[u8]],
+        tls12: bool,
+        clients: Option<&Clients>,
+    ) -> Result<Self, TlsError> {
+        let verifier = clients.map(Verifier::new).transpose()?;
         let protocols: Vec<Vec<u8>> = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let identity = identity(chain, key, &protocols, tls12)?;
+        let identity = identity(chain, key, &protocols, tls12, verifier)?;
         Ok(Self { identity: RwLock::new(identity), protocols, tls12 })
     }
 
@@ -64,9 +93,37 @@ impl Tls {
     /// # Errors
     /// As [`Tls::new`]; the former one stays.
     pub fn replace(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), TlsError> {
-        let identity = identity(chain, key, &self.protocols, self.tls12)?;
+        let verifier = self.identity.read().verifier.clone();
+        let identity = identity(chain, key, &self.protocols, self.tls12, verifier)?;
         *self.identity.write() = identity;
         Ok(())
+    }
+
+    /// The same, with other authorities for client certificates too.
+    ///
+    /// # Errors
+    /// As [`Tls::asking`]; what was served stays.
+    pub fn replace_asking(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        clients: Option<&Clients>,
+    ) -> Result<(), TlsError> {
+        let verifier = clients.map(Verifier::new).transpose()?;
+        let identity = identity(chain, key, &self.protocols, self.tls12, verifier)?;
+        *self.identity.write() = identity;
+        Ok(())
+    }
+
+    /// Whether it asks for client certificates.
+    pub fn asked(&self) -> Option<Asked> {
+        self.identity.read().verifier.as_ref().map(|verifier| verifier.asked)
+    }
+
+    /// The certificate that a connection began with, where it was asked for.
+    pub(crate) fn presented(&self, connection: &rustls::ServerConnection) -> Option<ClientCertificate> {
+        let certificate = connection.peer_certificates()?.first()?;
+        Some(ClientCertificate { fingerprint: fingerprint(certificate), asked: self.asked()? })
     }
 
     /// What takes the next connection, and the hash of the certificate that it shows: `tls-server-end-point` of RFC 5929. It is empty where the
@@ -82,22 +139,28 @@ fn identity(
     key: PrivateKeyDer<'static>,
     protocols: &[Vec<u8>],
     tls12: bool,
+    verifier: Option<Verifier>,
 ) -> Result<Identity, TlsError> {
     let first = chain.first().ok_or(TlsError::Empty)?;
     let end_point = end_point::of(first).ok_or(TlsError::Unreadable)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] =
         if tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(TlsError::Unfit)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(TlsError::Unfit)?;
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(TlsError::Unfit)?;
+    let builder = match &verifier {
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(&verifier.verifier)),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Unfit)?;
+    if verifier.is_some() {
+        // A connection that went on from an older one would not be asked again.
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.alpn_protocols = protocols.to_vec();
     // Nothing that was sent before the handshake ended is taken: it could be sent again by someone else.
     config.max_early_data_size = 0;
-    Ok(Identity { config: Arc::new(config), end_point })
+    Ok(Identity { config: Arc::new(config), end_point, verifier })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorKind;
-use crate::id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId, SessionId};
+use crate::id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId, SessionId, TicketId};
 
 /// The counts of one batch of one source into one table. They close before a commit, or nothing is committed.
 ///
@@ -184,6 +184,42 @@ pub enum IdentityChange {
     GroupRemoved,
     MemberAdded,
     MemberRemoved,
+    /// That someone be in a group for some time was asked for.
+    GrantRequested,
+    GrantApproved,
+    GrantDenied,
+    GrantRevoked,
+    /// The account for emergencies was made, or sealed again.
+    BreakGlassSealed,
+    /// That it be opened was asked for.
+    BreakGlassRequested,
+    BreakGlassApproved,
+    BreakGlassOpened,
+    CertificateAdded,
+    CertificateRevoked,
+    /// An account is someone at an identity provider.
+    ProviderLinked,
+    ProviderUnlinked,
+    TotpEnrolled,
+    TotpRemoved,
+    RecoveryCodeUsed,
+    PasskeyAdded,
+    PasskeyRemoved,
+}
+
+/// The grant, or the opening of the account for emergencies, that a change of the accounts is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantInfo {
+    /// Its id; none where the account is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Stands for the group's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<NameId>,
+    /// When it ends, in milliseconds since the epoch, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
 }
 
 /// Why a run began.
@@ -423,6 +459,9 @@ pub enum EventKind {
         /// Of whom a listener let in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<SessionId>,
+        /// Ids of the grants that were in force for who asked, sorted; or of the opening of the account for emergencies.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        grants: Vec<String>,
     },
     /// `bytes` are those of the rows in memory, where someone counted.
     ReadFinished {
@@ -431,6 +470,14 @@ pub enum EventKind {
         complete: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
+    },
+    /// A session may send rows into a table: recorded before any of them is read. `dataset` is none where nothing was loaded yet; what comes of
+    /// it stands under the run.
+    PushDecided {
+        run: RunId,
+        dataset: Option<DatasetId>,
+        policies: Vec<String>,
+        session: SessionId,
     },
     /// `polder serve` listens, or stopped; `reason` is a fixed word.
     ServiceChanged {
@@ -456,6 +503,8 @@ pub enum EventKind {
         subject: NameId,
         version: u64,
         hash: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantInfo>,
     },
     /// Someone was let in. `wire` and `method` are fixed words.
     SignedIn {
@@ -474,6 +523,21 @@ pub enum EventKind {
     /// A session is over; `reason` is a fixed word.
     SessionEnded {
         session: SessionId,
+        reason: String,
+    },
+    /// Whoever signed in is given a session token, which ends by itself at `expires_ms`, in milliseconds since the epoch. `session` is the one
+    /// in which it was asked for, where there is one; `wire` is a fixed word.
+    SessionTokenMade {
+        ticket: TicketId,
+        subject: NameId,
+        wire: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<SessionId>,
+        expires_ms: i64,
+    },
+    /// A session token was ended before its time; `reason` is a fixed word.
+    SessionTokenEnded {
+        ticket: TicketId,
         reason: String,
     },
     KeysChanged {

@@ -113,6 +113,10 @@ random_id!(
     /// One session of a signed-in principal, which ties what it asked to how it signed in.
     SessionId, "a session id"
 );
+random_id!(
+    /// One session token: names it in the log, and tells nothing of it.
+    TicketId, "a session token's id"
+);
 
 /// The name of a table or model: `[a-z_][a-z0-9_]*`, at most 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -19,7 +19,7 @@ pub mod secret;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::ErrorKind;
 pub use event::{Event, EventKind, Private, RecordError, RecordRef, Recorder};
-pub use id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId, SessionId, TableName};
+pub use id::{DatasetId, LineageId, NameId, PrincipalId, RequestId, RunId, SessionId, TableName, TicketId};
 pub use predicate::Predicate;
 pub use printable::{printable, printable_json, printable_lines};
 pub use random::{Rng, SeededRng, SystemRng};

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use polder_policy::identity::{TOKEN_DAYS, TOKEN_DAYS_MAX, WIRES};
 
+use super::CertificateCommand;
+
 /// Where a password comes from. It is never an argument, which others on the host can see.
 #[derive(Debug, Args)]
 pub struct PasswordArgs {
@@ -12,6 +14,17 @@ pub struct PasswordArgs {
     /// Take the password from standard input
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+/// Who a user without a password is at an identity provider.
+#[derive(Debug, Args)]
+pub struct AddedProviderArgs {
+    /// Give the user no password, but this identity provider of polder.yaml
+    #[arg(long, value_name = "PROVIDER", requires = "subject", conflicts_with_all = ["password_file", "password_stdin"])]
+    pub provider: Option<String>,
+    /// Who they are there: the claim `sub`, letter for letter
+    #[arg(long, value_name = "SUB", requires = "provider")]
+    pub subject: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +37,25 @@ pub enum UserCommand {
         groups: Vec<String>,
         #[command(flatten)]
         password: PasswordArgs,
+        #[command(flatten)]
+        provider: AddedProviderArgs,
+    },
+    /// Let a user sign in through an identity provider of polder.yaml, as who the provider says that they are
+    Link {
+        name: String,
+        /// The provider's name in polder.yaml
+        #[arg(long, value_name = "PROVIDER")]
+        provider: String,
+        /// Who they are there: the claim `sub`, letter for letter
+        #[arg(long, value_name = "SUB")]
+        subject: String,
+    },
+    /// Let a user sign in through no identity provider any more, and end the sessions at once
+    Unlink {
+        name: String,
+        /// Of this provider alone
+        #[arg(long, value_name = "PROVIDER")]
+        provider: Option<String>,
     },
     /// List the users
     List,
@@ -43,11 +75,42 @@ pub enum UserCommand {
     },
     /// End a user's sessions at once and revoke all tokens; the password stays
     Revoke { name: String },
+    /// Codes that a user signs in with beside the password (TOTP)
+    #[command(subcommand)]
+    Totp(TotpCommand),
+    /// Passkeys of a user, who adds them on the sign-in page
+    #[command(subcommand)]
+    Passkeys(PasskeysCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TotpCommand {
+    /// Show the secret for an app that makes codes, ask for one, and from then on demand them; prints the recovery codes once
+    Enrol {
+        name: String,
+        /// Take the code from standard input, after the secret was printed
+        #[arg(long)]
+        code_stdin: bool,
+    },
+    /// Demand no codes any more; the recovery codes are gone too
+    Remove { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PasskeysCommand {
+    /// List the passkeys of a user
+    List { name: String },
+    /// Remove a passkey, and end the sessions that it began at once
+    Remove {
+        name: String,
+        /// The passkey's id, as `user passkeys list` shows it
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
-    /// Add a service; make it a token with `polder token create`
+    /// Add a service; make it a token with `polder token create`, or a certificate with `polder service certificate issue`
     Add {
         name: String,
         /// A group that the service is in (may be given several times)
@@ -56,16 +119,19 @@ pub enum ServiceCommand {
     },
     /// List the services
     List,
-    /// Show a service with groups and tokens
+    /// Show a service with groups, tokens and certificates
     Show { name: String },
     /// Let a service sign in no more, and end the sessions at once
     Disable { name: String },
     /// Let a service sign in again
     Enable { name: String },
-    /// Remove a service with all tokens, and end the sessions at once
+    /// Remove a service with all tokens and certificates, and end the sessions at once
     Remove { name: String },
-    /// End a service's sessions at once and revoke all tokens
+    /// End a service's sessions at once and revoke all tokens and certificates
     Revoke { name: String },
+    /// Client certificates by which a service signs in
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
 }
 
 #[derive(Debug, Subcommand)]

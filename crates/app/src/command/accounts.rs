@@ -18,8 +18,16 @@ use crate::print::{self, Listing, time};
 /// # Errors
 /// As [`Identities::change`].
 pub(super) async fn changed(global: &Global, change: Change) -> Outcome<Changed> {
+    changed_by(global, |_, _| Ok(change)).await
+}
+
+/// Makes the change that `of` makes of the register of now, for who acts.
+///
+/// # Errors
+/// Those of `of`; otherwise as [`Identities::change`].
+pub(super) async fn changed_by(global: &Global, of: impl FnOnce(&Installation, &Register) -> Outcome<Change>) -> Outcome<Changed> {
     let installation = writer(global).await?;
-    let made = change_in(&installation, change).await;
+    let made = change_of(&installation, of).await;
     match made {
         Ok(changed) => installation.close().await.map(|()| changed),
         Err(failure) => {
@@ -29,11 +37,25 @@ pub(super) async fn changed(global: &Global, change: Change) -> Outcome<Changed>
     }
 }
 
-async fn change_in(installation: &Installation, change: Change) -> Outcome<Changed> {
+/// [`changed_by`] in an installation that is open.
+///
+/// # Errors
+/// As [`changed_by`].
+pub(super) async fn change_of(
+    installation: &Installation,
+    of: impl FnOnce(&Installation, &Register) -> Outcome<Change>,
+) -> Outcome<Changed> {
     match hosted::current() {
         // Open sessions follow this one.
-        Some(host) => host.identities().change(installation, change).await,
-        None => Identities::open(installation).await?.change(installation, change).await,
+        Some(host) => {
+            let change = of(installation, &host.identities().current())?;
+            host.identities().change(installation, change).await
+        }
+        None => {
+            let identities = Identities::open(installation).await?;
+            let change = of(installation, &identities.current())?;
+            identities.change(installation, change).await
+        }
     }
 }
 
@@ -81,16 +103,24 @@ pub(super) async fn show(global: &Global, kind: Kind, name: &str, output: Output
     let register = register(global).await?;
     let account = register.account(name).filter(|account| account.kind() == kind).ok_or_else(|| none(&register, kind, name))?;
     let tokens: Vec<&str> = register.tokens().iter().filter(|(_, token)| token.owner() == name).map(|(id, _)| id.as_str()).collect();
+    let certificates: Vec<&str> =
+        register.certificates().iter().filter(|(_, one)| one.owner() == name).map(|(id, _)| id.as_str()).collect();
     let at = |at: Option<polder_policy::identity::At>| at.map_or(Value::Null, |at| json!(time(at.time_ms)));
+    let passkeys: Vec<&str> = account.passkeys().keys().map(String::as_str).collect();
     let facts = [
         ("name", json!(name)),
         ("kind", json!(kind.name())),
         ("state", json!(state(account))),
         ("groups", json!(account.groups())),
         ("tokens", json!(tokens)),
+        ("certificates", json!(certificates)),
         ("added", json!(time(account.added().time_ms))),
         ("password_set", at(account.password_set())),
+        ("providers", json!(account.links().iter().map(|(name, link)| format!("{name}: {}", link.subject())).collect::<Vec<_>>())),
         ("sessions_ended", at(account.revoked_before())),
+        ("totp", at(account.totp().and_then(polder_policy::identity::StoredTotp::enrolled))),
+        ("recovery_codes", account.totp().map_or(Value::Null, |totp| json!(totp.recovery_codes_left()))),
+        ("passkeys", json!(passkeys)),
     ];
     if output == Output::Json {
         return print::json(&facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into());
@@ -106,7 +136,7 @@ fn state(account: &Account) -> &'static str {
     if account.disabled() { "disabled" } else { "enabled" }
 }
 
-fn none(register: &Register, kind: Kind, name: &str) -> Failure {
+pub(super) fn none(register: &Register, kind: Kind, name: &str) -> Failure {
     let known: Vec<&str> =
         register.accounts().iter().filter(|(_, account)| account.kind() == kind).map(|(name, _)| name.as_str()).collect();
     let near = match polder_contract::yaml::suggest(name, &known) {

@@ -143,7 +143,14 @@ pub async fn show(installation: &Installation, limit: usize, kind: Option<&str>,
     installation.require(Action::Audit).await?;
     let request = RequestId::random(installation.rng.as_ref())?;
     installation
-        .record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies: vec!["Audit".to_owned()], session: None })
+        .record(EventKind::ReadDecided {
+            request,
+            datasets: Vec::new(),
+            allowed: true,
+            policies: vec!["Audit".to_owned()],
+            session: None,
+            grants: Vec::new(),
+        })
         .await?;
     let filter = Filter { kinds: kind.map(str::to_owned).into_iter().collect(), ..Filter::default() };
     let shown = installation.journal.show(&filter, limit).await?;

@@ -7,8 +7,10 @@ use polder_serve::authority::Details;
 use serde_json::json;
 
 use crate::cli::{CertCommand, Global, Output};
+use crate::command::certificate as client_certificates;
 use crate::command::serve::certificate::{self, Held};
 use crate::failure::Outcome;
+use crate::hosted;
 use crate::installation::Installation;
 use crate::print::{self, Listing, time};
 use crate::project::Project;
@@ -24,8 +26,13 @@ pub async fn run(global: &Global, command: &CertCommand, output: Output) -> Outc
         CertCommand::Trust { out } => trust(global, project, out.as_deref()).await,
         CertCommand::Show => show(&Installation::open_read_only(project).await?, output).await,
         CertCommand::Rotate { authority } => {
-            let installation = Installation::open(project, global.wait).await?;
+            let installation = super::writer(global).await?;
             let rotated = rotate(&installation, *authority).await;
+            if rotated.is_ok()
+                && let Some(host) = hosted::current()
+            {
+                host.inside().show_certificate();
+            }
             installation.close_after(rotated).await
         }
     }
@@ -87,6 +94,15 @@ async fn rotate(installation: &Installation, authority: bool) -> Outcome {
     let details = held.authority.details();
     if authority {
         print::note("clients must trust the new authority before they can connect: give them `polder cert trust`");
+        match client_certificates::of_the_authority(installation).await? {
+            0 => {}
+            1 => print::note(
+                "1 client certificate of the former authority lets nobody in any more: issue its service another (`polder service certificate list`)",
+            ),
+            more => print::note(&format!(
+                "{more} client certificates of the former authority let nobody in any more: issue their services others (`polder service certificate list`)"
+            )),
+        }
     }
     print::text(&format!("authority    {}: SHA-256 {}, until {}", details.name, details.fingerprint, time(details.not_after_ms)))?;
     if let Some(server) = Details::of(&held.server.certificate) {

@@ -120,10 +120,7 @@ pub async fn approve(installation: &Installation, names: Option<&[String]>, yes:
         return text("every contract is approved as it stands");
     }
     for name in &names {
-        let (_, contract) = project.contract(name)?;
-        project.source(&contract.source)?.dataset(&contract.dataset)?;
-        domains_agree(project, Some(name))?;
-        ingest::can_be_asked(project, Some(name))?;
+        approvable(project, name)?;
     }
     for name in &names {
         approve_one(installation, name, yes, key).await?;
@@ -131,26 +128,26 @@ pub async fn approve(installation: &Installation, names: Option<&[String]>, yes:
     Ok(())
 }
 
-async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
-    let project = &installation.project;
-    let (path, contract) = project.contract(name)?;
-    // Once more: other answers may have taken their time.
+/// That a contract is one that can be approved: its dataset is there, and it agrees with the others.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn approvable(project: &Project, name: &str) -> Outcome {
+    let (_, contract) = project.contract(name)?;
+    project.source(&contract.source)?.dataset(&contract.dataset)?;
     domains_agree(project, Some(name))?;
-    ingest::can_be_asked(project, Some(name))?;
-    installation.may(Action::Approve, name).await?;
-    let key_path = project.approver_key(key)?;
-    let approver = ApproverKey::open(&key_path)?;
-    summary(&contract)?;
-    if !yes && !confirmed("approve this contract? [y/N] ")? {
-        return Err(Failure::new(ErrorKind::Invalid, format!("approve contract {name}: not confirmed; nothing was signed")));
-    }
-    let signature = approver.sign(approval_text(&contract).as_bytes())?;
-    let file = approval_file(&contract, &approver.vkey(), &signature)?;
+    ingest::can_be_asked(project, Some(name))
+}
+
+/// Records an approval and puts its file beside the contract. Who calls this has verified it.
+///
+/// # Errors
+/// When it cannot be recorded, or the file not be put in its place.
+pub(crate) async fn keep(installation: &Installation, name: &str, path: &Path, contract: &Contract, file: &str) -> Outcome<PathBuf> {
     let contract_hash = hex::encode(contract.semantic_hash());
-    let dataset = installation.keys.find(&format!("table:{name}"));
-    let target = Project::approval_path(&path);
+    let target = Project::approval_path(path);
     let aside = write_aside(&target, file.as_bytes())?;
-    if let Err(unrecorded) = installation.record(EventKind::ContractApproved { dataset, contract_hash }).await {
+    if let Err(unrecorded) = record(installation, name, contract_hash).await {
         // Without its record the approval is none.
         let _ = std::fs::remove_file(&aside);
         return Err(unrecorded);
@@ -163,6 +160,32 @@ async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Op
         );
         Failure::because(ErrorKind::Unavailable, text, &error)
     })?;
+    Ok(target)
+}
+
+async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Option<&Path>) -> Outcome {
+    let project = &installation.project;
+    let (path, contract) = project.contract(name)?;
+    // Once more: other answers may have taken their time.
+    domains_agree(project, Some(name))?;
+    ingest::can_be_asked(project, Some(name))?;
+    if let Err(denied) = installation.may(Action::Approve, name).await {
+        if installation.lease.is_none() {
+            // Who only reads records no refusal: whoever serves refuses it too, and does.
+            let hash = hex::encode(contract.semantic_hash());
+            hosted::client::ask(project, &["contract", "approved", name, "--hash", &hash])?;
+        }
+        return Err(denied);
+    }
+    let key_path = project.approver_key(key)?;
+    let approver = ApproverKey::open(&key_path)?;
+    summary(&contract)?;
+    if !yes && !confirmed("approve this contract? [y/N] ")? {
+        return Err(Failure::new(ErrorKind::Invalid, format!("approve contract {name}: not confirmed; nothing was signed")));
+    }
+    let signature = approver.sign(approval_text(&contract).as_bytes())?;
+    let file = approval_file(&contract, &approver.vkey(), &signature)?;
+    let target = keep(installation, name, &path, &contract, &file).await?;
     if project.approved(&path, contract).is_err() {
         note(&format!(
             "warning: {} is not an approver of this environment yet; add to approvers in polder.yaml:\n  - {}",
@@ -171,6 +194,46 @@ async fn approve_one(installation: &Installation, name: &str, yes: bool, key: Op
         ));
     }
     text(&format!("approved contract {name} as {}: {}", approver.name(), target.display()))
+}
+
+/// Records an approval: here, or where another process serves, there.
+async fn record(installation: &Installation, name: &str, contract_hash: String) -> Outcome {
+    if installation.lease.is_some() {
+        let dataset = installation.keys.find(&format!("table:{name}"));
+        return installation.record(EventKind::ContractApproved { dataset, contract_hash }).await;
+    }
+    match hosted::client::ask(&installation.project, &["contract", "approved", name, "--hash", &contract_hash])? {
+        Some(answer) if answer.code == 0 => Ok(()),
+        Some(answer) => {
+            note(answer.notes.trim_end());
+            let text = format!("approve contract {name}: `polder serve` did not record it, and nothing was approved; see what it says");
+            Err(Failure::new(ErrorKind::Unavailable, text).exiting(answer.code))
+        }
+        None => {
+            let text = format!("approve contract {name}: `polder serve` has just ended, and nothing was approved; try again");
+            Err(Failure::new(ErrorKind::Unavailable, text))
+        }
+    }
+}
+
+/// Records, inside the process that serves, an approval that another process of this machine has signed: that of a contract as it stands.
+///
+/// # Errors
+/// When it is not permitted, the contract is another by now, or it cannot be recorded.
+pub async fn approved(installation: &Installation, name: &str, hash: &str) -> Outcome {
+    if hosted::current().is_none() {
+        let text = format!("record the approval of contract {name}: `polder contract approve` signs and records it");
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
+    let (_, contract) = installation.project.contract(name)?;
+    installation.may(Action::Approve, name).await?;
+    let contract_hash = hex::encode(contract.semantic_hash());
+    if contract_hash != hash {
+        let text = format!("approve contract {name}: it was changed meanwhile; look at it again");
+        return Err(Failure::new(ErrorKind::Conflict, text));
+    }
+    let dataset = installation.keys.find(&format!("table:{name}"));
+    installation.record(EventKind::ContractApproved { dataset, contract_hash }).await
 }
 
 /// Writes an approval, durable, beside where it belongs: what the log says was approved must not fail to be there.

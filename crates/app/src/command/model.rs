@@ -84,7 +84,7 @@ async fn run_models(installation: &Installation, name: Option<&str>, memory_mib:
         reports.push(report);
     }
     reports.extend(erasure::after_builds(installation, &lake, memory_mib).await);
-    end(installation, run, reports, Asked::default(), output).await
+    end(installation, run, reports, None, Asked::default(), output).await
 }
 
 fn table_name(name: &str) -> Outcome<TableName> {

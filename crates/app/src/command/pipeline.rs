@@ -22,9 +22,10 @@ use crate::name_id::Named;
 use crate::pipeline::Pipeline;
 use crate::print::{self, Listing, time};
 use crate::project::Project;
-use crate::scheduler::Passed;
+use crate::scheduler::{Passed, Start};
 use crate::signals::Ends;
 use crate::wiring::Loss;
+use crate::writing::{Writing, reader};
 
 /// How long a look at freshness waits for another writer before it tells what it found, in seconds.
 const CHECK_WAIT_S: u64 = 60;
@@ -42,9 +43,62 @@ pub async fn run(global: &Global, command: &PipelineCommand, output: Output) -> 
         PipelineCommand::List => list(&project, output).await,
         PipelineCommand::Check { name, parent } => {
             crate::command::scheduler::of_parent(*parent)?;
-            check(&project, global, name.as_deref(), parent.is_some(), output).await
+            let pipelines = match name {
+                Some(name) => vec![project.pipeline(name)?],
+                None => project.pipelines()?,
+            };
+            let looked = look(&project, global.wait, &pipelines).await?;
+            match parent {
+                // What the scheduler sleeps by.
+                Some(_) => print::json(&looked.document())?,
+                None => looked.listing.print(output)?,
+            }
+            looked.judged()
         }
     }
+}
+
+/// Makes the attempt that the scheduler begins inside this process, as a process of its own would; what the scheduler hears of it.
+///
+/// # Errors
+/// When the pipeline is wrong.
+pub async fn supervised(project: &Project, global: &Global, start: Start, ends: &mut Ends) -> Outcome<Value> {
+    let Start { pipeline, due_ms, attempt: number, passed } = start;
+    let pipeline = project.pipeline(&pipeline)?;
+    let trigger = if number <= 1 { Trigger::Schedule } else { Trigger::Retry };
+    let asked = Asked {
+        pipeline: Some(&pipeline),
+        trigger,
+        attempt: number.max(1),
+        due_ms,
+        retry_of: None,
+        previous: None,
+        passed,
+        followed: true,
+    };
+    let attempt = attempt::attempt(project, global, None, &asked, ends).await;
+    lines(&attempt).iter().for_each(|line| print::note(line));
+    if let Some(failure) = &attempt.failure {
+        print::warn(&format!("pipeline {}", pipeline.name), failure);
+    }
+    let attempts = vec![document(&attempt, asked.attempt)];
+    Ok(summary(&pipeline, &attempt, attempts))
+}
+
+/// Looks, inside this process, at what nobody told of a pipeline; what the scheduler hears of it.
+///
+/// # Errors
+/// When the pipeline or its log cannot be looked at.
+pub async fn checked(project: &Project, pipeline: &str) -> Outcome<Value> {
+    let pipeline = project.pipeline(pipeline)?;
+    Ok(look(project, None, std::slice::from_ref(&pipeline)).await?.document())
+}
+
+fn summary(pipeline: &Pipeline, last: &Attempt, attempts: Vec<Value>) -> Value {
+    json!({
+        "pipeline": pipeline.name, "success": last.failure.is_none(), "result": last.result.name(), "passes": last.passes,
+        "stale_at_ms": last.stale_at_ms, "untold": last.untold, "attempts": attempts,
+    })
 }
 
 /// Runs a pipeline once: with its retries, unless the scheduler sees to these.
@@ -101,10 +155,7 @@ async fn run_one(project: &Project, global: &Global, args: &PipelineRunArgs, out
         asked.passed.clear();
     };
     if supervised || output == Output::Json {
-        print::json(&json!({
-            "pipeline": pipeline.name, "success": last.failure.is_none(), "result": last.result.name(), "passes": last.passes,
-            "stale_at_ms": last.stale_at_ms, "untold": last.untold, "attempts": attempts,
-        }))?;
+        print::json(&summary(&pipeline, &last, attempts))?;
     }
     last.failure.map_or(Ok(()), Err)
 }
@@ -114,9 +165,9 @@ async fn run_one(project: &Project, global: &Global, args: &PipelineRunArgs, out
 /// # Errors
 /// When there is nothing left, or what the run met.
 pub async fn retry(project: &Project, global: &Global, text: &str, output: Output) -> Outcome {
-    let installation = Installation::open(project.clone(), global.wait).await?;
-    let looked = to_repeat(&installation, text);
-    let closed = installation.close_after(looked.as_ref().map(|_| ()).map_err(Clone::clone)).await;
+    let writing = Writing::open(project, global.wait).await?;
+    let looked = to_repeat(&writing.installation, text);
+    let closed = writing.close_after(looked.as_ref().map(|_| ()).map_err(Clone::clone)).await;
     let (run, attempt, due_ms, pipeline) = looked?;
     closed?;
     let mut ends = Ends::new()?;
@@ -203,7 +254,7 @@ pub fn write_passed(passed: &Passed) -> String {
 /// `pipeline list`: when each is due, and how it stands.
 async fn list(project: &Project, output: Output) -> Outcome {
     let pipelines = project.pipelines()?;
-    let installation = Installation::open_read_only(project.clone()).await?;
+    let installation = reader(project).await?;
     let (state, now_ms) = (installation.journal.state(), installation.clock.now_ms());
     let mut listing = Listing::new(&["pipeline", "schedule", "timezone", "next_due", "last_result", "last_success", "too_old"]);
     for pipeline in &pipelines {
@@ -230,17 +281,48 @@ pub fn standing(state: &State, run: polder_types::RunId) -> &'static str {
     state.runs.get(&run).and_then(history::result).map_or("unfinished", RunResult::name)
 }
 
+/// What looks at pipelines came to.
+struct Look {
+    listing: Listing,
+    /// Tables that are too old.
+    missed: usize,
+    /// When the first of the others is.
+    stale_at_ms: Option<i64>,
+    buried: usize,
+    unsettled: bool,
+    untold: bool,
+}
+
+impl Look {
+    fn document(&self) -> Value {
+        let Self { missed, stale_at_ms, buried, unsettled, untold, .. } = self;
+        json!({ "missed": missed, "stale_at_ms": stale_at_ms, "buried": buried, "unsettled": unsettled, "untold": untold })
+    }
+
+    fn judged(&self) -> Outcome {
+        match self.missed {
+            0 => Ok(()),
+            1 => Err(Failure::new(
+                ErrorKind::Rejected,
+                "1 table is older than its contract lets it be; see why its pipeline did not load it, or its source brings nothing newer",
+            )),
+            many => Err(Failure::new(
+                ErrorKind::Rejected,
+                format!(
+                    "{many} tables are older than their contracts let them be; see why their pipelines did not load them, or their sources bring nothing newer"
+                ),
+            )),
+        }
+    }
+}
+
 /// `pipeline check`: tables that are too old, and runs that ended without a word. What is new is told and recorded.
-async fn check(project: &Project, global: &Global, name: Option<&str>, supervised: bool, output: Output) -> Outcome {
-    let pipelines = match name {
-        Some(name) => vec![project.pipeline(name)?],
-        None => project.pipelines()?,
-    };
+async fn look(project: &Project, wait_s: Option<u64>, pipelines: &[Pipeline]) -> Outcome<Look> {
     let mut listing = Listing::new(&["pipeline", "table", "column", "newest_load", "max_age", "too_old", "why"]);
     let (mut old, mut stale_at_ms) = (BTreeSet::new(), None::<i64>);
     let (mut buried, mut unsettled, mut untold) = (0usize, false, false);
-    for pipeline in &pipelines {
-        let looked = looked_after(project, global, pipeline).await?;
+    for pipeline in pipelines {
+        let looked = looked_after(project, wait_s, pipeline).await?;
         buried = buried.saturating_add(looked.buried);
         unsettled |= looked.unsettled;
         untold |= looked.untold;
@@ -261,29 +343,7 @@ async fn check(project: &Project, global: &Global, name: Option<&str>, supervise
             ]);
         }
     }
-    let missed = old.len();
-    match supervised {
-        // What the scheduler sleeps by.
-        true => {
-            print::json(&json!({
-                "missed": missed, "stale_at_ms": stale_at_ms, "buried": buried, "unsettled": unsettled, "untold": untold,
-            }))?;
-        }
-        false => listing.print(output)?,
-    }
-    match missed {
-        0 => Ok(()),
-        1 => Err(Failure::new(
-            ErrorKind::Rejected,
-            "1 table is older than its contract lets it be; see why its pipeline did not load it, or its source brings nothing newer",
-        )),
-        many => Err(Failure::new(
-            ErrorKind::Rejected,
-            format!(
-                "{many} tables are older than their contracts let them be; see why their pipelines did not load them, or their sources bring nothing newer"
-            ),
-        )),
-    }
+    Ok(Look { listing, missed: old.len(), stale_at_ms, buried, unsettled, untold })
 }
 
 /// What a look at a pipeline came to.
@@ -305,8 +365,8 @@ impl Looked {
 
 /// Looks at one pipeline beside whoever writes. Only news needs the lease; when another holds it for long, they are told first and
 /// recorded after: an alarm does not wait for the load that it is about.
-async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -> Outcome<Looked> {
-    let reader = Installation::open_read_only(project.clone()).await?;
+async fn looked_after(project: &Project, wait_s: Option<u64>, pipeline: &Pipeline) -> Outcome<Looked> {
+    let reader = reader(project).await?;
     let id = reader.name_id(Named::Pipeline, &pipeline.name)?;
     let now_ms = reader.clock.now_ms();
     let judged = freshness::judge(&reader, pipeline, now_ms).await?;
@@ -315,8 +375,8 @@ async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -
     if !unsettled && !judged.iter().any(Judged::is_news) {
         return Ok(Looked::of(judged));
     }
-    let wait = Some(global.wait.unwrap_or(CHECK_WAIT_S));
-    let opened = match Installation::open(project.clone(), wait).await {
+    let wait = Some(wait_s.unwrap_or(CHECK_WAIT_S));
+    let opened = match Writing::open(project, wait).await {
         Err(failure) if failure.kind() == ErrorKind::Busy => {
             if !judged.iter().any(Judged::is_news) {
                 // Whoever holds the lease may well be the run that is not concluded yet.
@@ -328,29 +388,31 @@ async fn looked_after(project: &Project, global: &Global, pipeline: &Pipeline) -
                     tell::send(project, pipeline, &notice).await;
                 }
             }
-            let installation = Installation::open(project.clone(), Some(RECORD_WAIT_S)).await?;
+            let opened = Writing::open(project, Some(RECORD_WAIT_S)).await?;
+            let installation = &opened.installation;
             let quiet = Pipeline { notify: None, ..pipeline.clone() };
             let recorded = async {
-                let buried = attempt::bury(&installation, pipeline, id, false).await?;
+                let buried = attempt::bury(installation, pipeline, id, false).await?;
                 let untold = attempt::untold_failure(&installation.journal.state(), pipeline, id, now_ms).is_some();
-                Ok(Looked { buried, untold, ..Looked::of(attempt::judged(&installation, &quiet, id).await?) })
+                Ok(Looked { buried, untold, ..Looked::of(attempt::judged(installation, &quiet, id).await?) })
             };
             let recorded = recorded.await;
-            return closed(installation, recorded).await;
+            return closed(opened, recorded).await;
         }
         opened => opened?,
     };
     let looked = async {
-        let buried = attempt::bury(&opened, pipeline, id, false).await?;
-        let untold = attempt::untold_failure(&opened.journal.state(), pipeline, id, now_ms).is_some();
-        Ok(Looked { buried, untold, ..Looked::of(attempt::judged(&opened, pipeline, id).await?) })
+        let installation = &opened.installation;
+        let buried = attempt::bury(installation, pipeline, id, false).await?;
+        let untold = attempt::untold_failure(&installation.journal.state(), pipeline, id, now_ms).is_some();
+        Ok(Looked { buried, untold, ..Looked::of(attempt::judged(installation, pipeline, id).await?) })
     };
     let looked = looked.await;
     closed(opened, looked).await
 }
 
-async fn closed(installation: Installation, looked: Outcome<Looked>) -> Outcome<Looked> {
-    let ended = installation.close_after(looked.as_ref().map(|_| ()).map_err(Clone::clone)).await;
+async fn closed(opened: Writing, looked: Outcome<Looked>) -> Outcome<Looked> {
+    let ended = opened.close_after(looked.as_ref().map(|_| ()).map_err(Clone::clone)).await;
     let looked = looked?;
     ended?;
     Ok(looked)

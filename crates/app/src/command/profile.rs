@@ -85,7 +85,7 @@ async fn read(installation: &Installation, name: &str, table: &str) -> Outcome<O
     if datasets.is_empty() {
         return Ok(None);
     }
-    let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None };
+    let decided = EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, grants: Vec::new() };
     installation.journal.record(Event::new(&installation.actor, decided).with("profile", name)).await?;
     let profile = StoredProfile::read(installation, table).await;
     installation.record(EventKind::ReadFinished { request, rows: 0, complete: profile.is_ok(), bytes: None }).await?;

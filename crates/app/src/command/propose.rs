@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use polder_connect::{Connection, Proposals, Proposed, ProposedColumn, Sample, Stand, Target};
+use polder_connect::{Connection, Proposals, Proposed, ProposedColumn, Sample, SourceType, Stand, Target};
 use polder_contract::edit::{self, Outline};
 use polder_types::{ErrorKind, RequestId, TableName, printable};
 
@@ -108,6 +108,7 @@ pub async fn propose(installation: &Installation, name: Option<&str>, select: Op
         let text = "propose contracts: sources/ holds no source; `polder source propose DIR --write` writes them for a directory of files";
         return Err(Failure::new(ErrorKind::Invalid, text));
     }
+    sources.iter().try_for_each(crate::ingest::begins_no_process)?;
     let known = known(project)?;
     let wanted = wanted(project, &known, &sources, only, select)?;
     let key = installation.sample_key()?;
@@ -167,7 +168,8 @@ fn wanted<'a>(
 ) -> Outcome<Vec<Wanted<'a>>> {
     let mut datasets: Vec<(&Connection, String)> = Vec::new();
     let mut names: Vec<String> = Vec::new();
-    for source in sources {
+    // What is pushed to shows nothing before it comes; asked for alone, it says so.
+    for source in sources.iter().filter(|source| sources.len() == 1 || source.source_type != SourceType::Push) {
         if let Some(only) = only {
             source.dataset(only)?;
         }

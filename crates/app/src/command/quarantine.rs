@@ -90,7 +90,7 @@ async fn show(installation: &Installation, table: &str, limit: u64, unmasked: bo
     let permit = installation.permit(Action::Quarantine, table).await?;
     let datasets: Vec<_> = installation.keys.find(&format!("quarantine:{table}")).into_iter().collect();
     let (request, policies): (RequestId, Vec<String>) = (permit.request(), permit.policies().to_vec());
-    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None }).await?;
+    installation.record(EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, grants: Vec::new() }).await?;
     let mut listing = Listing::new(&["file", "record", "rule", "column", "row"]);
     let mut shown = 0;
     // A rule that does not compile must not keep anyone from looking: Polder's own do.

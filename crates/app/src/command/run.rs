@@ -7,12 +7,15 @@ use polder_types::{ErrorKind, EventKind, RunId};
 use serde_json::json;
 
 use crate::cli::{Output, RunArgs};
+use crate::command::pipeline::attempt::{GRACE, exit_of, settle};
 use crate::course::Course;
 use crate::erasure;
 use crate::failure::{Failure, Outcome};
+use crate::hosted;
 use crate::ingest::{self, BatchReport, LoadOptions, Settled};
 use crate::installation::Installation;
 use crate::print;
+use crate::signals::{Ends, Told};
 use crate::telemetry::{self, RunTold};
 use crate::wiring::Loss;
 
@@ -23,8 +26,24 @@ use crate::wiring::Loss;
 pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, loss: Option<Loss>, output: Output) -> Outcome {
     let course = Course::new(installation.rng.as_ref())?;
     let begun_ms = installation.clock.now_ms();
-    let reports = batches(installation, args, memory_mib, loss, None, &course).await?;
-    let ended = end(installation, course.run(), reports, Asked::default(), output).await;
+    let hosted = hosted::current();
+    let _at = hosted.as_ref().map(|host| host.at(course.run()));
+    // Inside the process that serves, others ask the store for theirs.
+    let before = if hosted.is_some() { installation.store.backend().asked() } else { Asked::default() };
+    let work = batches(installation, args, memory_mib, loss, None, &course);
+    let (done, told) = match &hosted {
+        None => (Some(work.await?), None),
+        Some(host) => until_told(work, &course, &mut host.ends()).await?,
+    };
+    let cut = (done.is_none() || course.cut()).then(|| {
+        let text = "run: it was told to end before it was done; what was committed stands, and `polder run` does the rest";
+        Failure::new(ErrorKind::Unavailable, text).exiting(exit_of(told.unwrap_or(Told::Interrupt)))
+    });
+    let reports = match done {
+        Some(reports) => reports,
+        None => broken_off(installation, &course).await,
+    };
+    let ended = end(installation, course.run(), reports, cut, before, output).await;
     let told = RunTold {
         run: course.run(),
         pipeline: None,
@@ -39,11 +58,43 @@ pub async fn run(installation: &Installation, args: &RunArgs, memory_mib: u64, l
     ended
 }
 
+/// Lets a run that someone of this process asks to end come to the end of its step, for a while, and begin no other. No reports: it was
+/// broken off.
+async fn until_told(
+    work: impl Future<Output = Outcome<Vec<BatchReport>>>,
+    course: &Course,
+    ends: &mut Ends,
+) -> Outcome<(Option<Vec<BatchReport>>, Option<Told>)> {
+    tokio::pin!(work);
+    let told = tokio::select! {
+        biased;
+        done = &mut work => return Ok((Some(done?), None)),
+        told = ends.told() => told,
+    };
+    course.close();
+    let done = tokio::select! {
+        biased;
+        done = &mut work => Some(done?),
+        () = tokio::time::sleep(GRACE) => None,
+        () = ends.at_once() => None,
+    };
+    Ok((done, Some(told)))
+}
+
+/// What a run that was broken off came to until then.
+async fn broken_off(installation: &Installation, course: &Course) -> Vec<BatchReport> {
+    settle(installation).await;
+    if let Err(failure) = course.broken_off(installation).await {
+        print::warn("that a step was broken off could not be recorded", &failure);
+    }
+    course.reports()
+}
+
 /// The batches of a run, which is to be ended then; of files only that stand still, where it is known which these are.
 ///
 /// # Errors
 /// When nothing could begin.
-pub(super) async fn batches(
+pub(crate) async fn batches(
     installation: &Installation,
     args: &RunArgs,
     memory_mib: u64,
@@ -145,20 +196,32 @@ pub(super) async fn batches(
 }
 
 /// Ends a run: its report is printed first, whatever can be recorded then. `before` is what had been asked of the store when it began; of a
-/// run that is all that its process does, nothing, so that opening the store counts too.
-pub(super) async fn end(installation: &Installation, run: RunId, reports: Vec<BatchReport>, before: Asked, output: Output) -> Outcome {
+/// run that is all that its process does, nothing, so that opening the store counts too. `cut`: not all was begun that was to be, which is no
+/// success.
+pub(super) async fn end(
+    installation: &Installation,
+    run: RunId,
+    reports: Vec<BatchReport>,
+    cut: Option<Failure>,
+    before: Asked,
+    output: Output,
+) -> Outcome {
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
     let committed = reports.iter().filter(|report| matches!(report.status, "committed" | "migrated")).count();
-    let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed).unwrap_or(u32::MAX));
+    let failed_batches = failed.max(usize::from(cut.is_some()));
+    let (committed, failed_batches) = (u32::try_from(committed).unwrap_or(u32::MAX), u32::try_from(failed_batches).unwrap_or(u32::MAX));
     // First, and whatever the log says: what was committed stands.
     let shown = show(&reports, run, installation.store.backend().asked().since(before), output);
     let finished = EventKind::RunFinished { run, committed, failed: failed_batches };
-    let Some(mut gravest) = gravest(reports) else {
+    let Some(mut gravest) = gravest(reports).or(cut) else {
         let recorded = installation.record(finished).await;
         recorded.map_err(|failure| failure.during("record that the run has ended; its batches are as reported"))?;
         return shown;
     };
     installation.record_failure(&mut gravest, finished).await;
+    if failed == 0 {
+        return Err(gravest);
+    }
     Err(gravest.during(match failed {
         1 => "1 of the run's batches failed; the others are as reported".to_owned(),
         failed => format!("{failed} of the run's batches failed, the gravest for this; the others are as reported"),

@@ -12,6 +12,7 @@ use crate::cli::Output;
 use crate::course::{REPORT, STEP};
 use crate::failure::{Failure, Outcome};
 use crate::history::{self, StepEnd};
+use crate::hosted::Host;
 use crate::installation::Installation;
 use crate::print::{self, Listing, time};
 use crate::project::Project;
@@ -138,7 +139,9 @@ pub async fn logs(installation: &Installation, text: &str, output: Output) -> Ou
     let run = history::find(&installation.journal.state(), text)?;
     let request = RequestId::random(installation.rng.as_ref())?;
     let policies = vec!["Audit".to_owned()];
-    installation.record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies, session: None }).await?;
+    installation
+        .record(EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies, session: None, grants: Vec::new() })
+        .await?;
     let entries = history::entries(installation, run, &TELLING).await?;
     let mut listing = Listing::new(&["time", "event", "step", "says"]);
     for entry in &entries {
@@ -164,6 +167,31 @@ pub async fn logs(installation: &Installation, text: &str, output: Output) -> Ou
     }
     let rows = u64::try_from(entries.len()).unwrap_or(u64::MAX);
     installation.record(EventKind::ReadFinished { request, rows, complete: true, bytes: None }).await
+}
+
+/// `runs cancel` inside the process that serves, where no signal may be sent: all that goes on there would end. None where the run is none of
+/// its own that goes on.
+pub fn cancel_inside(host: &Host, state: &State, text: &str, output: Output) -> Option<Outcome> {
+    let run = match history::find(state, text) {
+        Ok(run) => run,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let result = state.runs.get(&run).and_then(history::result);
+    if result.is_none() && !host.inside().cancel(run) {
+        return Some(Err(Failure::new(
+            ErrorKind::Conflict,
+            format!(
+                "cancel run {run}: `polder serve` holds the lease and does not work on it; it was broken off, and `polder runs retry {run}` does the rest"
+            ),
+        )));
+    }
+    if result.is_some() {
+        return None;
+    }
+    Some(match output {
+        Output::Json => print::json(&json!({ "run": run.to_string(), "process": std::process::id(), "asked": true })),
+        _ => print::line(&format!("run {run}: it was asked to end; `polder runs show {run}` tells when it has")),
+    })
 }
 
 /// `runs cancel`: asks the process of a run to end it. Whether that may be, the operating system decides: only the account that the process

@@ -1,8 +1,8 @@
-//! `polder service`: programs that sign in with a token.
+//! `polder service`: programs that sign in with a token or a certificate.
 
 use polder_policy::identity::{Change, Kind};
 
-use super::accounts;
+use super::{accounts, certificate};
 use crate::cli::{Global, Output, ServiceCommand};
 use crate::failure::Outcome;
 
@@ -13,6 +13,7 @@ use crate::failure::Outcome;
 pub async fn run(global: &Global, command: &ServiceCommand, output: Output) -> Outcome {
     let kind = Kind::Service;
     let (change, done, name) = match command {
+        ServiceCommand::Certificate(command) => return certificate::run(global, command, output).await,
         ServiceCommand::List => return accounts::list(global, kind, output).await,
         ServiceCommand::Show { name } => return accounts::show(global, kind, name, output).await,
         ServiceCommand::Add { name, groups } => {
@@ -24,11 +25,13 @@ pub async fn run(global: &Global, command: &ServiceCommand, output: Output) -> O
         }
         ServiceCommand::Enable { name } => (Change::Enable { kind, name: name.clone() }, format!("enabled service {name}"), name),
         ServiceCommand::Remove { name } => {
-            (Change::RemoveAccount { kind, name: name.clone() }, format!("removed service {name} with its tokens"), name)
+            (Change::RemoveAccount { kind, name: name.clone() }, format!("removed service {name} with its tokens and certificates"), name)
         }
-        ServiceCommand::Revoke { name } => {
-            (Change::Revoke { kind, name: name.clone() }, format!("ended the sessions of service {name}, and revoked its tokens"), name)
-        }
+        ServiceCommand::Revoke { name } => (
+            Change::Revoke { kind, name: name.clone() },
+            format!("ended the sessions of service {name}, and revoked its tokens and certificates"),
+            name,
+        ),
     };
     accounts::change(global, change, &done, name, output).await
 }

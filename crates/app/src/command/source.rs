@@ -58,6 +58,7 @@ pub async fn check(installation: &Installation, name: &str, output: Output) -> O
     let project = &installation.project;
     let (source_name, only) = name.split_once('.').map_or((name, None), |(source, dataset)| (source, Some(dataset)));
     let source = project.source(source_name)?;
+    crate::ingest::begins_no_process(&source)?;
     if let Some(only) = only {
         source.dataset(only)?;
     }

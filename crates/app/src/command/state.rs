@@ -56,7 +56,7 @@ pub async fn run(installation: &Installation, command: &StateCommand, output: Ou
             if !yes && !confirmed(&ask)? {
                 return Err(Failure::new(ErrorKind::Invalid, format!("reset the state of table {name}: not confirmed; give --yes")));
             }
-            let offsets = Offsets { cursor: None, files: Vec::new(), source_identity: String::new(), ..offsets };
+            let offsets = Offsets { cursor: None, files: Vec::new(), source_identity: String::new(), push: None, ..offsets };
             let version = change(installation, dataset, offsets).await?;
             text(&format!("forgot how far the source of {name} was read, version {version}"))
         }

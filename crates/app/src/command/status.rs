@@ -11,8 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Output;
+use crate::command::certificate::ENDING_DAYS;
 use crate::command::keys::destruction::standing as destructions_standing;
 use crate::command::pipeline::standing;
+use crate::command::scheduler::standing as scheduler_standing;
 use crate::command::status::exposure::{Exposed, exposed};
 use crate::failure::{Failure, Outcome};
 use crate::freshness::{self, Judged};
@@ -46,6 +48,7 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     let pipelines = pipelines(installation).await;
     let of_files = pipelines.as_deref().unwrap_or_default();
     let listeners = exposed(&installation.project);
+    let scheduler = scheduler_standing::asked(&installation.project);
     if output == Output::Json {
         let tables: Vec<_> = tables
             .iter()
@@ -55,12 +58,13 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             "lineage": installation.keys.lineage().to_string(), "log_entries": installation.journal.size(), "epoch": state.epoch,
             "keyring_version": installation.keys.keyring_version(), "anchor": installation.project.environment().anchor, "tables": tables, "open_intents": state.open_intents.len(),
             "open_erasures": open_erasures, "erased": {"done": state.erased.done, "rows": state.erased.rows, "refused": state.erased.refused},
+            "break_glass": state.break_glass.map(|open| json!({"opened": time(open.time_ms), "until": open.until_ms.map(time)})),
             "reads": {"allowed": state.reads.allowed, "denied": state.reads.denied, "rows": state.reads.rows},
             "inspected": {"batches": state.inspected.batches, "found": state.inspected.found, "waived": state.inspected.waived},
             "destructions": destructions.iter().map(|one| json!({"dataset": one.dataset, "key_version": one.key_version,
                 "state": if one.pending.is_empty() { "destroyed" } else { "pending" }, "pending": one.pending})).collect::<Vec<_>>(),
             "integrity_failures": state.integrity_failures.len(), "unusual": unusual,
-            "pipelines": of_files, "listeners": listeners, "notices": {"begun": state.notices.begun, "delivered": state.notices.delivered, "failed": state.notices.failed},
+            "pipelines": of_files, "scheduler": scheduler.as_ref().ok(), "listeners": listeners, "notices": {"begun": state.notices.begun, "delivered": state.notices.delivered, "failed": state.notices.failed},
             "last_run": last.map(|run| json!({"started": time(run.started_ms), "batches": run.batches,
                 "committed": run.finished.map(|end| end.committed), "failed": run.finished.map(|end| end.failed)})),
         }));
@@ -91,6 +95,9 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
             None => text(&format!("last run     {}: did not finish; `polder run` goes on", time(run.started_ms)))?,
         },
     }
+    if let Some(open) = &state.break_glass {
+        text(&format!("break-glass  {}", opened(open, installation.clock.now_ms())))?;
+    }
     for listener in &listeners {
         text(&format!("listener     {}", listener.says()))?;
     }
@@ -99,6 +106,12 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
     }
     for one in of_files {
         text(&format!("pipeline     {}: {}", one.pipeline, one.says()))?;
+    }
+    match &scheduler {
+        Ok(report) => report.says().map_or(Ok(()), |says| text(&format!("scheduler    {says}")))?,
+        // What is wrong with the pipelines' files is told above.
+        Err(_) if pipelines.is_err() => {}
+        Err(failure) => text(&format!("scheduler    {}", failure.to_string().replace('\n', "; ")))?,
     }
     if state.notices.failed > 0 {
         text(&format!("notices      {} receivers were told, {} could not be", state.notices.delivered, state.notices.failed))?;
@@ -125,6 +138,16 @@ pub async fn status(installation: &Installation, output: Output) -> Outcome {
         listing.row([json!(name), json!(version), json!(at.map(time)), json!(counts.map(|counts| counts.loaded))]);
     }
     listing.print(output)
+}
+
+/// That the account for emergencies was opened, and not sealed since.
+fn opened(open: &polder_audit::BreakGlassOpen, now_ms: i64) -> String {
+    let ends = match open.until_ms {
+        Some(until_ms) if now_ms >= until_ms => format!("its time was over on {}", time(until_ms)),
+        Some(until_ms) => format!("anyone with its token comes in until {}", time(until_ms)),
+        None => "nobody knows until when".to_owned(),
+    };
+    format!("opened on {}, and not sealed since; {ends}; polder break-glass seal", time(open.time_ms))
 }
 
 /// How a pipeline stands.
@@ -233,15 +256,24 @@ struct Check {
     says: String,
 }
 
-/// `polder doctor`.
+/// `polder doctor`. `ending` is how many client certificates come to their end soon, where that could be read.
 ///
 /// # Errors
 /// When something is red.
-pub fn doctor(project: &Project, installation: Option<&Installation>, failure: Option<&Failure>, output: Output) -> Outcome {
+pub fn doctor(
+    project: &Project,
+    installation: Option<&Installation>,
+    failure: Option<&Failure>,
+    ending: Option<usize>,
+    output: Output,
+) -> Outcome {
     let mut checks =
         vec![Check { what: "core dumps", fine: core_dumps_off(), says: "off for this program".to_owned() }, swap(), key_file(project)];
     checks.extend(storage(project, installation));
     checks.extend(ways_in(project));
+    // Where it does not open, that is what there is to say.
+    checks.extend(installation.and_then(|_| runs(project)));
+    checks.extend(ending.filter(|ending| *ending > 0).map(ending_certificates));
     match (installation, failure) {
         (Some(installation), _) => checks.extend(inside(installation)),
         (None, Some(failure)) => checks.push(Check { what: "installation", fine: false, says: failure.to_string().replace('\n', " ") }),
@@ -278,7 +310,7 @@ fn inside(installation: &Installation) -> Vec<Check> {
     let tested = kits.iter().max_by_key(|kit| kit.written_ms).and_then(|kit| kit.tested_ms);
     let anchor = installation.project.environment().anchor.as_ref();
     let recovered = state.tables.values().flat_map(|head| &head.versions).filter(|version| version.recovered).count();
-    vec![
+    let mut checks = vec![
         Check {
             what: "recovery kit",
             fine: tested.is_some(),
@@ -325,7 +357,11 @@ fn inside(installation: &Installation) -> Vec<Check> {
                 ),
             },
         },
-    ]
+    ];
+    if let Some(open) = &state.break_glass {
+        checks.push(Check { what: "break-glass", fine: false, says: opened(open, installation.clock.now_ms()) });
+    }
+    checks
 }
 
 fn core_dumps_off() -> bool {
@@ -387,6 +423,22 @@ fn ways_in(project: &Project) -> Vec<Check> {
     // What matters most comes first.
     listeners.sort_by_key(|listener| !listener.is_reachable());
     listeners.iter().map(Exposed::says).map(|says| Check { what: "listener", fine: true, says }).collect()
+}
+
+/// Who runs the pipelines, which is for the people who keep them: cron may do it, and that is no fault.
+fn runs(project: &Project) -> Option<Check> {
+    // Files that are wrong are a check of their own.
+    project.pipelines().ok()?;
+    match scheduler_standing::asked(project) {
+        Ok(report) => report.says().map(|says| Check { what: "scheduler", fine: true, says }),
+        Err(failure) => Some(Check { what: "scheduler", fine: false, says: failure.to_string().replace('\n', " ") }),
+    }
+}
+
+fn ending_certificates(ending: usize) -> Check {
+    let days = ENDING_DAYS;
+    let says = format!("WARNING: {ending} of services end within {days} days; `polder service certificate list` says which");
+    Check { what: "client certificates", fine: true, says }
 }
 
 fn key_file(project: &Project) -> Check {

@@ -146,7 +146,7 @@ async fn run_once(
         Err(failure) => return refused(failure),
     };
     let again = any_passes(&reports);
-    let ended = run::end(installation, course.run(), reports, before, output).await;
+    let ended = run::end(installation, course.run(), reports, None, before, output).await;
     let again = again || ended.as_ref().is_err_and(passes);
     (ended, again)
 }

@@ -20,16 +20,31 @@ pub enum Kind {
     Confirm,
     /// The same, and the terminal is not to show it.
     Hidden,
+    /// The caller is to sign a request with its approver's key, and send the signature.
+    Sign,
     /// What was read.
     Input,
     /// The last part of it.
     InputEnd,
     /// The end: the exit code, one byte.
     Exit,
+    /// The caller was told to end: one byte, the number of the signal.
+    Told,
 }
 
-const KINDS: [Kind; 9] =
-    [Kind::Command, Kind::Output, Kind::Note, Kind::ReadInput, Kind::Confirm, Kind::Hidden, Kind::Input, Kind::InputEnd, Kind::Exit];
+const KINDS: [Kind; 11] = [
+    Kind::Command,
+    Kind::Output,
+    Kind::Note,
+    Kind::ReadInput,
+    Kind::Confirm,
+    Kind::Hidden,
+    Kind::Sign,
+    Kind::Input,
+    Kind::InputEnd,
+    Kind::Exit,
+    Kind::Told,
+];
 
 impl Kind {
     fn byte(self) -> u8 {
@@ -43,6 +58,8 @@ impl Kind {
             Self::InputEnd => 7,
             Self::Exit => 8,
             Self::Hidden => 9,
+            Self::Sign => 10,
+            Self::Told => 11,
         }
     }
 }
@@ -102,7 +119,7 @@ mod tests {
         for cut in 1..8 {
             assert!(read(&mut &wire[..cut]).is_err(), "{cut}");
         }
-        assert!(read(&mut [10u8, 0, 0, 0, 0].as_slice()).is_err());
+        assert!(read(&mut [200u8, 0, 0, 0, 0].as_slice()).is_err());
         assert!(read(&mut [2u8, 0, 0x20, 0, 0].as_slice()).is_err(), "2 MiB");
         assert!(write(&mut Vec::new(), Kind::Output, &vec![0; FRAME_MAX_BYTES + 1]).is_err());
     }

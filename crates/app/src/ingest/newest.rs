@@ -66,7 +66,7 @@ pub(super) async fn catch_up(installation: &Installation, lake: &Lake, approved:
         }
     };
     let sequence = Offsets::next_sequence(&installation.store, dataset, head).await?;
-    Offsets { newest, ..offsets }.write(&installation.store, dataset, sequence).await?;
+    Offsets { newest, push: None, ..offsets }.write(&installation.store, dataset, sequence).await?;
     lake.remember(dataset, sequence, &installation.actor).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use polder_types::{DatasetId, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::newest::Newest;
+use super::push::Noted;
 use super::{BatchReport, store_failure};
 use crate::failure::{Failure, Outcome};
 use crate::installation::Installation;
@@ -44,6 +45,9 @@ pub struct Offsets {
     /// What was unusual about this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub anomalies: Vec<Anomaly>,
+    /// The request that sent the rows of this one; those of others stand beside their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Noted>,
 }
 
 /// A file that was loaded.

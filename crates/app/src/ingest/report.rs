@@ -21,7 +21,8 @@ use crate::print;
 pub struct BatchReport {
     /// The table.
     pub table: String,
-    /// `committed`, `migrated` (the columns changed and nothing was to be loaded), `unchanged`, `checked` (a dry run) or `failed`.
+    /// `committed`, `migrated` (the columns changed and nothing was to be loaded), `unchanged`, `checked` (a dry run), `pushed` (nothing is read: programs send its
+    /// rows) or `failed`.
     pub status: &'static str,
     /// The table's new version.
     pub version: Option<u64>,
@@ -71,6 +72,9 @@ pub struct BatchReport {
     pub error: Option<serde_json::Value>,
     #[serde(skip)]
     pub(crate) failure: Option<Failure>,
+    /// Which of the table's batches it is, once it is to be committed.
+    #[serde(skip)]
+    pub(crate) sequence: Option<u64>,
 }
 
 /// Rows refused by one rule.
@@ -124,6 +128,9 @@ pub fn lines(report: &BatchReport) -> Vec<String> {
         report.status,
         counts.map(|counts| format!(": {counts}")).unwrap_or_default()
     ));
+    if report.status == "pushed" {
+        lines.push(format!("{:<12}   nothing is read: programs send its rows to POST /v1/ingest/SOURCE/DATASET", ""));
+    }
     if let Some(merged) = report.counts.as_ref().filter(|_| report.status == "committed").and_then(merged_text) {
         lines.push(format!("{:<12}   {merged}", ""));
     }
@@ -242,6 +249,7 @@ impl BatchReport {
             store: None,
             error: None,
             failure: None,
+            sequence: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use polder_connect::{Connection, Error, FileList, FileSeen, ReadOptions};
+use polder_connect::{Connection, Error, FileList, FileSeen, ReadOptions, SourceType};
 
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
@@ -101,6 +101,9 @@ impl Look {
 
 impl Found {
     fn new(connection: &Connection, dataset: &str, project: &Project) -> Self {
+        if connection.source_type == SourceType::Push {
+            return Self { complete: true, ..Self::default() };
+        }
         let (list, left_out) = match FileList::look(connection, dataset, project.read_options()) {
             Ok((list, left_out)) => (Some(list), left_out),
             Err(error) => (None, vec![error]),

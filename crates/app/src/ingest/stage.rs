@@ -58,6 +58,9 @@ impl Batch<'_> {
                 decoded += rows;
                 findings.waive(&waived);
                 for rejection in &rejections {
+                    if let Some(push) = &mut self.push {
+                        push.refused(rejection);
+                    }
                     refusals.add(1, rejection.column.as_deref(), rejection.rule, &rejection.file, rejection.record);
                     refusals.show(rejection);
                     if approved.on_violation == OnViolation::Fail {
@@ -99,6 +102,11 @@ impl Batch<'_> {
         for count in duplicates.by_rule() {
             let first = &count.first;
             refusals.add(count.rows, Some(&first.columns), first.rule, &first.file, first.record);
+        }
+        if let Some(push) = &mut self.push {
+            let room = push.room();
+            duplicates.iter().take(room).for_each(|row| push.refused(&row.into_dropped()));
+            push.found(refusals.total);
         }
         self.report.refused = refusals.report();
         self.report.personal = duplicates.personal().iter().map(PersonalIn::from).collect();

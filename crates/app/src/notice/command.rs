@@ -25,6 +25,12 @@ pub async fn run(notice: &Notice, command: &[String], limit: Duration) -> Outcom
     let Some((program, args)) = command.split_first() else {
         return Err(Failure::new(ErrorKind::Invalid, "tell a program: `command` is empty; write [/path/of/program, argument, ...]"));
     };
+    if crate::command::serve::begins_no_program() {
+        let text = format!(
+            "tell the program {program}: `polder serve` begins no program; tell by webhook or smtp, or let `polder scheduler` run the pipelines"
+        );
+        return Err(Failure::new(ErrorKind::Invalid, text));
+    }
     let failed =
         |what: &str, error: &std::io::Error| Failure::because(ErrorKind::Unavailable, format!("tell the program {program}: {what}"), error);
     let input = input(notice).map_err(|error| failed("make its input", &error))?;

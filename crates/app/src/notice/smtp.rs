@@ -136,7 +136,7 @@ fn message(notice: &Notice, smtp: &Smtp, whom: &str) -> Outcome<Message> {
     let from = mailbox("from", &smtp.from)?;
     let id = format!("<{}@{}>", notice.id(), from.email.domain());
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(notice.at_ms).unwrap_or_default());
-    let subject = format!("Polder: pipeline {}: {}", printable(&notice.pipeline), notice.kind.name().replace('_', " "));
+    let subject = format!("Polder: {}", printable(&notice.subject()));
     let mut builder = Message::builder().date(at).message_id(Some(id)).subject(subject).header(ContentType::TEXT_PLAIN).from(from);
     for to in &smtp.to {
         builder = builder.to(mailbox("to", to)?);

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use polder_contract::yaml::{Node, Value};
-use polder_serve::Wire;
+use polder_contract::yaml::{Key, Node, Value};
+use polder_serve::{Asked, Wire};
 
 use super::SettingsReader;
 use crate::secret_ref;
 use crate::settings::{self, ListenerSettings, Serving, ServingLimits, TlsFiles};
 
 const ADDRESS: &str = "write an address and a port, such as 127.0.0.1:5432 or \"[::1]:5432\"";
+const PUBLIC_URL: &str = "write it as browsers show it, without a path: https://polder.example or https://polder.example:8443";
 const FLAG: &str = "write true or false";
 
 impl SettingsReader {
@@ -28,7 +29,31 @@ impl SettingsReader {
         listeners
     }
 
+    /// The origin of the REST listener for browsers.
+    pub(super) fn public_url(&mut self, node: &Node) -> Option<String> {
+        let Value::Map(listeners) = &node.value else { return None };
+        let mut public_url = None;
+        for (wire, listener) in listeners {
+            let Value::Map(keys) = &listener.value else { continue };
+            let Some((_, url)) = keys.iter().find(|(key, _)| key.name == "public_url") else { continue };
+            if wire.name != Wire::Rest.name() {
+                self.wrong(
+                    url.line,
+                    format!("`{}` has a `public_url`, which is for pages of the listener `rest`", wire.name),
+                    "move it there",
+                );
+                continue;
+            }
+            match &url.value {
+                Value::Text(text) if is_origin(text) => public_url = Some(text.clone()),
+                _ => self.wrong(url.line, "`public_url` of rest is no https address of a named host alone", PUBLIC_URL),
+            }
+        }
+        public_url
+    }
+
     fn listener(&mut self, wire: Wire, node: &Node) -> Option<ListenerSettings> {
+        let mut client_certificates = None;
         let (text, line, tls12) = match &node.value {
             Value::Map(_) => {
                 let map = self.map(node, wire.name(), Some(&settings::LISTENER_KEYS));
@@ -37,6 +62,14 @@ impl SettingsReader {
                     None => {}
                     Some(Node { value: Value::Bool(flag), .. }) => tls12 = *flag,
                     Some(node) => self.wrong(node.line, format!("`tls12` of {} is {}", wire.name(), node.value.kind()), FLAG),
+                }
+                client_certificates = self.client_certificates(wire, &map);
+                if let (true, Some(_), Some((key, _))) =
+                    (tls12, client_certificates, map.iter().find(|(key, _)| key.name == "client_certificates"))
+                {
+                    let problem =
+                        format!("`client_certificates` of {} cannot be with `tls12`, which shows them to whoever listens in", wire.name());
+                    self.wrong(key.line, problem, "remove one of the two");
                 }
                 let line = map.iter().find(|(key, _)| key.name == "address").map_or(node.line, |(key, _)| key.line);
                 match map.iter().find(|(key, _)| key.name == "address") {
@@ -54,7 +87,7 @@ impl SettingsReader {
             }
         };
         match text.parse::<SocketAddr>() {
-            Ok(address) => Some(ListenerSettings { address, tls12 }),
+            Ok(address) => Some(ListenerSettings { address, tls12, client_certificates }),
             Err(_) => {
                 self.wrong(line, format!("`{text}` of listener `{}` is no address with a port", wire.name()), ADDRESS);
                 None
@@ -62,10 +95,24 @@ impl SettingsReader {
         }
     }
 
+    fn client_certificates(&mut self, wire: Wire, map: &[(&Key, &Node)]) -> Option<Asked> {
+        let (_, node) = map.iter().find(|(key, _)| key.name == "client_certificates")?;
+        let asked = match &node.value {
+            Value::Text(text) => settings::CLIENT_CERTIFICATES.into_iter().find(|asked| asked.name() == text),
+            _ => None,
+        };
+        if asked.is_none() {
+            let problem = format!("`client_certificates` of {} is neither accepted nor required", wire.name());
+            self.wrong(node.line, problem, "write one of the two, or leave it out: then none is asked for");
+        }
+        asked
+    }
+
     pub(super) fn tls(&mut self, node: &Node, serving: &mut Serving) {
         let map = self.map(node, "tls", Some(&settings::TLS_KEYS));
         let chain = self.optional(&map, "chain", "tls");
         let key = self.optional(&map, "key", "tls");
+        serving.client_ca = self.optional(&map, "client_ca", "tls");
         let at = |name: &str| map.iter().find(|(key, _)| key.name == name).map(|(key, _)| key.line);
         // What stands there may be the key itself, so it is not repeated.
         if key.as_ref().is_some_and(|key| !secret_ref::is_reference(key)) {
@@ -92,6 +139,16 @@ impl SettingsReader {
         }
     }
 
+    pub(super) fn scheduler_off(&mut self, node: &Node) -> bool {
+        match &node.value {
+            Value::Bool(on) => !on,
+            other => {
+                self.wrong(node.line, format!("`scheduler` is {}", other.kind()), FLAG);
+                false
+            }
+        }
+    }
+
     pub(super) fn limits(&mut self, node: &Node) -> ServingLimits {
         let mut limits = ServingLimits::default();
         for (key, value) in self.map(node, "limits", Some(&settings::LIMITS.map(|(key, _)| key))) {
@@ -114,11 +171,18 @@ impl SettingsReader {
                 "statements_per_principal" => limits.statements_per_principal = count,
                 "memory_mib" => limits.memory_mib = seconds,
                 "session_hours" => limits.session_hours = seconds,
+                "grant_hours" => limits.grant_hours = number,
                 _ => {}
             }
         }
         limits
     }
+}
+
+/// Whether this is the origin of a named host, as a browser writes it: passkeys are bound to the name, and none to an address.
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else { return false };
+    url.scheme() == "https" && url.domain().is_some() && url.origin().ascii_serialization() == text
 }
 
 /// Whether two listeners would want one port.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use polder_types::Rng;
 use polder_types::event::SkipReason;
 
-use super::{Act, After, BACK_MS, Ended, KILL_AFTER_MS, Known, LATE_MS, Passed, Plan, QUEUE_MAX, Start, Stop, TIMEOUT_GRACE_MS};
+use super::{Act, After, BACK_MS, Doing, Ended, KILL_AFTER_MS, Known, LATE_MS, Passed, Plan, QUEUE_MAX, Start, Stop, TIMEOUT_GRACE_MS};
 use crate::pipeline::{CatchUp, Overlap};
 
 /// A run that waits for its turn.
@@ -219,6 +219,17 @@ impl Entry {
         }
         running.killed = true;
         Some(Act::Kill { pipeline: name.to_owned() })
+    }
+
+    pub(super) fn doing(&self) -> Doing {
+        match (&self.running, self.waiting.front()) {
+            (Some(running), _) => {
+                let (attempt, since_ms) = (running.wait.attempt, running.started_ms);
+                Doing::Running { attempt, since_ms, ending: running.stop.is_some() }
+            }
+            (None, Some(wait)) => Doing::Waiting { attempt: wait.attempt, ready_ms: wait.ready_ms },
+            (None, None) => Doing::Idle,
+        }
     }
 
     /// First attempts that wait, and due times that passed and were not told yet.

@@ -57,6 +57,28 @@ fn a_pipeline_begins_when_it_is_due_and_not_before() {
 }
 
 #[test]
+fn how_each_pipeline_stands_is_known() {
+    let retries = Retries { max: 3, backoff_ms: 30_000, factor: 1, max_backoff_ms: 30_000 };
+    let mut scheduler = scheduler(1, &[("a", Plan { retries, ..hourly() }), ("b", hourly())]);
+    let doing = |scheduler: &Scheduler| -> Vec<(String, Doing)> {
+        scheduler.standing().into_iter().map(|standing| (standing.pipeline, standing.doing)).collect()
+    };
+    assert_eq!(doing(&scheduler), [("a".to_owned(), Doing::Idle), ("b".to_owned(), Doing::Idle)]);
+    assert_eq!(scheduler.standing()[0].next_due_ms, Some(T0 + HOUR));
+    scheduler.tick(T0 + HOUR);
+    let since_ms = T0 + HOUR;
+    let running = |ending| Doing::Running { attempt: 1, since_ms, ending };
+    let waiting = Doing::Waiting { attempt: 1, ready_ms: since_ms };
+    assert_eq!(doing(&scheduler), [("a".to_owned(), running(false)), ("b".to_owned(), waiting)]);
+    scheduler.ended("a", Ended::Failed { passes: true }, since_ms + SECOND);
+    let Doing::Waiting { attempt: 2, ready_ms } = scheduler.standing()[0].doing else { panic!("{:?}", scheduler.standing()) };
+    assert!(ready_ms >= since_ms + 31 * SECOND);
+    scheduler.tick(since_ms + SECOND);
+    scheduler.close(since_ms + SECOND);
+    assert!(matches!(scheduler.standing()[1].doing, Doing::Running { ending: true, .. }));
+}
+
+#[test]
 fn what_is_due_while_it_runs_passes_or_waits_or_takes_its_place() {
     let with = |overlap| scheduler(9, &[("a", Plan { overlap, ..hourly() })]);
     let mut skips = with(Overlap::Skip);

@@ -1,12 +1,14 @@
 //! The schema of `polder.yaml`.
 
+use polder_policy::identity::Signing;
+use polder_serve::Asked;
 use serde_json::{Value, json};
 
 use crate::schema::pipeline::reference;
 use crate::schema::{Kind, document, mapping, text};
 use crate::settings::{
-    APPROVALS_KEYS, CUSTODIES, CUSTODY_KEYS, ENVIRONMENT_KEYS, KEYS, LIMITS, LISTENER_KEYS, LISTENERS_KEYS, STORE_KEYS, TELEMETRY_KEYS,
-    TLS_KEYS,
+    APPROVALS_KEYS, CLIENT_CERTIFICATES, CUSTODIES, CUSTODY_KEYS, ENVIRONMENT_KEYS, KEYS, LIMITS, LISTENER_KEYS, LISTENERS_KEYS,
+    PROVIDER_KEYS, STORE_KEYS, TELEMETRY_KEYS, TLS_KEYS,
 };
 
 pub(super) fn schema() -> Value {
@@ -36,28 +38,64 @@ fn environment() -> Value {
             described(json!({ "type": "object", "additionalProperties": members }), "group name to members, each `user:NAME`")
         }
         "telemetry" => described(telemetry(), "where what runs came to is pushed: a collector of OpenTelemetry"),
-        "listeners" => {
-            described(mapping(LISTENERS_KEYS, &[], |_| listener()), "ways in of `polder serve`; those that are not here are off")
-        }
+        "listeners" => described(mapping(LISTENERS_KEYS, &[], listener), "ways in of `polder serve`; those that are not here are off"),
         "tls" => described(tls(), "the certificate that the listeners show; without it, the internal authority makes one"),
         "limits" => described(limits(), "limits of `polder serve`"),
+        "scheduler" => described(json!({ "type": "boolean" }), "whether `polder serve` runs the pipelines when they are due"),
+        "identity_providers" => identity_providers(),
         "temporary_mib" => described(json!({ "type": "integer", "minimum": 1 }), "the most that sealed temporary files take of the disk"),
         _ => json!(true),
     })
 }
 
-fn listener() -> Value {
+fn listener(wire: &str) -> Value {
     let address = json!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$" });
-    let long = mapping(LISTENER_KEYS, &["address"], |key| match key {
+    let keys = LISTENER_KEYS.into_iter().filter(|key| *key != "public_url" || wire == "rest");
+    let mut long = mapping(keys, &["address"], |key| match key {
+        "client_certificates" => {
+            described(json!({ "enum": CLIENT_CERTIFICATES.map(Asked::name) }), "whether services may, or must, show a client certificate")
+        }
         "tls12" => described(json!({ "type": "boolean" }), "take TLS 1.2 too"),
+        "public_url" => {
+            let origin = json!({ "type": "string", "pattern": "^https://[0-9a-z]([0-9a-z.-]*[0-9a-z])?(:[0-9]{1,5})?$" });
+            described(origin, "how browsers reach it, for the sign-in page and passkeys: https://HOST or https://HOST:PORT")
+        }
         _ => address.clone(),
     });
+    if let Some(long) = long.as_object_mut() {
+        // TLS 1.2 shows a client's certificate to whoever listens in.
+        let both = json!({ "required": ["client_certificates", "tls12"], "properties": { "tls12": { "const": true } } });
+        long.insert("not".to_owned(), both);
+    }
     json!({ "anyOf": [address, long] })
+}
+
+fn identity_providers() -> Value {
+    let words = || json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^\\S+$" } });
+    let provider = mapping(PROVIDER_KEYS, &["issuer", "client_id"], |key| match key {
+        "issuer" => {
+            described(json!({ "type": "string", "pattern": "^https://[^?#@\\s]+$" }), "who the provider says that it is, letter for letter")
+        }
+        "client_id" => described(text(), "who Polder is there"),
+        "client_secret" => reference(),
+        "audiences" => described(words(), "whom tokens may be for that come in place of a password; the client without it"),
+        "scopes" => described(words(), "what is asked for; `openid` always is"),
+        "algorithms" => {
+            let names = Signing::ALL.map(Signing::name);
+            described(json!({ "type": "array", "minItems": 1, "items": { "enum": names } }), "how it may sign; all of these without it")
+        }
+        "ca" => described(text(), "file with the certificates of the only authorities that are trusted"),
+        _ => json!(true),
+    });
+    let names = json!({ "pattern": "^[a-z][a-z0-9-]{0,31}$", "not": { "const": "providers" } });
+    let providers = json!({ "type": "object", "propertyNames": names, "additionalProperties": provider });
+    described(providers, "identity providers (OpenID Connect) through which users sign in, by name")
 }
 
 fn tls() -> Value {
     let mut tls = mapping(TLS_KEYS, &[], |key| match key {
         "key" => reference(),
+        "client_ca" => described(text(), "file with further authorities whose client certificates are taken"),
         "names" => {
             let name = json!({ "type": "string", "pattern": "^[0-9A-Za-z:]" });
             described(json!({ "type": "array", "items": name }), "names and addresses of this server, for the internal authority")

@@ -35,6 +35,7 @@ fn keys_of(source_type: &str) -> (&'static [&'static str], &'static [&'static st
         "postgres" | "mysql" => (&["url", "password", "ca", "plain_loopback", "timeout", "tables", "queries"], &["url"]),
         "sqlite" => (&["path", "tables", "queries"], &["path"]),
         "adbc" => (&["url", "timeout", "tables", "queries", "driver", "driver_sha256", "options"], &["driver", "driver_sha256"]),
+        "push" => (&[], &["datasets"]),
         _ => (&["path", "s3"], &["path", "datasets"]),
     }
 }
@@ -114,6 +115,12 @@ fn dataset() -> Value {
         "range" => json!({ "type": "string", "pattern": RANGE }),
         "parent" => json!({ "type": "object", "propertyNames": { "minLength": 1 }, "additionalProperties": text() }),
         "records" | "explode" | "record" | "layout" | "split" => text(),
+        "format" => json!({ "anyOf": [
+            { "enum": keys::push_formats() },
+            { "type": "array", "minItems": 1, "items": { "enum": keys::push_formats() } },
+        ] }),
+        "max_bytes" => json!({ "type": "integer", "minimum": 1, "maximum": keys::push_bytes_max() }),
+        "max_rows" => json!({ "type": "integer", "minimum": 1, "maximum": keys::push_rows_max() }),
         "cursor" => json!({ "anyOf": [text(), {
             "type": "object",
             "additionalProperties": false,

@@ -60,6 +60,8 @@ fn the_keys_of_settings_and_sources_are_those_of_their_readers() {
     assert_eq!(keys(long), crate::settings::LISTENER_KEYS.into());
     assert_eq!(keys(&environment["properties"]["tls"]), crate::settings::TLS_KEYS.into());
     assert_eq!(keys(&environment["properties"]["limits"]), crate::settings::LIMITS.map(|(key, _)| key).into());
+    let provider = &environment["properties"]["identity_providers"]["additionalProperties"];
+    assert_eq!(keys(provider), crate::settings::PROVIDER_KEYS.into());
     // The reader knows each of them, and says of any other that it does not.
     for (key, known) in crate::settings::ENVIRONMENT_KEYS.into_iter().map(|key| (key, true)).chain([("stroe", false)]) {
         let problems = Settings::parse(&format!("environments: {{e: {{{key}: 1}}}}\n"), "polder.yaml").unwrap_err().to_string();
@@ -158,10 +160,17 @@ fn serving_cases(case: &mut impl FnMut(&str, bool)) {
         "listeners: {}",
         "listeners: {postgres: '127.0.0.1:5432', flight: '[::1]:0', rest: {address: '0.0.0.0:8443'}}",
         "listeners: {postgres: {address: '10.0.0.7:5432', tls12: true}}",
+        "listeners: {metrics: '127.0.0.1:9464', rest: {address: '127.0.0.1:8443', client_certificates: required}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', tls12: false, client_certificates: accepted}}",
+        "tls: {client_ca: clients.pem}",
+        "listeners: {rest: {address: '10.0.0.7:8443', public_url: 'https://polder.example:8443'}}",
+        "listeners: {rest: {address: '10.0.0.7:8443', public_url: 'https://polder.example', tls12: true}}",
         "tls: {chain: tls/server.pem, key: 'file:tls/server.key'}",
         "tls: {names: [data.example.org, 192.0.2.7]}",
         "limits: {connections: 10, connections_per_address: 1, sign_in_seconds: 300, idle_minutes: 1, statement_seconds: 1}",
         "limits: {statements_per_principal: 1, memory_mib: 64, session_hours: 168}",
+        "scheduler: true",
+        "scheduler: false",
     ] {
         case(&format!("{ENVIRONMENT}, {good}"), true);
     }
@@ -172,6 +181,15 @@ fn serving_cases(case: &mut impl FnMut(&str, bool)) {
         "listeners: {rest: '127.0.0.1'}",
         "listeners: {rest: 'localhost:8443'}",
         "listeners: {rest: {tls12: true}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', client_certificates: always}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', client_certificates: required, tls12: true}}",
+        "tls: {client_ca: 3}",
+        "listeners: {rest: {address: '127.0.0.1:8443', public_url: 'http://polder.example'}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', public_url: 'https://polder.example/'}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', public_url: 'https://Polder.example'}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', public_url: 'https://[::1]:8443'}}",
+        "listeners: {rest: {address: '127.0.0.1:8443', public_url: 8443}}",
+        "listeners: {postgres: {address: '127.0.0.1:5432', public_url: 'https://polder.example'}}",
         "listeners: {rest: {address: '127.0.0.1:8443', tls12: sometimes}}",
         "listeners: {rest: {address: '127.0.0.1:8443', tls: false}}",
         "tls: {chain: tls/server.pem}",
@@ -183,6 +201,9 @@ fn serving_cases(case: &mut impl FnMut(&str, bool)) {
         "limits: {session_hours: 169}",
         "limits: {connection: 5}",
         "limits: {idle_minutes: '5'}",
+        "scheduler: sometimes",
+        "scheduler: 1",
+        "scheduler: {every: 5s}",
     ] {
         case(&format!("{ENVIRONMENT}, {wrong}"), false);
     }
@@ -208,6 +229,8 @@ fn source_cases(cases: &mut Vec<Case>) {
         "{type: arrow, path: data, datasets: {a: {}}}",
         "{type: postgres, url: 'env:U', tables: [a], timeout: 90s}",
         "{type: mysql, url: 'env:U', queries: {a: select 1}, timeout: 7d}",
+        "{type: push, datasets: {a: {}}}",
+        r#"{type: push, datasets: {a: {format: [ndjson, csv], max_bytes: 1, max_rows: 10, "null": [NA], delimiter: ';', quote: ""}, b: {format: cloudevents}}}"#,
     ] {
         case(good, true);
     }
@@ -247,6 +270,14 @@ fn source_cases(cases: &mut Vec<Case>) {
         "{type: postgres, url: 'env:U', tables: [a], timeout: 0s}",
         "{type: postgres, url: 'env:U', tables: [a], timeout: 5}",
         "{type: mysql, url: 'env:U', tables: [a], timeout: soon}",
+        "{type: push}",
+        "{type: push, path: data, datasets: {a: {}}}",
+        "{type: push, datasets: {a: {file: x.csv}}}",
+        "{type: push, datasets: {a: {format: xml}}}",
+        "{type: push, datasets: {a: {format: []}}}",
+        "{type: push, datasets: {a: {max_bytes: 0}}}",
+        "{type: push, datasets: {a: {max_rows: 10000001}}}",
+        "{type: csv, path: data, datasets: {a: {max_rows: 1}}}",
     ] {
         case(wrong, false);
     }

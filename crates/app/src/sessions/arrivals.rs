@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use polder_policy::identity::{Refusal, SignedIn};
-use polder_serve::{Accounts, Challenge, Credential, Fault, Origin, Proved, ScramProof, Session};
+use polder_policy::identity::{Method, Refusal, Register, SessionToken, SignedIn};
+use polder_serve::{Accounts, Challenge, Credential, Fault, Origin, PasskeyChallenge, Proved, Providers, ScramProof, Session};
 use polder_types::{Event, EventKind, SessionId};
 
 use super::Hall;
+use super::factors::Asked;
 use super::fault;
 use super::session::Visit;
+use super::tickets::Kept;
 use crate::failure::Failure;
 
 /// Most bytes of a name that is recorded: no account has a longer one.
@@ -29,7 +31,7 @@ pub(super) struct Arrivals(pub Arc<Hall>);
 
 impl Arrivals {
     /// Waits where others were refused before under this name from there: who guesses tries one at a time.
-    async fn wait(&self, name: &str, origin: &Origin) {
+    pub(super) async fn wait(&self, name: &str, origin: &Origin) {
         let ms = self.0.delays.lock().before_ms(name, origin.address, self.0.now_ms());
         if ms > 0 {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -37,8 +39,28 @@ impl Arrivals {
     }
 
     /// Records that someone came in, and opens the session.
-    async fn let_in(&self, signed_in: SignedIn, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
+    pub(super) async fn let_in(&self, signed_in: SignedIn, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
+        self.let_in_by(signed_in, None, origin).await
+    }
+
+    /// The same of someone who came with a session token, or not.
+    async fn let_in_by(&self, signed_in: SignedIn, ticket: Option<Arc<Kept>>, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
         let hall = &self.0;
+        let signed_in = match &origin.certificate {
+            // Nobody comes in there without one, so that it holds for whatever else was shown.
+            Some(shown) if shown.asked == polder_serve::Asked::Required && signed_in.method() != Method::Certificate => {
+                let (name, register) = (signed_in.name().to_owned(), hall.identities.current());
+                match register.bound(signed_in, &shown.fingerprint, origin.wire.name(), hall.now_ms()) {
+                    Ok(signed_in) => signed_in,
+                    Err(refusal) => return Err(self.refuse(Some(&name), refusal, origin).await),
+                }
+            }
+            _ => signed_in,
+        };
+        // The account for emergencies comes in only while it is open, by those who are enrolled now.
+        if let Err(refusal) = hall.membership(&signed_in) {
+            return Err(self.refuse(Some(signed_in.name()), refusal, origin).await);
+        }
         let id = SessionId::random(hall.installation.rng.as_ref()).map_err(|error| fault::of_failure(&Failure::from(error)))?;
         let kind = EventKind::SignedIn {
             session: id,
@@ -50,27 +72,93 @@ impl Arrivals {
         if let Some(token) = signed_in.token_id() {
             event = event.with("token", token);
         }
+        if let Some(fingerprint) = signed_in.certificate() {
+            event = event.with("certificate", fingerprint);
+        }
+        if let Some(provider) = signed_in.provider() {
+            event = event.with("provider", provider);
+        }
+        if let Some(ticket) = &ticket {
+            event = event.with("ticket", ticket.id().to_string());
+        }
         hall.record(event).await?;
-        hall.delays.lock().let_in(signed_in.name(), origin.address);
-        Ok(Arc::new(Visit::new(Arc::clone(hall), id, signed_in)))
+        hall.delays.lock().let_in(signed_in.name(), origin.address, hall.now_ms());
+        hall.metrics.let_in(origin.wire, signed_in.method().name());
+        Ok(Arc::new(Visit::new(Arc::clone(hall), id, signed_in, ticket, origin.clone())))
+    }
+
+    /// Judges the certificate that a connection began with, whose account must be the one that was named.
+    fn by_certificate(&self, name: Option<&str>, origin: &Origin) -> Result<SignedIn, Refusal> {
+        let shown = origin.certificate.as_ref().ok_or(Refusal::Certificate)?;
+        let judged = self.0.identities.current().by_certificate(&shown.fingerprint, origin.wire.name(), self.0.now_ms())?;
+        match name {
+            Some(name) if name != judged.name() => Err(Refusal::Owner),
+            _ => Ok(judged),
+        }
+    }
+
+    /// Judges a password: its hash takes a tenth of a second and some memory, so on a thread of its own, and few at once.
+    pub(super) async fn hashed<T: Send + 'static>(&self, judge: impl FnOnce(&Register, i64) -> T + Send + 'static) -> Result<T, Fault> {
+        let closed = || Fault::new(polder_types::ErrorKind::Internal, "sign in: the server is ending; connect again");
+        let turn = Arc::clone(&self.0.hashing).acquire_owned().await.map_err(|_| closed())?;
+        let (register, now_ms) = (self.0.identities.current(), self.0.now_ms());
+        let judge = move || {
+            let judged = judge(&register, now_ms);
+            drop(turn);
+            judged
+        };
+        tokio::task::spawn_blocking(judge).await.map_err(|_| closed())
+    }
+
+    /// Judges a session token, whose owner the name must be where one came with it.
+    async fn by_ticket(&self, name: Option<&str>, text: &str, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
+        self.wait(name.unwrap_or_default(), origin).await;
+        let hall = &self.0;
+        let judged = hall.tickets.judge(text, &hall.identities.current(), origin.wire.name(), hall.now_ms());
+        match judged {
+            Ok((signed_in, _)) if name.is_some_and(|name| name != signed_in.name()) => Err(self.refuse(name, Refusal::Owner, origin).await),
+            Ok((signed_in, kept)) => self.let_in_by(signed_in, Some(kept), origin).await,
+            Err(refusal) => Err(self.refuse(name, refusal, origin).await),
+        }
     }
 
     /// Records a refusal, and answers late. What it was is for the record alone.
-    async fn refuse(&self, name: Option<&str>, refusal: Refusal, origin: &Origin) -> Fault {
+    pub(super) async fn refuse(&self, name: Option<&str>, refusal: Refusal, origin: &Origin) -> Fault {
+        self.refuse_with(name, refusal, &[], origin).await
+    }
+
+    /// The same with more private values of the record.
+    pub(super) async fn refuse_with(
+        &self,
+        name: Option<&str>,
+        refusal: Refusal,
+        private: &[(&'static str, &str)],
+        origin: &Origin,
+    ) -> Fault {
         let hall = &self.0;
         let kind = EventKind::SignInRefused {
             wire: origin.wire.name().to_owned(),
             reason: refusal.name().to_owned(),
             subject: name.map(|name| hall.identities.subject(cut(name))),
         };
+        hall.metrics.refused(origin.wire, refusal.name());
         // Nobody is known to have acted, so the record is of the server.
         let mut event = from(Event::new(&hall.installation.actor, kind), origin);
         if let Some(name) = name {
             event = event.with("name", cut(name));
         }
+        if let Some(shown) = &origin.certificate {
+            event = event.with("certificate", shown.fingerprint.as_str());
+        }
+        for (key, value) in private {
+            event = event.with(key, *value);
+        }
         let recorded = hall.record(event).await;
-        let ms = hall.delays.lock().refused(name.unwrap_or_default(), origin.address, hall.now_ms());
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        // That a provider is out of reach is no fault of whoever asks, and no guess: they hear it at once.
+        if !matches!(refusal, Refusal::ProviderUnreachable | Refusal::ProviderAnswer) {
+            let ms = hall.delays.lock().refused(name.unwrap_or_default(), origin.address, hall.now_ms());
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         match recorded {
             Ok(()) => Fault::not_signed_in(),
             Err(unrecorded) => unrecorded,
@@ -100,19 +188,30 @@ impl Accounts for Arrivals {
     async fn sign_in(&self, credential: Credential, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
         let wire = origin.wire.name();
         let (name, judged) = match credential {
+            Credential::Password { name, password } if SessionToken::resembles(password.expose_secret()) => {
+                return self.by_ticket(Some(&name), password.expose_secret(), origin).await;
+            }
+            Credential::Token(token) if SessionToken::resembles(token.expose_secret()) => {
+                return self.by_ticket(None, token.expose_secret(), origin).await;
+            }
+            Credential::Code { name, password, code } => return self.by_code(name, password, code, origin).await,
+            Credential::Passkey(answer) => return self.by_passkey(answer, origin).await,
+            Credential::Password { name, password } if self.is_voucher(password.expose_secret()) => {
+                return self.by_bearer(Some(&name), password.expose_secret(), origin).await;
+            }
+            Credential::Token(token) if self.is_voucher(token.expose_secret()) => {
+                return self.by_bearer(None, token.expose_secret(), origin).await;
+            }
             Credential::Password { name, password } => {
                 self.wait(&name, origin).await;
-                // A hash takes a tenth of a second and some memory: on a thread of its own, and few at once.
-                let closed = || Fault::new(polder_types::ErrorKind::Internal, "sign in: the server is ending; connect again");
-                let turn = Arc::clone(&self.0.hashing).acquire_owned().await.map_err(|_| closed())?;
-                let (register, now_ms) = (self.0.identities.current(), self.0.now_ms());
                 let typed = name.clone();
-                let judge = move || {
-                    let judged = register.by_password(&typed, password.expose_secret(), wire, now_ms);
-                    drop(turn);
-                    judged
-                };
-                (Some(name), tokio::task::spawn_blocking(judge).await.map_err(|_| closed())?)
+                let judged = self.hashed(move |register, now_ms| register.by_password(&typed, password.expose_secret(), wire, now_ms));
+                (Some(name), judged.await?)
+            }
+            Credential::Certificate { name } => {
+                self.wait(name.as_deref().unwrap_or_default(), origin).await;
+                let judged = self.by_certificate(name.as_deref(), origin);
+                (name, judged)
             }
             Credential::Token(token) => {
                 self.wait("", origin).await;
@@ -125,8 +224,18 @@ impl Accounts for Arrivals {
         }
     }
 
+    fn providers(&self) -> Option<&dyn Providers> {
+        if self.0.providers.is_empty() { None } else { Some(self) }
+    }
+
+    async fn passkey_challenge(&self, origin: &Origin) -> Result<PasskeyChallenge, Fault> {
+        let hall = &self.0;
+        hall.factors.ask(Asked::SignIn, origin.address, hall.now_ms(), hall.installation.rng.as_ref())
+    }
+
     async fn turned_away(&self, origin: &Origin, reason: &'static str) {
         let hall = &self.0;
+        hall.metrics.refused(origin.wire, reason);
         let Some(more) = hall.turned_away.lock().count(origin.address, hall.now_ms()) else { return };
         let kind = EventKind::SignInRefused { wire: origin.wire.name().to_owned(), reason: reason.to_owned(), subject: None };
         let mut event = from(Event::new(&hall.installation.actor, kind), origin);
@@ -140,7 +249,7 @@ impl Accounts for Arrivals {
 }
 
 /// An event with where someone comes from.
-fn from(event: Event, origin: &Origin) -> Event {
+pub(super) fn from(event: Event, origin: &Origin) -> Event {
     let event = event.with("address", origin.address.to_string());
     match &origin.client {
         Some(client) => event.with("client", client.as_str()),

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polder_audit::State;
-use polder_engine::Door;
+use polder_engine::{Asker, Door};
 use polder_lake::Lake;
 use polder_policy::Policies;
+use polder_policy::identity::Approvers;
 use polder_serve::Fault;
 use polder_types::{DatasetId, ErrorKind};
 use tokio::sync::Mutex;
 
 use super::stamp::Stamp;
 use crate::failure::{Failure, Outcome};
+use crate::identities::enrolled;
 use crate::installation::Installation;
 use crate::print;
 use crate::project::Project;
@@ -24,12 +26,24 @@ pub(super) struct Standing {
     pub door: Door,
     project: Project,
     policies: Arc<Policies>,
+    /// Whose signatures on grants count.
+    pub approvers: Arc<Approvers>,
 }
 
 impl Standing {
+    /// The policies of now.
+    pub(super) fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     /// The groups that polder.yaml gives a principal.
     pub(super) fn groups_of(&self, principal: &str) -> Vec<String> {
         self.project.environment().groups_of(principal)
+    }
+
+    /// The installation with the files of now, for someone who acts.
+    pub(super) fn acting(&self, installation: &Installation, asker: &Asker) -> Installation {
+        installation.with_files(self.project.clone(), Arc::clone(&self.policies), asker.principal.clone(), asker.groups.clone())
     }
 }
 
@@ -125,7 +139,8 @@ impl Doors {
         // The same installation, with what the files say now. Where it lies and what opens it are those that it was opened with.
         let now = own.with_files(project.clone(), Arc::clone(&policies), own.actor.clone(), own.groups.clone());
         let door = self.first.with_ports(now.door_ports(&self.lake, None)?);
-        Ok(Standing { door, project, policies })
+        let approvers = Arc::new(enrolled(&project, own.keys.lineage())?);
+        Ok(Standing { door, project, policies, approvers })
     }
 }
 

@@ -1,19 +1,21 @@
 //! Sessions over a real installation in a directory of its own. What they read of tables is tested over the wires.
 
+mod factors;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Parser as _;
 use futures::TryStreamExt as _;
 use polder_audit::SignInCounters;
-use polder_policy::identity::{Change, Credentials, Kind, Password};
-use polder_serve::{Accounts, Answer, Credential, Dialect, Ended, Fault, Origin, Question, Session, Wire};
+use polder_policy::identity::{CertificateChange, Change, Credentials, GrantChange, Kind, Password};
+use polder_serve::{Accounts, Answer, Asked, ClientCertificate, Credential, Dialect, Ended, Fault, Origin, Question, Session, Wire};
 use polder_types::{ErrorKind, ManualClock, Secret, SystemRng};
 use tempfile::TempDir;
 
 use super::Sessions;
 use crate::cli::{Cli, Command};
-use crate::identities::Identities;
+use crate::identities::{Identities, enrolled, signing};
 use crate::installation::Installation;
 use crate::project::Project;
 use crate::settings::ServingLimits;
@@ -43,7 +45,7 @@ impl Bed {
         installation.clock = Arc::clone(&clock) as Arc<dyn polder_types::Clock>;
         let identities = Arc::new(Identities::open(&installation).await.unwrap());
         let installation = Arc::new(installation);
-        let sessions = Sessions::open(Arc::clone(&installation), Arc::clone(&identities), &limits).unwrap();
+        let sessions = Sessions::open(Arc::clone(&installation), Arc::clone(&identities), &limits, Some("https://polder.example")).unwrap();
         let bed = Self { accounts: sessions.accounts(), sessions, identities, installation, clock, dir };
         let credentials = Credentials::new(&Password::new("ann", PASSWORD).unwrap(), &SystemRng).unwrap();
         let (name, groups) = ("ann".to_owned(), BTreeSet::new());
@@ -71,7 +73,7 @@ impl Bed {
 }
 
 fn origin(wire: Wire) -> Origin {
-    Origin { wire, address: "192.0.2.7".parse().unwrap(), client: Some("a test".to_owned()) }
+    Origin { wire, address: "192.0.2.7".parse().unwrap(), client: Some("a test".to_owned()), certificate: None }
 }
 
 fn question(sql: &str) -> Question {
@@ -109,7 +111,7 @@ async fn who_signs_in_is_answered_until_the_session_ends() {
     // Who goes without a word has an end in the log too, and who is there when serving ends.
     drop(bed.ann().await);
     let session = bed.ann().await;
-    bed.sessions.close_all().await;
+    bed.sessions.close_all(std::time::Duration::from_secs(60)).await;
     assert_eq!(bed.sign_ins(), SignInCounters { let_in: 3, refused: 0, ended: 3 });
     assert!(rows(&session, "select 1").await.unwrap_err().is_unauthenticated());
 }
@@ -262,6 +264,66 @@ async fn a_principal_asks_so_many_questions_at_once() {
     drop(answer);
 }
 
+/// A grant to ann for an hour, which the installation's own approver signed; its id.
+async fn granted(bed: &Bed) -> String {
+    let until_ms = bed.installation.clock.now_ms() + HOUR_MS;
+    let (group, account, by, reason) = ("oncall".to_owned(), "ann".to_owned(), "user:olga".to_owned(), "a test".to_owned());
+    let asked = Change::Grant(GrantChange::Request { group, account, by, until_ms, reason, hours_max: 24 });
+    let id = bed.identities.change(&bed.installation, asked).await.unwrap().grant.unwrap();
+    let approvers = enrolled(&bed.installation.project, bed.installation.keys.lineage()).unwrap();
+    let request = bed.identities.current().grant_request(&id, &approvers).unwrap();
+    let key = bed.dir.path().join("keys/root.approver.key");
+    let (by, signature) = signing::signed(&bed.installation, &request, Some(&key)).unwrap();
+    bed.change(Change::Grant(GrantChange::Approve { id: id.clone(), by, signature, approvers })).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_ends_with_the_grant_that_it_was_decided_with() {
+    let bed = Bed::new(ServingLimits::default()).await;
+    bed.change(Change::AddGroup { name: "oncall".to_owned() }).await;
+    let session = bed.ann().await;
+    let asked = async || match session.ask(question("select 1")).await {
+        Ok(Answer::Rows { rows, .. }) => rows,
+        _ => panic!("it is answered"),
+    };
+    let mut before = asked().await;
+    let id = granted(&bed).await;
+    assert!(before.try_next().await.unwrap().is_some(), "what comes in ends nothing");
+    for end in 0..3 {
+        let id = if end == 0 { id.clone() } else { granted(&bed).await };
+        let mut rows = asked().await;
+        // What came of it before, and waits to be given.
+        let Ok(Answer::Rows { holds, .. }) = session.ask(question("select 1")).await else { panic!("it is answered") };
+        holds.ask().unwrap();
+        let mut control = asked().await;
+        assert!(control.try_next().await.unwrap().is_some());
+        match end {
+            0 => bed.clock.advance(HOUR_MS),
+            1 => {
+                bed.change(Change::Grant(GrantChange::Revoke { id, by: "user:olga".to_owned() })).await;
+            }
+            _ => {
+                // Its approver is struck off, which the next question sees, whoever asks it.
+                let file = bed.dir.path().join("project/polder.yaml");
+                let text = std::fs::read_to_string(&file).unwrap();
+                let kept: Vec<&str> = text.lines().filter(|line| !(line.starts_with("      - ") && line.contains('+'))).collect();
+                assert!(kept.len() < text.lines().count(), "{text}");
+                std::fs::write(&file, kept.join("\n").replace("approvers:", "approvers: []")).unwrap();
+                drop(asked().await);
+            }
+        }
+        let fault = rows.try_next().await.unwrap_err();
+        assert_eq!(fault.message(), "answer query: what you may read has changed; ask again", "{end}");
+        assert_eq!(holds.ask().unwrap_err(), fault, "{end}");
+        assert_eq!((fault.kind(), fault.is_unauthenticated()), (ErrorKind::Denied, false));
+        // The session goes on without it.
+        let mut rows = asked().await;
+        assert!(rows.try_next().await.unwrap().is_some(), "{end}");
+        bed.clock.advance(1);
+    }
+}
+
 /// A driver looks a column's type up in the catalog, and reads its values as the wire says: both must say the same.
 #[test]
 fn the_catalog_names_the_types_that_the_wire_sends() {
@@ -323,4 +385,121 @@ fn the_catalog_names_the_types_that_the_wire_sends() {
         let told = polder_engine::type_of(data_type);
         assert_eq!((told.oid, told.len, told.typmod), polder_serve::type_numbers(data_type), "{data_type}");
     }
+}
+
+const PRINT: [char; 2] = ['a', 'b'];
+
+fn print(digit: char) -> String {
+    std::iter::repeat_n(digit, 64).collect()
+}
+
+fn shown(digit: char, asked: Asked) -> Origin {
+    Origin { certificate: Some(ClientCertificate { fingerprint: print(digit), asked }), ..origin(Wire::Rest) }
+}
+
+impl Bed {
+    /// The services `etl` and `reports`, each with a certificate, and a token of the first.
+    async fn services(&self) -> String {
+        for (name, digit) in ["etl", "reports"].into_iter().zip(PRINT) {
+            let (name, groups) = (name.to_owned(), BTreeSet::new());
+            self.change(Change::AddAccount { kind: Kind::Service, name: name.clone(), groups, credentials: None }).await;
+            let (fingerprint, serial, wires) = (print(digit), "01".to_owned(), BTreeSet::new());
+            let expires_ms = self.installation.clock.now_ms() + HOUR_MS;
+            let foreign = false;
+            self.change(Change::Certificate(CertificateChange::Add { owner: name, fingerprint, serial, wires, expires_ms, foreign })).await;
+        }
+        let token = Change::MakeToken { owner: "etl".to_owned(), days: 1, wires: BTreeSet::new(), note: None };
+        self.change(token).await.unwrap()
+    }
+
+    async fn certificate(&self, name: Option<&str>, origin: &Origin) -> Result<Arc<dyn Session>, Fault> {
+        self.accounts.sign_in(Credential::Certificate { name: name.map(str::to_owned) }, origin).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_lets_in_its_own_service_until_it_is_revoked() {
+    let bed = Bed::new(ServingLimits::default()).await;
+    bed.services().await;
+    let accepted = shown('a', Asked::Accepted);
+    let session = bed.certificate(Some("etl"), &accepted).await.unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!((session.name(), session.principal().as_str()), ("etl", "service:etl"));
+    assert_eq!(rows(&session, "select 1").await.unwrap(), 1);
+    assert!(bed.certificate(None, &accepted).await.is_ok());
+    for (name, origin) in [
+        (Some("reports"), accepted.clone()),
+        (Some("ann"), accepted.clone()),
+        (None, shown('c', Asked::Accepted)),
+        // The wire has found none, whatever it says.
+        (Some("etl"), origin(Wire::Rest)),
+    ] {
+        let refused = bed.certificate(name, &origin).await.err().unwrap();
+        assert_eq!(refused, Fault::not_signed_in(), "{name:?}");
+    }
+    let over = tokio::spawn({
+        let session = Arc::clone(&session);
+        async move { session.ended().await }
+    });
+    bed.change(Change::Certificate(CertificateChange::Revoke { fingerprint: print('a') })).await;
+    assert_eq!(over.await.unwrap(), Ended::Revoked);
+    assert!(rows(&session, "select 1").await.unwrap_err().is_unauthenticated());
+    assert!(bed.certificate(None, &accepted).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_certificate_is_required_whatever_else_is_shown_must_be_of_its_account() {
+    let bed = Bed::new(ServingLimits::default()).await;
+    let token = bed.services().await;
+    let with = async |origin: &Origin| bed.accounts.sign_in(Credential::Token(Secret::new(token.clone())), origin).await;
+    let session = with(&shown('a', Asked::Required)).await.unwrap_or_else(|fault| panic!("{fault}"));
+    for other in ['b', 'c'] {
+        assert_eq!(with(&shown(other, Asked::Required)).await.err().unwrap(), Fault::not_signed_in(), "{other}");
+        // Where it is only accepted, the token decides.
+        assert!(with(&shown(other, Asked::Accepted)).await.is_ok(), "{other}");
+    }
+    // It holds no longer than the certificate beside which it began.
+    bed.change(Change::Certificate(CertificateChange::Revoke { fingerprint: print('a') })).await;
+    assert!(rows(&session, "select 1").await.unwrap_err().is_unauthenticated());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_are_read_by_whom_a_policy_permits_it_and_move_with_what_happens() {
+    let bed = Bed::new(ServingLimits::default()).await;
+    let session = bed.ann().await;
+    let refused = || bed.installation.journal.state().refused;
+    let before = refused();
+    let denied = session.metrics().await.unwrap_err();
+    assert_eq!(denied.kind(), ErrorKind::Denied, "{denied}");
+    assert!(denied.message().contains("ReadMetrics"), "{denied}");
+    assert_eq!(refused(), before + 1);
+    let policies = bed.dir.path().join("project/policies/numbers.cedar");
+    let text = "@id(\"ann-reads-numbers\") permit (principal == User::\"ann\", action == Action::\"ReadMetrics\", resource);\n";
+    std::fs::write(policies, text).unwrap();
+    let number = |text: &str, series: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(series)).unwrap_or("0");
+        line.trim().parse::<u64>().unwrap()
+    };
+    let before = session.metrics().await.unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(rows(&session, "select 1 union all select 2").await.unwrap(), 2);
+    assert!(rows(&session, "select * from planes").await.is_err());
+    assert!(bed.password("ann", "not the password of ann").await.is_err());
+    let after = session.metrics().await.unwrap();
+    for (series, more) in [
+        ("polder_questions_total{outcome=\"answered\"}", 1),
+        ("polder_questions_total{outcome=\"failed\"}", 1),
+        ("polder_rows_sent_total", 2),
+        ("polder_sign_in_refusals_total{wire=\"rest\",reason=\"password\"}", 1),
+        ("polder_sessions{wire=\"rest\"}", 0),
+    ] {
+        assert_eq!(number(&after, series), number(&before, series) + more, "{series}:\n{after}");
+    }
+    for private in ["ann", "planes"] {
+        assert!(!after.contains(private), "{private}: {after}");
+    }
+    // That it reads them is recorded once, and not each time.
+    let entries = bed.installation.journal.size();
+    session.metrics().await.unwrap();
+    assert_eq!(bed.installation.journal.size(), entries);
+    session.close().await;
+    assert!(session.metrics().await.unwrap_err().is_unauthenticated());
 }

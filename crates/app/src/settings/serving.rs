@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use polder_serve::Wire;
+use polder_serve::{Asked, Wire};
+
+use super::providers::ProviderSettings;
 
 /// What `polder serve` serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,8 +16,16 @@ pub struct Serving {
     pub tls: Option<TlsFiles>,
     /// Names and addresses that the internal authority's certificates hold besides those that it knows by itself.
     pub names: Vec<String>,
+    /// A file with the certificates of further authorities whose client certificates are taken, besides the internal one.
+    pub client_ca: Option<String>,
     /// What limits it.
     pub limits: ServingLimits,
+    /// The pipelines are not run by it when they are due.
+    pub scheduler_off: bool,
+    /// The identity providers through which one may sign in, by name.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// The origin by which browsers reach the REST listener, as `https://polder.example`; without it there are no pages and no passkeys.
+    pub public_url: Option<String>,
 }
 
 /// A way in.
@@ -25,6 +35,8 @@ pub struct ListenerSettings {
     pub address: SocketAddr,
     /// Takes TLS 1.2 too.
     pub tls12: bool,
+    /// Whether it asks for client certificates.
+    pub client_certificates: Option<Asked>,
 }
 
 /// A certificate and its key.
@@ -55,6 +67,8 @@ pub struct ServingLimits {
     pub memory_mib: u64,
     /// A session holds this many hours.
     pub session_hours: u64,
+    /// A grant lasts at most this many hours.
+    pub grant_hours: u32,
 }
 
 impl Default for ServingLimits {
@@ -68,20 +82,23 @@ impl Default for ServingLimits {
             statements_per_principal: 16,
             memory_mib: 1_024,
             session_hours: 12,
+            grant_hours: polder_policy::identity::GRANT_HOURS,
         }
     }
 }
 
 /// The ways in, and the keys of `listeners`.
-pub const WIRES: [Wire; 3] = [Wire::Postgres, Wire::Flight, Wire::Rest];
+pub const WIRES: [Wire; 4] = [Wire::Postgres, Wire::Flight, Wire::Rest, Wire::Metrics];
 /// The keys of `listeners`.
-pub const LISTENERS_KEYS: [&str; 3] = [Wire::Postgres.name(), Wire::Flight.name(), Wire::Rest.name()];
-/// The keys of a listener.
-pub const LISTENER_KEYS: [&str; 2] = ["address", "tls12"];
+pub const LISTENERS_KEYS: [&str; 4] = [Wire::Postgres.name(), Wire::Flight.name(), Wire::Rest.name(), Wire::Metrics.name()];
+/// The keys of a listener. `public_url` is the REST listener's alone.
+pub const LISTENER_KEYS: [&str; 4] = ["address", "tls12", "client_certificates", "public_url"];
+/// The words of `client_certificates`.
+pub const CLIENT_CERTIFICATES: [Asked; 2] = [Asked::Accepted, Asked::Required];
 /// The keys of `tls`.
-pub const TLS_KEYS: [&str; 3] = ["chain", "key", "names"];
+pub const TLS_KEYS: [&str; 4] = ["chain", "key", "names", "client_ca"];
 /// The keys of `limits`, each with the most that it may say. The least is 1.
-pub const LIMITS: [(&str, u32); 8] = [
+pub const LIMITS: [(&str, u32); 9] = [
     ("connections", 100_000),
     ("connections_per_address", 100_000),
     ("sign_in_seconds", 300),
@@ -90,4 +107,5 @@ pub const LIMITS: [(&str, u32); 8] = [
     ("statements_per_principal", 10_000),
     ("memory_mib", 16_777_216),
     ("session_hours", 168),
+    ("grant_hours", polder_policy::identity::GRANT_HOURS_MAX),
 ];

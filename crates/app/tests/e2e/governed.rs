@@ -197,7 +197,7 @@ fn check_tells_what_policies_speak_of_and_what_can_never_apply() {
     become_member_of(&project, &["owners"]);
     offline(&project);
     let checked = project.json(&["policy", "check"]);
-    assert_eq!(checked["policies"], 10);
+    assert_eq!(checked["policies"], 11);
     assert_eq!(checked["files"], json!(["policies/models.cedar", "policies/owners.cedar", FILE]));
     let tables = checked["tables"].as_array().unwrap();
     assert_eq!(tables.len(), 1, "{checked:#}");
@@ -208,7 +208,7 @@ fn check_tells_what_policies_speak_of_and_what_can_never_apply() {
     assert_eq!((&checked["time"], &checked["warnings"]), (&json!(false), &json!([])));
     let said = project.run(&["policy", "check"]);
     assert_eq!(said.err, "", "no warning");
-    assert!(said.out.starts_with("10 policies in 3 files, nothing is wrong; of tables they name:\ntable "), "{}", said.out);
+    assert!(said.out.starts_with("11 policies in 3 files, nothing is wrong; of tables they name:\ntable "), "{}", said.out);
     project.write("models/seen.sql", "-- polder: materialized = view\nselect id from patients\n");
     project.write(
         "policies/odd.cedar",

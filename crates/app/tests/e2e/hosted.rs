@@ -49,9 +49,9 @@ fn commands_work_while_it_serves_and_what_they_change_is_seen_at_once() {
     assert!(twice.contains("nobody") || twice.contains("dan"), "{twice}");
     let failed: Value = serde_json::from_str(&project.run(&["sql", "select 1/0", "--output", "json"]).fails(2)).unwrap();
     assert_eq!(failed["error"]["exit_code"], json!(2));
-    // What is not for it is refused by the lease, as beside every other writer.
+    // What is not for it says what to do.
     let refused = project.run(&["keys", "kit", "--to", &project.beside("kit").display().to_string()]).fails(5);
-    assert!(refused.contains("holds it"), "{refused}");
+    assert!(refused.contains("`polder serve` has this store open") && refused.contains("end it first"), "{refused}");
     drop(served);
 }
 

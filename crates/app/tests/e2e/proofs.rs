@@ -68,7 +68,7 @@ fn node(left: &[u8], right: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 9162, 2.1.3.2, which is RFC 6962's tree: the root that a leaf and its path lead to.
-fn root(mut hash: Vec<u8>, index: u64, size: u64, path: &[Vec<u8>]) -> Option<Vec<u8>> {
+pub fn root(mut hash: Vec<u8>, index: u64, size: u64, path: &[Vec<u8>]) -> Option<Vec<u8>> {
     let (mut node_index, mut last) = (index, size.checked_sub(1)?);
     if index > last {
         return None;
@@ -91,7 +91,7 @@ fn root(mut hash: Vec<u8>, index: u64, size: u64, path: &[Vec<u8>]) -> Option<Ve
 }
 
 /// RFC 9162, 2.1.4.2: whether a tree of `old` leaves with one root is the beginning of one of `size` leaves with another.
-fn begins_with(old: u64, old_root: &[u8], size: u64, new_root: &[u8], path: &[Vec<u8>]) -> bool {
+pub fn begins_with(old: u64, old_root: &[u8], size: u64, new_root: &[u8], path: &[Vec<u8>]) -> bool {
     let mut path = path.to_vec();
     if old.is_power_of_two() {
         path.insert(0, old_root.to_vec());

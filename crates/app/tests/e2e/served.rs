@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -187,6 +188,8 @@ pub struct Served {
     child: Option<Child>,
     /// What it says on standard error, read as it comes.
     said: Arc<Mutex<String>>,
+    /// It said something more.
+    news: Arc<Condvar>,
     reader: Option<JoinHandle<()>>,
     out: BufReader<ChildStdout>,
     ports: Value,
@@ -250,27 +253,34 @@ impl Clinic {
 
 /// Serves a project, and comes back when it is ready.
 pub fn serve_in(project: &Project) -> Served {
+    serve_with(project, &[])
+}
+
+/// The same with more on its command line.
+pub fn serve_with(project: &Project, more: &[&str]) -> Served {
     let ca = project.beside("ca.pem");
     if !ca.exists() {
         project.run(&["cert", "trust", "--out", &ca.display().to_string()]).ok();
     }
     // It ends with this test, even when that is killed.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_polder"), "serve", "--output", "json"]);
+    command.args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_polder"), "serve", "--output", "json"]).args(more);
     command.current_dir(project.dir()).env_remove("RUST_BACKTRACE");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let err = BufReader::new(child.stderr.take().unwrap());
     let said = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&said);
+    let news = Arc::new(Condvar::new());
+    let (heard, tell) = (Arc::clone(&said), Arc::clone(&news));
     let reader = std::thread::spawn(move || {
         for line in err.lines() {
             *heard.lock() += &(line.unwrap() + "\n");
+            tell.notify_all();
         }
     });
     let mut ready = String::new();
     out.read_line(&mut ready).unwrap();
-    let mut served = Served { child: Some(child), said, reader: Some(reader), out, ports: Value::Null, ca };
+    let mut served = Served { child: Some(child), said, news, reader: Some(reader), out, ports: Value::Null, ca };
     if ready.is_empty() {
         let (code, said) = served.ended();
         panic!("it does not serve, and ends with {code:?}:\n{said}");
@@ -363,6 +373,16 @@ impl Served {
             ["--fail-with-body", "--header", "Content-Type: application/json", "--header", "Accept: text/csv", "--data-binary", &body];
         let args: Vec<&str> = authorization.iter().chain(&args).copied().collect();
         self.curl("/v1/query", &args)
+    }
+
+    /// Waits until it has said a text so many times.
+    #[track_caller]
+    pub fn says(&self, text: &str, times: usize) {
+        let mut said = self.said.lock();
+        while said.matches(text).count() < times {
+            let silent = self.news.wait_for(&mut said, Duration::from_secs(120)).timed_out();
+            assert!(!silent, "it has not said `{text}` {times} times:\n{}", *said);
+        }
     }
 
     /// What it has said so far.

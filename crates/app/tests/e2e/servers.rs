@@ -5,7 +5,7 @@
 pub mod certificates;
 pub mod home;
 pub mod mariadb;
-mod port;
+pub mod port;
 pub mod postgres;
 pub mod running;
 pub mod s3;

@@ -1,5 +1,5 @@
-use polder_types::event::{Counts, IdentityChange, KeyChange, SkipReason, Trigger};
-use polder_types::{DatasetId, LineageId, NameId, RequestId, RunId, SeededRng, SessionId};
+use polder_types::event::{Counts, GrantInfo, IdentityChange, KeyChange, SkipReason, Trigger};
+use polder_types::{DatasetId, LineageId, NameId, RequestId, RunId, SeededRng, SessionId, TicketId};
 
 use super::*;
 
@@ -91,8 +91,10 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
             allowed: true,
             policies: vec!["default".to_owned()],
             session: Some(session),
+            grants: vec!["0a1b2c3d4e".to_owned()],
         },
         EventKind::ReadFinished { request, rows: 10, complete: true, bytes: Some(80) },
+        EventKind::PushDecided { run, dataset: Some(dataset), policies: vec!["default".to_owned()], session },
         EventKind::KeysChanged {
             change: KeyChange::Destroyed,
             phase: Phase::Outcome,
@@ -131,10 +133,19 @@ pub(crate) fn one_of_each() -> Vec<EventKind> {
             subject: NameId([7; 16]),
             version: 3,
             hash: "cd".repeat(32),
+            grant: Some(GrantInfo { id: Some("0a1b2c3d4e".to_owned()), group: Some(NameId([9; 16])), until_ms: Some(5) }),
         },
         EventKind::SignedIn { session, subject: NameId([7; 16]), wire: "postgres".to_owned(), method: "scram".to_owned() },
         EventKind::SignInRefused { wire: "rest".to_owned(), reason: "token".to_owned(), subject: Some(NameId([7; 16])) },
         EventKind::SessionEnded { session, reason: "closed".to_owned() },
+        EventKind::SessionTokenMade {
+            ticket: TicketId([8; 16]),
+            subject: NameId([7; 16]),
+            wire: "rest".to_owned(),
+            session: Some(session),
+            expires_ms: 1_800_000_000_000,
+        },
+        EventKind::SessionTokenEnded { ticket: TicketId([8; 16]), reason: "closed".to_owned() },
     ];
     let names: std::collections::BTreeSet<String> =
         all.iter().map(|kind| serde_json::to_value(kind).unwrap()["type"].as_str().unwrap().to_owned()).collect();

@@ -203,17 +203,23 @@ impl State {
         }
     }
 
-    /// Of those that are finished, or of those that are not.
+    /// Of those that are finished, or of those that are not. Of the finished ones those that somebody ordered, or that were due, are counted apart
+    /// from others, of which each request of a program that sends rows is one.
     fn forget_old_runs(&mut self, finished: bool) {
         if self.runs.len() <= RUNS_MAX {
             return;
         }
-        let alike = self.runs.iter().filter(|(_, info)| info.finished.is_some() == finished);
-        let mut alike: Vec<(u64, RunId)> = alike.map(|(run, info)| (info.index, *run)).collect();
-        let surplus = alike.len().saturating_sub(RUNS_MAX);
-        alike.sort_unstable();
-        for (_, run) in alike.into_iter().take(surplus) {
-            self.runs.remove(&run);
+        let sorts: &[Option<bool>] = if finished { &[Some(false), Some(true)] } else { &[None] };
+        for triggered in sorts {
+            let alike = self.runs.iter().filter(|(_, info)| {
+                info.finished.is_some() == finished && triggered.is_none_or(|triggered| info.triggered.is_some() == triggered)
+            });
+            let mut alike: Vec<(u64, RunId)> = alike.map(|(run, info)| (info.index, *run)).collect();
+            let surplus = alike.len().saturating_sub(RUNS_MAX);
+            alike.sort_unstable();
+            for (_, run) in alike.into_iter().take(surplus) {
+                self.runs.remove(&run);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use polder_types::event::{RunResult, SkipReason, Trigger};
+use polder_types::event::{GrantInfo, RunResult, SkipReason, Trigger};
 
 use super::*;
 
@@ -401,4 +401,34 @@ fn a_verification_takes_back_only_what_failed_before_it() {
     assert_eq!(state.verified.map(|verified| verified.index), Some(2));
     let state = after(&[failed("a"), failed("b"), EventKind::IntegrityVerified { entries: 2, files: 9 }]);
     assert!(state.integrity_failures.is_empty());
+}
+
+#[test]
+fn break_glass_is_open_from_its_opening_until_it_is_sealed() {
+    let changed = |change, phase, version, until_ms| EventKind::IdentityChanged {
+        change,
+        phase,
+        subject: NameId([7; 16]),
+        version,
+        hash: format!("{version}"),
+        grant: Some(GrantInfo { id: None, group: None, until_ms }),
+    };
+    let (opened, sealed) = (IdentityChange::BreakGlassOpened, IdentityChange::BreakGlassSealed);
+    let intent = changed(opened, Phase::Intent, 1, Some(9_000));
+    assert_eq!(after(std::slice::from_ref(&intent)).break_glass, None, "what is announced opens nothing");
+    let aborted = changed(opened, Phase::Aborted, 1, None);
+    assert_eq!(after(&[intent.clone(), aborted]).break_glass, None);
+    let outcome = changed(opened, Phase::Outcome, 1, Some(9_000));
+    let open = after(&[intent.clone(), outcome.clone()]);
+    assert_eq!(open.break_glass, Some(BreakGlassOpen { index: 1, time_ms: 1001, until_ms: Some(9_000) }));
+    // Its time alone does not seal it, nor does another change.
+    let other = changed(IdentityChange::TokenRevoked, Phase::Outcome, 2, None);
+    assert!(after(&[intent.clone(), outcome.clone(), other]).break_glass.is_some());
+    let again = [changed(sealed, Phase::Intent, 2, None), changed(sealed, Phase::Outcome, 2, None)];
+    let [begun, done] = again;
+    assert!(after(&[intent.clone(), outcome.clone(), begun.clone()]).break_glass.is_some());
+    assert_eq!(after(&[intent, outcome, begun, done]).break_glass, None);
+    // It stands in the snapshot.
+    let read: State = serde_json::from_slice(&serde_json::to_vec(&open).unwrap()).unwrap();
+    assert_eq!(read.break_glass, open.break_glass);
 }

@@ -199,6 +199,28 @@ impl ConnectionFile {
         Ok((PathBuf::from(shown), bucket))
     }
 
+    /// That nothing but datasets is said of what is pushed to.
+    pub(super) fn pushed(&self, datasets: bool) -> Result<(), WrongKey> {
+        self.without_meaning(&[
+            "path",
+            "s3",
+            "url",
+            "password",
+            "ca",
+            "plain_loopback",
+            "timeout",
+            "tables",
+            "queries",
+            "driver",
+            "driver_sha256",
+            "options",
+        ])?;
+        if !datasets {
+            return key("datasets", "`datasets` is missing", "declare at least one, as in `orders: {}`");
+        }
+        Ok(())
+    }
+
     /// The path, where it is a file, and the rest of a database.
     pub(super) fn database(self) -> Result<(PathBuf, Option<Database>), WrongKey> {
         self.without_meaning(&["s3"])?;

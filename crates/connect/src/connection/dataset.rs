@@ -52,6 +52,44 @@ pub enum Compression {
     Zstd,
 }
 
+/// A form in which rows are pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushFormat {
+    /// An object a line.
+    Ndjson,
+    Csv,
+    /// An Arrow IPC stream.
+    Arrow,
+    /// CloudEvents: a JSON array of events.
+    Cloudevents,
+}
+
+impl PushFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::Arrow, Self::Cloudevents];
+
+    /// The word in a source file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::Arrow => "arrow",
+            Self::Cloudevents => "cloudevents",
+        }
+    }
+}
+
+/// What a dataset takes that is pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushLimits {
+    pub formats: Vec<PushFormat>,
+    /// Longest body, in bytes.
+    pub bytes_max: usize,
+    /// Most rows of a body.
+    pub rows_max: u64,
+}
+
 /// Which sheet of a workbook is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SheetChoice {
@@ -148,6 +186,8 @@ pub struct Dataset {
     pub cursor: Option<Cursor>,
     /// Databases: the column by whose ranges several connections share the work; the key without it.
     pub(crate) split: Option<String>,
+    /// What is taken of what programs send; of no meaning elsewhere.
+    pub push: PushLimits,
 }
 
 impl Dataset {
@@ -175,6 +215,7 @@ impl Dataset {
             layout: None,
             cursor: None,
             split: None,
+            push: PushLimits { formats: Vec::new(), bytes_max: 0, rows_max: 0 },
         }
     }
 

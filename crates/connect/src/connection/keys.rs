@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::SourceType::{self, Adbc, Arrow, Avro, Csv, Excel, Fixed, Json, Mysql, Ndjson, Parquet, Postgres, Sqlite, Xml};
+use super::SourceType::{self, Adbc, Arrow, Avro, Csv, Excel, Fixed, Json, Mysql, Ndjson, Parquet, Postgres, Push, Sqlite, Xml};
 use super::database::CursorFile;
-use super::dataset::{CellRange, Compression, Dataset, Encoding, SheetChoice};
+use super::dataset::{CellRange, Compression, Dataset, Encoding, PushFormat, PushLimits, SheetChoice};
 use crate::error::suggest;
 use crate::json::path::JsonPath;
 use crate::xml::path::RecordPath;
@@ -24,10 +24,10 @@ pub(crate) const ENCODINGS: [&str; 7] = ["utf-8", "latin-1", "windows-1252", "is
 /// Each key and the types for which it means something.
 pub(crate) const KEYS: &[(&str, &[SourceType])] = &[
     ("file", &[Csv, Fixed, Ndjson, Json, Xml, Excel, Parquet, Avro, Arrow]),
-    ("null", &[Csv, Fixed, Xml, Excel]),
+    ("null", &[Csv, Fixed, Xml, Excel, Push]),
     ("decimal", &[Csv, Fixed, Xml]),
-    ("delimiter", &[Csv]),
-    ("quote", &[Csv]),
+    ("delimiter", &[Csv, Push]),
+    ("quote", &[Csv, Push]),
     ("escape", &[Csv]),
     ("comment", &[Csv]),
     ("trailing_delimiter", &[Csv]),
@@ -44,6 +44,9 @@ pub(crate) const KEYS: &[(&str, &[SourceType])] = &[
     ("layout", &[Fixed]),
     ("cursor", &[Postgres, Mysql, Sqlite, Adbc]),
     ("split", &[Postgres]),
+    ("format", &[Push]),
+    ("max_bytes", &[Push]),
+    ("max_rows", &[Push]),
 ];
 
 pub(crate) const DATASET_KEYS: &[&str] = &[
@@ -68,6 +71,9 @@ pub(crate) const DATASET_KEYS: &[&str] = &[
     "layout",
     "cursor",
     "split",
+    "format",
+    "max_bytes",
+    "max_rows",
 ];
 
 /// A dataset as it is written.
@@ -95,6 +101,9 @@ pub(crate) struct DatasetFile {
     layout: Option<String>,
     cursor: Option<CursorFile>,
     split: Option<String>,
+    format: Option<FormatFile>,
+    max_bytes: Option<usize>,
+    max_rows: Option<u64>,
 }
 
 /// A key of a mapping. YAML takes the plain word `null` for no value, where here it is a key.
@@ -156,6 +165,9 @@ impl<'de> Deserialize<'de> for DatasetFile {
                         "layout" => dataset.layout = Some(map.next_value()?),
                         "cursor" => dataset.cursor = Some(map.next_value()?),
                         "split" => dataset.split = Some(map.next_value()?),
+                        "format" => dataset.format = Some(map.next_value()?),
+                        "max_bytes" => dataset.max_bytes = Some(map.next_value()?),
+                        "max_rows" => dataset.max_rows = Some(map.next_value()?),
                         other => return Err(de::Error::unknown_field(other, DATASET_KEYS)),
                     }
                     dataset.present.extend(known);
@@ -181,6 +193,13 @@ enum NumberOrName {
     Name(String),
 }
 
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FormatFile {
+    One(PushFormat),
+    Many(Vec<PushFormat>),
+}
+
 pub(super) fn wrong<T>(problem: impl Into<String>, advice: &'static str) -> Result<T, Wrong> {
     Err((problem.into(), Cow::Borrowed(advice)))
 }
@@ -198,7 +217,7 @@ impl DatasetFile {
         let escape = self.escape.as_deref().map(|text| byte("escape", text)).transpose()?;
         let comment = self.comment.as_deref().map(|text| byte("comment", text)).transpose()?;
         differ(delimiter, quote, escape, comment)?;
-        let text_cells = matches!(source_type, Csv | Fixed | Xml | Excel);
+        let text_cells = matches!(source_type, Csv | Fixed | Xml | Excel | Push);
         let null_tokens = self.null_tokens.unwrap_or_else(|| if text_cells { vec![String::new()] } else { Vec::new() });
         Ok(Dataset {
             files: files(self.file)?,
@@ -212,7 +231,8 @@ impl DatasetFile {
             header: self.header.unwrap_or(true),
             skip_rows: self.skip_rows.unwrap_or(0),
             encoding: encoding(self.encoding.as_deref())?,
-            compression: self.compression.unwrap_or_default(),
+            // What is sent is what it is announced as.
+            compression: if source_type == Push { Compression::None } else { self.compression.unwrap_or_default() },
             sheet: sheet(self.sheet)?,
             range: range(self.range.as_deref())?,
             records: json_path("records", self.records.as_deref())?.unwrap_or_default(),
@@ -222,6 +242,7 @@ impl DatasetFile {
             layout: layout(self.layout.as_deref(), source_type)?,
             cursor: self.cursor.map(CursorFile::build).transpose()?,
             split: self.split,
+            push: push(self.format, self.max_bytes, self.max_rows)?,
         })
     }
 
@@ -343,6 +364,31 @@ fn parent(parent: Option<BTreeMap<String, String>>, explode: bool) -> Result<Vec
         }
     }
     Ok(columns)
+}
+
+/// Body of a push, in bytes: where nothing is said, and at most.
+pub(crate) const PUSH_BYTES: (usize, usize) = (16 << 20, 128 << 20);
+/// Rows of a push, in the same way.
+pub(crate) const PUSH_ROWS: (u64, u64) = (1_000_000, 10_000_000);
+
+fn push(format: Option<FormatFile>, bytes: Option<usize>, rows: Option<u64>) -> Result<PushLimits, Wrong> {
+    let formats = match format {
+        None => PushFormat::ALL.to_vec(),
+        Some(FormatFile::One(one)) => vec![one],
+        Some(FormatFile::Many(many)) if many.is_empty() => {
+            return wrong("`format` is an empty list", "name at least one, or remove `format` to take all");
+        }
+        Some(FormatFile::Many(many)) => many,
+    };
+    let bytes_max = bytes.unwrap_or(PUSH_BYTES.0);
+    if !(1..=PUSH_BYTES.1).contains(&bytes_max) {
+        return wrong("`max_bytes` does not fit", "write a number of bytes from 1 to 134217728");
+    }
+    let rows_max = rows.unwrap_or(PUSH_ROWS.0);
+    if !(1..=PUSH_ROWS.1).contains(&rows_max) {
+        return wrong("`max_rows` does not fit", "write a number of rows from 1 to 10000000");
+    }
+    Ok(PushLimits { formats, bytes_max, rows_max })
 }
 
 fn record(text: Option<&str>, source_type: SourceType) -> Result<RecordPath, Wrong> {

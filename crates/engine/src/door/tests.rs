@@ -258,7 +258,7 @@ async fn a_read_leaves_its_decision_and_its_end() {
     bed.rows(&owner(), "select * from flights at version 0").await.unwrap();
     let events = bed.ledger.take();
     let [decided, finished] = events.as_slice() else { panic!("{events:?}") };
-    let EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None } = &decided.kind else { panic!() };
+    let EventKind::ReadDecided { request, datasets, allowed: true, policies, session: None, .. } = &decided.kind else { panic!() };
     assert_eq!((datasets.len(), policies.as_slice()), (1, ["owners-may-do-everything".to_owned()].as_slice()));
     assert_eq!(decided.private.0["sql"], "select * from flights at version 0");
     let EventKind::ReadFinished { request: ended, rows: 3, complete: true, bytes: Some(bytes) } = finished.kind else { panic!() };

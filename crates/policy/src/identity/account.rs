@@ -1,14 +1,17 @@
 //! One account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use polder_types::PrincipalId;
 use polder_types::random::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::passkey::StoredPasskey;
 use super::password::{CredentialsError, Password, PasswordHash};
+use super::provider::Link;
 use super::scram::ScramSecret;
+use super::totp::StoredTotp;
 
 /// Longest name of an account or group, in bytes.
 const NAME_MAX_BYTES: usize = 63;
@@ -40,7 +43,7 @@ pub struct At {
 pub enum Kind {
     /// A person, who has a password and may have tokens.
     User,
-    /// A program, which has tokens alone.
+    /// A program, which has tokens and certificates alone.
     Service,
 }
 
@@ -101,6 +104,15 @@ pub struct Account {
     pub(super) password_set: Option<At>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) credentials: Option<Credentials>,
+    /// Who it is at identity providers, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) links: BTreeMap<String, Link>,
+    /// The codes that it signs in with beside the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) totp: Option<StoredTotp>,
+    /// Its passkeys by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) passkeys: BTreeMap<String, StoredPasskey>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -137,6 +149,21 @@ impl Account {
     /// When its password was set; none without one.
     pub fn password_set(&self) -> Option<At> {
         self.password_set
+    }
+
+    /// Who it is at identity providers, by their names.
+    pub fn links(&self) -> &BTreeMap<String, Link> {
+        &self.links
+    }
+
+    /// The codes that it signs in with beside the password; with them, the password alone is not enough.
+    pub fn totp(&self) -> Option<&StoredTotp> {
+        self.totp.as_ref()
+    }
+
+    /// Its passkeys by id.
+    pub fn passkeys(&self) -> &BTreeMap<String, StoredPasskey> {
+        &self.passkeys
     }
 
     /// Its principal, `user:NAME` or `service:NAME`.

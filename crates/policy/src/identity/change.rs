@@ -1,6 +1,10 @@
 //! A change of the register, as one value: whoever may decide on it need not be the process that makes it.
 
-use std::collections::BTreeSet;
+mod certificate;
+mod factor;
+mod link;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use polder_types::event::IdentityChange;
 use polder_types::random::{RandomError, Rng};
@@ -11,6 +15,13 @@ use super::WIRES;
 use super::account::{Account, At, Credentials, Kind, NAME_RULE, is_name};
 use super::register::Register;
 use super::token::{StoredToken, Token};
+
+mod grants;
+
+pub use certificate::{CertificateChange, CertificateError};
+pub use factor::FactorChange;
+pub use grants::{BreakGlassChange, GrantChange, GrantError, GrantRecord};
+pub use link::{LinkChange, LinkError};
 
 /// How long a token lasts unless something else is said, in days.
 pub const TOKEN_DAYS: u32 = 90;
@@ -67,6 +78,16 @@ pub enum Change {
     },
     /// A token is worth nothing any more.
     RevokeToken { id: String },
+    /// A grant is asked for, approved, denied or revoked.
+    Grant(GrantChange),
+    /// The account for emergencies is sealed or opened.
+    BreakGlass(BreakGlassChange),
+    /// Client certificates.
+    Certificate(CertificateChange),
+    /// Of what an account is at identity providers.
+    Link(LinkChange),
+    /// Something about the codes or passkeys of a user.
+    Factor(FactorChange),
 }
 
 /// Whom a change is about.
@@ -89,6 +110,8 @@ pub struct Applied {
     pub subject: Subject,
     /// A new token: its id and its text, which is shown once.
     pub token: Option<(String, Secret<String>)>,
+    /// The grant, or the opening, that it is about.
+    pub grant: Option<GrantRecord>,
 }
 
 /// Why a change cannot be made.
@@ -181,7 +204,7 @@ pub enum ChangeError {
         days: u32,
     },
     /// For no way in that there is.
-    #[error("make a token for {wire}: the ways in are postgres, flight and rest; say --wire for each, or none for all")]
+    #[error("make a token for {wire}: the ways in are {}; say --wire for each, or none for all", WIRES.join(", "))]
     Wire {
         /// What was asked for.
         wire: String,
@@ -206,6 +229,31 @@ pub enum ChangeError {
         "that is a whole token; name its id, the eight characters behind `polder_`, and take care: it may stand in the history of your shell"
     )]
     WholeToken,
+    /// Of grants, and of the account for emergencies.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// It is about client certificates.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// An account cannot be linked so.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The user has no such second factor.
+    #[error("user {name} has no {what}; see `polder user show {name}`")]
+    NoFactor {
+        /// Whose it would be.
+        name: String,
+        /// What there is none of.
+        what: &'static str,
+    },
+    /// The second factor breaks a rule.
+    #[error("second factor of user {name}: {rule}")]
+    Factor {
+        /// Whose it would be.
+        name: String,
+        /// The rule, and what to do.
+        rule: &'static str,
+    },
     /// There is no randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -224,8 +272,12 @@ impl ChangeError {
     /// What it means to the caller.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoAccount { .. } | Self::Nobody { .. } | Self::NoGroup { .. } | Self::NoToken { .. } => ErrorKind::NotFound,
+            Self::NoAccount { .. } | Self::Nobody { .. } | Self::NoGroup { .. } | Self::NoToken { .. } | Self::NoFactor { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Grant(error) => error.kind(),
             Self::Random(_) => ErrorKind::Unavailable,
+            Self::Certificate(error) => error.kind(),
             Self::Versions => ErrorKind::Internal,
             _ => ErrorKind::Invalid,
         }
@@ -248,6 +300,11 @@ impl Change {
             Self::Leave { .. } => IdentityChange::MemberRemoved,
             Self::MakeToken { .. } => IdentityChange::TokenMade,
             Self::RevokeToken { .. } => IdentityChange::TokenRevoked,
+            Self::Grant(change) => change.sort(),
+            Self::BreakGlass(change) => change.sort(),
+            Self::Certificate(change) => change.sort(),
+            Self::Link(change) => change.sort(),
+            Self::Factor(change) => change.sort(),
         }
     }
 }
@@ -258,17 +315,21 @@ impl Register {
     /// # Errors
     /// When it cannot be made, or there is no randomness for a token.
     pub fn apply(&self, change: &Change, now_ms: i64, rng: &dyn Rng) -> Result<Applied, ChangeError> {
+        grants::reserved(change)?;
         let mut next = self.clone();
         next.version = self.version.checked_add(1).ok_or(ChangeError::Versions)?;
         next.forget_tokens(now_ms.saturating_sub(ENDED_KEPT_DAYS * DAY_MS));
+        next.forget_certificates(now_ms.saturating_sub(ENDED_KEPT_DAYS * DAY_MS));
         let at = At { version: next.version, time_ms: now_ms };
         let mut made = None;
+        let mut grant = None;
         let subject = match change {
             Change::AddAccount { kind, name, groups, credentials } => next.add(*kind, name, groups, credentials.as_ref(), at)?,
             Change::RemoveAccount { kind, name } => {
                 next.of_kind(*kind, name)?;
                 next.accounts.remove(name);
                 next.tokens.retain(|_, token| token.owner != *name);
+                next.certificates.retain(|_, certificate| certificate.owner != *name);
                 Subject::Account(name.clone())
             }
             Change::Disable { kind, name } => {
@@ -296,10 +357,14 @@ impl Register {
                 Subject::Account(name.clone())
             }
             Change::Revoke { kind, name } => {
-                next.of_kind(*kind, name)?.revoked_before = Some(at);
+                let account = next.of_kind(*kind, name)?;
+                account.revoked_before = Some(at);
+                // One that was added by whoever had the password for a moment would go on.
+                account.passkeys.clear();
                 for token in next.tokens.values_mut().filter(|token| token.owner == *name && token.revoked.is_none()) {
                     token.revoked = Some(at);
                 }
+                next.revoke_certificates(name, at);
                 Subject::Account(name.clone())
             }
             Change::AddGroup { name } => {
@@ -351,10 +416,25 @@ impl Register {
                 token.revoked = Some(at);
                 Subject::Account(token.owner.clone())
             }
+            Change::Grant(change) => {
+                let (subject, record, _) = next.change_grant(change, at, rng)?;
+                grant = Some(record);
+                subject
+            }
+            Change::BreakGlass(change) => {
+                let (subject, record, token) = next.change_break_glass(change, at, rng)?;
+                grant = Some(record);
+                made = token.map(|token| (token.id().to_owned(), token.text()));
+                subject
+            }
+            Change::Certificate(change) => next.change_certificate(change, at)?,
+            Change::Link(change) => next.link(change, at)?,
+            Change::Factor(change) => Subject::Account(next.factor(change, at)?),
         };
+        next.forget_grants(now_ms);
         // A change may come from another process: nothing is made of it that could not be read again.
         next.sound().map_err(|what| ChangeError::Unsound { what })?;
-        Ok(Applied { register: next, change: change.sort(), subject, token: made })
+        Ok(Applied { register: next, change: change.sort(), subject, token: made, grant })
     }
 
     fn add(
@@ -365,6 +445,19 @@ impl Register {
         credentials: Option<&Credentials>,
         at: At,
     ) -> Result<Subject, ChangeError> {
+        let rule = match (kind, credentials) {
+            (Kind::User, None) => Some("a user has a password; give it one"),
+            (Kind::Service, Some(_)) => Some("a service has tokens and certificates alone; make a token with `polder token create`"),
+            _ => None,
+        };
+        self.is_free(kind, name)?;
+        if let Some(rule) = rule {
+            return Err(ChangeError::Credentials { kind, name: name.to_owned(), rule });
+        }
+        self.place(kind, name, groups, credentials, at)
+    }
+
+    fn is_free(&self, kind: Kind, name: &str) -> Result<(), ChangeError> {
         let what = kind.name();
         if !is_name(name) {
             return Err(ChangeError::Name { what, name: name.to_owned() });
@@ -375,14 +468,18 @@ impl Register {
         if self.accounts.len() >= ACCOUNTS_MAX {
             return Err(ChangeError::TooMany { what, name: name.to_owned() });
         }
-        let rule = match (kind, credentials) {
-            (Kind::User, None) => Some("a user has a password; give it one"),
-            (Kind::Service, Some(_)) => Some("a service has tokens alone; make one with `polder token create`"),
-            _ => None,
-        };
-        if let Some(rule) = rule {
-            return Err(ChangeError::Credentials { kind, name: name.to_owned(), rule });
-        }
+        Ok(())
+    }
+
+    /// Puts an account in, of a name that [`Self::is_free`].
+    fn place(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        groups: &BTreeSet<String>,
+        credentials: Option<&Credentials>,
+        at: At,
+    ) -> Result<Subject, ChangeError> {
         if let Some(group) = self.unknown_groups(groups) {
             return Err(ChangeError::NoGroup { name: group.to_owned() });
         }
@@ -394,6 +491,9 @@ impl Register {
             revoked_before: None,
             password_set: credentials.map(|_| at),
             credentials: credentials.cloned(),
+            links: BTreeMap::new(),
+            totp: None,
+            passkeys: BTreeMap::new(),
         };
         self.accounts.insert(name.to_owned(), account);
         Ok(Subject::Account(name.to_owned()))

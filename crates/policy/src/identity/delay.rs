@@ -59,9 +59,13 @@ impl Delays {
     }
 
     /// Someone was let in: what they mistyped before is forgotten. The address's other refusals are not, or an account of one's own would
-    /// take back the delays of guessing at others.
-    pub fn let_in(&mut self, name: &str, address: IpAddr) {
+    /// take back the delays of guessing at others. Who came without a name, by a token or a passkey that nobody can guess, keeps the next one from
+    /// nothing.
+    pub fn let_in(&mut self, name: &str, address: IpAddr, now_ms: i64) {
         self.pairs.forget(&pair(name, address));
+        if let Some(nameless) = self.pairs.known(&pair("", address), now_ms) {
+            nameless.free_ms = nameless.free_ms.min(now_ms);
+        }
     }
 }
 
@@ -161,7 +165,7 @@ mod tests {
         assert_eq!(delays.before_ms("ann", address(2), 80_000), 0);
         assert_eq!(delays.refused("ann", address(2), 80_000), 250);
         assert_eq!(delays.refused("bob", address(1), 80_000), 250);
-        delays.let_in("ann", address(1));
+        delays.let_in("ann", address(1), 0);
         assert_eq!(delays.before_ms("ann", address(1), 80_000), 0);
         assert_eq!(delays.refused("ann", address(1), 80_000), 250);
     }
@@ -177,6 +181,19 @@ mod tests {
         assert_eq!(waits, [8000, 16000, 24000, 32000, 40000, 48000, 56000, 64000, 64000, 64000, 64000, 64000]);
         assert_eq!(delays.before_ms("ann", address(2), 0), 0);
         assert_eq!(delays.before_ms("ann", address(1), 64_000), 0);
+    }
+
+    #[test]
+    fn who_comes_in_without_a_name_keeps_nobody_waiting() {
+        let mut delays = Delays::default();
+        for _ in 0..6 {
+            delays.refused("", address(1), 0);
+        }
+        assert_eq!((delays.before_ms("", address(1), 0), delays.before_ms("", address(1), 1)), (8000, 15_999));
+        delays.let_in("ann", address(1), 8_000);
+        assert_eq!(delays.before_ms("", address(1), 8_000), 0, "though six were refused before");
+        assert_eq!(delays.refused("", address(1), 8_000), 8000, "refusals come as late as before");
+        assert!(delays.before_ms("", address(1), 8_000) > 0, "and who tries anew without coming in waits");
     }
 
     #[test]

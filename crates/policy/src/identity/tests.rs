@@ -1,8 +1,12 @@
+mod factors;
+
 use std::collections::BTreeSet;
 
 use polder_types::{ErrorKind, SeededRng};
 
 use super::*;
+
+mod grants;
 
 const NOW: i64 = 1_800_000_000_000;
 const DAY: i64 = 86_400_000;
@@ -378,3 +382,5 @@ fn there_is_a_most_of_tokens() {
     bed.now += DAY;
     bed.token("ann", 1, &[]);
 }
+
+mod certificates;

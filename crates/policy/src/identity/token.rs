@@ -102,7 +102,7 @@ fn draw(rng: &dyn Rng, len: usize) -> Result<String, RandomError> {
 }
 
 /// CRC-32 in letters and digits, the highest first.
-fn checksum(body: &str) -> String {
+pub(super) fn checksum(body: &str) -> String {
     let mut left = crc32fast::hash(body.as_bytes());
     let mut digits = [b'0'; SUM_LEN];
     for digit in digits.iter_mut().rev() {

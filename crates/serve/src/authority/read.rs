@@ -23,6 +23,10 @@ pub struct Details {
     pub subjects: Vec<Subject>,
     /// Whether it may sign others.
     pub authority: bool,
+    /// Whether it says that it is for clients, or not what it is for.
+    pub for_clients: bool,
+    /// The number that its authority gave it, in lower-case hexadecimal.
+    pub serial: String,
     /// The key as it stands there.
     pub(crate) public_key: Vec<u8>,
 }
@@ -56,6 +60,8 @@ impl Details {
             not_after_ms: parsed.validity().not_after.timestamp().saturating_mul(1_000),
             subjects,
             authority,
+            for_clients: parsed.extended_key_usage().ok().flatten().is_none_or(|usage| usage.value.client_auth || usage.value.any),
+            serial: hex::encode(parsed.raw_serial()),
             public_key: parsed.public_key().subject_public_key.data.to_vec(),
         })
     }

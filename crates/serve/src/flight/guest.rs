@@ -19,7 +19,7 @@ use tonic::Status;
 use super::status;
 use crate::fault::Fault;
 use crate::limits::Limits;
-use crate::ports::{Ended, Question, Session};
+use crate::ports::{ClientCertificate, Ended, Question, Session};
 
 /// A ticket, a prepared statement: 256 random bits, so that nobody finds one by trying.
 pub(super) type Handle = [u8; 32];
@@ -62,6 +62,8 @@ struct Stop {
 pub(super) struct Guest {
     session: Arc<dyn Session>,
     address: IpAddr,
+    /// The fingerprint of the certificate that it signed in with, or beside.
+    certificate: Option<String>,
     over: CancellationToken,
     why: OnceLock<Ended>,
     used_ms: AtomicI64,
@@ -91,10 +93,11 @@ impl Drop for Running {
 }
 
 impl Guest {
-    pub(super) fn new(session: Arc<dyn Session>, address: IpAddr, now_ms: i64) -> Self {
+    pub(super) fn new(session: Arc<dyn Session>, address: IpAddr, certificate: Option<&ClientCertificate>, now_ms: i64) -> Self {
         Self {
             session,
             address,
+            certificate: certificate.map(|certificate| certificate.fingerprint.clone()),
             over: CancellationToken::new(),
             why: OnceLock::new(),
             used_ms: AtomicI64::new(now_ms),
@@ -110,6 +113,11 @@ impl Guest {
     /// Where it signed in from.
     pub(super) fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// The fingerprint of the certificate that it signed in with, or beside.
+    pub(super) fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// What it is being answered.

@@ -21,7 +21,7 @@ use super::guest::Guest;
 use super::status;
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::http::Peer;
+use crate::http::{Peer, Presented};
 use crate::ports::{Credential, Ended, Origin, Wire};
 
 /// Sessions of one account; the one that was used longest ago makes room.
@@ -58,7 +58,12 @@ pub(super) struct Entry {
 /// What a call shows.
 enum Shown {
     Bearer(Zeroizing<String>),
-    Basic { name: String, password: Zeroizing<String> },
+    Basic {
+        name: String,
+        password: Zeroizing<String>,
+    },
+    /// Nothing but the connection's certificate.
+    Certificate,
 }
 
 impl Guests {
@@ -74,9 +79,13 @@ impl Guests {
         let Some(Peer(peer)) = extensions.get::<Peer>().copied() else {
             return Err(Status::internal("sign in: the connection is not known; tell whoever runs the server"));
         };
-        let origin = origin(metadata, peer);
+        let origin = origin(metadata, extensions, peer);
+        let certificate = origin.certificate.as_ref().map(|certificate| certificate.fingerprint.clone());
+        // Whatever else is shown, what was found out by it is of use with the same certificate alone.
+        let by = certificate.as_deref().unwrap_or_default().as_bytes();
         let shown = match shown(metadata) {
             Ok(shown) => shown,
+            Err("no_credential") if certificate.is_some() => Shown::Certificate,
             Err(reason) => {
                 self.context.accounts.turned_away(&origin, reason).await;
                 return Err(status::not_signed_in());
@@ -88,23 +97,34 @@ impl Guests {
             Shown::Bearer(bearer) => {
                 let key = self.key(&[b"session", bearer.as_bytes()])?;
                 // A bearer is of use where its session signed in, and nowhere else.
-                let found = self.known.lock().get(&key).filter(|guest| guest.address() == peer.ip()).cloned();
+                let found = self
+                    .known
+                    .lock()
+                    .get(&key)
+                    .filter(|guest| guest.address() == peer.ip() && guest.certificate() == certificate.as_deref())
+                    .cloned();
                 if let Some(guest) = found {
                     return admitted(guest, now);
                 }
-                if !bearer.starts_with("polder_") {
+                // A token of an identity provider has three parts.
+                let is_provided = bearer.starts_with("eyJ") && bearer.split('.').count() == 3;
+                if !bearer.starts_with("polder_") && !bearer.starts_with("polders_") && !is_provided {
                     self.context.accounts.turned_away(&origin, "unknown_bearer").await;
                     return Err(status::not_signed_in());
                 }
-                let key = self.key(&[b"token", peer.to_string().as_bytes(), bearer.as_bytes()])?;
+                let key = self.key(&[b"token", peer.to_string().as_bytes(), by, bearer.as_bytes()])?;
                 let credential = || Credential::Token(Secret::new(bearer.as_str().to_owned()));
                 self.signed_in(key, credential, &origin, peer, false).await
+            }
+            Shown::Certificate => {
+                let key = if fresh { self.random()? } else { self.key(&[b"certificate", peer.to_string().as_bytes(), by])? };
+                self.signed_in(key, || Credential::Certificate { name: None }, &origin, peer, fresh).await
             }
             Shown::Basic { name, password } => {
                 let key = if fresh {
                     self.random()?
                 } else {
-                    self.key(&[b"basic", peer.to_string().as_bytes(), name.as_bytes(), password.as_bytes()])?
+                    self.key(&[b"basic", peer.to_string().as_bytes(), by, name.as_bytes(), password.as_bytes()])?
                 };
                 let credential = || Credential::Password { name: name.clone(), password: Secret::new(password.as_str().to_owned()) };
                 self.signed_in(key, credential, &origin, peer, true).await
@@ -146,7 +166,7 @@ impl Guests {
         with_bearer: bool,
     ) -> Result<Entry, Status> {
         let session = self.context.accounts.sign_in(credential, origin).await.map_err(|fault| status::of(&fault))?;
-        let guest = Arc::new(Guest::new(session, peer.ip(), self.context.clock.now_ms()));
+        let guest = Arc::new(Guest::new(session, peer.ip(), origin.certificate.as_ref(), self.context.clock.now_ms()));
         match self.take_in(key, &guest, with_bearer).await {
             Ok(bearer) => Ok(Entry { guest, bearer }),
             Err(status) => {
@@ -277,11 +297,12 @@ fn admitted(guest: Arc<Guest>, now_ms: i64) -> Result<Entry, Status> {
     Ok(Entry { guest, bearer: None })
 }
 
-fn origin(metadata: &MetadataMap, peer: SocketAddr) -> Origin {
+fn origin(metadata: &MetadataMap, extensions: &Extensions, peer: SocketAddr) -> Origin {
     let client = metadata.get("user-agent").and_then(|client| client.to_str().ok());
     // A header's text is ASCII, so that it may be cut anywhere.
     let client = client.map(|client| client.get(..CLIENT_MAX_BYTES).unwrap_or(client).to_owned());
-    Origin { wire: Wire::Flight, address: peer.ip(), client }
+    let certificate = extensions.get::<Presented>().map(|Presented(certificate)| certificate.clone());
+    Origin { wire: Wire::Flight, address: peer.ip(), client, certificate }
 }
 
 /// What a call shows; else a word for the record that says what was wrong.

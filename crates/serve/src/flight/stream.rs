@@ -20,7 +20,7 @@ use super::guest::{Guest, Running};
 use super::status;
 use crate::fault::Fault;
 use crate::plain::{self, Parts};
-use crate::ports::Rows;
+use crate::ports::{Holds, Rows};
 
 /// What a message holds of rows, at most, unless one row alone is larger. Clients take 4 MiB by default.
 pub(super) const MESSAGE_ROWS_MAX_BYTES: usize = 1 << 20;
@@ -54,7 +54,7 @@ pub(super) fn of_batch(batch: RecordBatch) -> Messages {
 }
 
 /// Sends the rows of an answer, whose plain schema is given.
-pub(super) fn of_rows(schema: SchemaRef, rows: Rows, guest: &Arc<Guest>, running: Running, stalled: Duration) -> Messages {
+pub(super) fn of_rows(schema: SchemaRef, rows: (Rows, Holds), guest: &Arc<Guest>, running: Running, stalled: Duration) -> Messages {
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let pump = pump(Arc::clone(&schema), rows, Arc::clone(guest), running, sender, stalled);
     guest.tasks().spawn(pump);
@@ -96,14 +96,21 @@ fn encode(schema: SchemaRef, parts: BoxStream<'static, Result<RecordBatch, Statu
         .boxed()
 }
 
-async fn pump(schema: SchemaRef, rows: Rows, guest: Arc<Guest>, running: Running, sender: mpsc::Sender<Step>, stalled: Duration) {
+async fn pump(
+    schema: SchemaRef,
+    (rows, holds): (Rows, Holds),
+    guest: Arc<Guest>,
+    running: Running,
+    sender: mpsc::Sender<Step>,
+    stalled: Duration,
+) {
     let last = tokio::select! {
         biased;
         () = guest.over() => Some(Step::Failed(guest.why_over())),
         () = running.stopped() => Some(Step::Failed(status::cancelled())),
         // The client is gone: whoever drops the rows stops the question.
         () = sender.closed() => None,
-        last = forward(schema, rows, &sender, stalled) => last,
+        last = forward(schema, rows, &holds, &sender, stalled) => last,
     };
     // By now the rows are dropped; whoever waits for the cancellation may hear of it.
     drop(running);
@@ -114,7 +121,7 @@ async fn pump(schema: SchemaRef, rows: Rows, guest: Arc<Guest>, running: Running
 }
 
 /// Hands parts on, and says how it ended; `None` when nobody takes them.
-async fn forward(schema: SchemaRef, mut rows: Rows, sender: &mpsc::Sender<Step>, stalled: Duration) -> Option<Step> {
+async fn forward(schema: SchemaRef, mut rows: Rows, holds: &Holds, sender: &mpsc::Sender<Step>, stalled: Duration) -> Option<Step> {
     while let Some(batch) = rows.next().await {
         let batch = match batch {
             Ok(batch) => batch,
@@ -125,6 +132,9 @@ async fn forward(schema: SchemaRef, mut rows: Rows, sender: &mpsc::Sender<Step>,
                 Ok(part) => part,
                 Err(error) => return Some(Step::Failed(unsendable(&error))),
             };
+            if let Err(fault) = holds.ask() {
+                return Some(Step::Failed(status::of(&fault)));
+            }
             match tokio::time::timeout(stalled, sender.send(Step::Part(part))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,

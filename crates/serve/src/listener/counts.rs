@@ -52,6 +52,11 @@ impl Counts {
         Ok(Place { counts: Arc::clone(self), address })
     }
 
+    /// How many there are now.
+    pub(super) fn all(&self) -> usize {
+        self.open.lock().all
+    }
+
     #[cfg(test)]
     pub(super) fn open(&self) -> (usize, usize) {
         let open = self.open.lock();

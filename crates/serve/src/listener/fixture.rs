@@ -69,6 +69,7 @@ impl Fixture {
             drain: Drain::default(),
             clock,
             rng,
+            public_url: None,
         };
         Self { context: Arc::new(context), accounts, roots: Arc::new(roots) }
     }

@@ -31,7 +31,7 @@ async fn query(caller: &Caller, arguments: JsonObject) -> Result<String, Fault> 
     let _place = caller.place()?;
     let question = Question { sql, dialect: Dialect::Plain, purpose, ..Question::default() };
     let (request, schema, mut rows) = match caller.session().ask(question).await? {
-        Answer::Rows { request, schema, rows } => (request.unwrap_or_else(|| caller.id()), schema, rows),
+        Answer::Rows { request, schema, rows, .. } => (request.unwrap_or_else(|| caller.id()), schema, rows),
         Answer::Done(_) => {
             caller.forget();
             let text = "answer question: it has no rows, and what it sets is gone with the call; give the purpose as `purpose`";

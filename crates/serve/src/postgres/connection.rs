@@ -224,9 +224,9 @@ impl Connection<'_> {
         match &command {
             Command::Ask { tag } => match self.ask(question(sql)).await? {
                 Answer::Done(word) => self.done(sql, word),
-                Answer::Rows { schema, rows, .. } => {
+                Answer::Rows { schema, rows, holds, .. } => {
                     rows::describe(&mut self.writer.buffer, &schema, &[])?;
-                    let mut cursor = Cursor::new(schema, rows);
+                    let mut cursor = Cursor::new(schema, rows, holds);
                     let sent = rows::send(&mut cursor, None, Form::Rows(&[]), &mut self.watch, &mut self.writer).await?;
                     self.complete(&tag_of(tag, sent.rows));
                 }
@@ -284,7 +284,7 @@ impl Connection<'_> {
         let asked = self.ask(question(&copy.sql)).await;
         // The place that a fault names is one of the question within.
         let answer = asked.map_err(|stop| if let Stop::Failed(fault) = stop { Stop::Failed(fault.at(None)) } else { stop })?;
-        let Answer::Rows { schema, rows, .. } = answer else {
+        let Answer::Rows { schema, rows, holds, .. } = answer else {
             return Err(Stop::Failed(unsupported("copy: the statement has no rows to copy; use a query")));
         };
         rows::fits(&schema, &[])?;
@@ -296,7 +296,7 @@ impl Connection<'_> {
             rows::message(&mut self.writer.buffer, b'd', &head)?;
             head.clear();
         }
-        let mut cursor = Cursor::new(schema, rows);
+        let mut cursor = Cursor::new(schema, rows, holds);
         let sent = rows::send(&mut cursor, None, Form::Copy(copy, &mut head), &mut self.watch, &mut self.writer).await?;
         copy.end(&mut head);
         if !head.is_empty() {
@@ -391,12 +391,12 @@ impl Connection<'_> {
                 self.room(sql.len())?;
                 let asked = self.ask(bound(sql, parameters)).await;
                 let answer = asked.map_err(|stop| if let Stop::Failed(fault) = stop { Stop::Failed(fault.at(None)) } else { stop })?;
-                let Answer::Rows { schema, rows, .. } = answer else {
+                let Answer::Rows { schema, rows, holds, .. } = answer else {
                     return Err(Stop::Failed(unsupported("open the cursor: the statement has no rows; use a query")));
                 };
                 rows::fits(&schema, &[])?;
                 let formats = vec![i16::from(*binary)];
-                self.portals.insert(name.clone(), Portal::cursor(Cursor::new(schema, rows), formats, *hold, sql.len()));
+                self.portals.insert(name.clone(), Portal::cursor(Cursor::new(schema, rows, holds), formats, *hold, sql.len()));
                 self.complete("DECLARE CURSOR");
             }
             Command::CloseCursor(Some(name)) => {

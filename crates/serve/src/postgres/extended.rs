@@ -292,7 +292,7 @@ impl Connection<'_> {
                     self.done(&sql, word);
                     return Ok(());
                 }
-                Answer::Rows { schema, rows, .. } => {
+                Answer::Rows { schema, rows, holds, .. } => {
                     rows::fits(&schema, &portal.formats)?;
                     let told = prepared.description.as_ref().map(|description| description.columns.as_deref());
                     // Whoever was told of other columns would read these rows wrongly.
@@ -300,7 +300,7 @@ impl Connection<'_> {
                         let message = "execute: the columns are others than when the statement was described; prepare it again";
                         return Err(Stop::Failed(unsupported(message)));
                     }
-                    portal.state = State::Running(Cursor::new(schema, rows));
+                    portal.state = State::Running(Cursor::new(schema, rows, holds));
                 }
             }
         }

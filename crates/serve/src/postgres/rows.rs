@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt};
 use pgwire::messages::data::RowDescription;
 
 use crate::fault::Fault;
-use crate::ports::Rows;
+use crate::ports::{Holds, Rows};
 use crate::postgres::binary;
 use crate::postgres::copy::CopyOut;
 use crate::postgres::error::{Stop, put, unsupported};
@@ -23,6 +23,7 @@ const COLUMNS: usize = 1_664;
 pub struct Cursor {
     pub schema: SchemaRef,
     rows: Rows,
+    holds: Holds,
     columns: Vec<ArrayRef>,
     count: usize,
     at: usize,
@@ -30,8 +31,8 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    pub fn new(schema: SchemaRef, rows: Rows) -> Self {
-        Self { schema, rows, columns: Vec::new(), count: 0, at: 0, ended: false }
+    pub fn new(schema: SchemaRef, rows: Rows, holds: Holds) -> Self {
+        Self { schema, rows, holds, columns: Vec::new(), count: 0, at: 0, ended: false }
     }
 
     /// Whether there is a row; waits for it. Whoever drops it before its end loses none.
@@ -107,6 +108,8 @@ pub async fn send(
         if !more {
             return Ok(Sent { rows, ended: true });
         }
+        // They may have been there for long: since the client asked for some of them and stopped.
+        cursor.holds.ask()?;
         while cursor.at < cursor.count && limit != Some(rows) {
             row.clear();
             let tag = match &mut form {
@@ -130,6 +133,7 @@ pub async fn send(
                 watch.flush(writer).await?;
                 // Someone may have asked in the meantime that it be stopped.
                 watch.over(std::future::ready(())).await?;
+                cursor.holds.ask()?;
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::postgres::error::{self, Stop, put, violation};
 use crate::postgres::line::{Reader, Writer};
 use crate::postgres::message::{self, First, Message, STARTUP_BYTES, Startup};
 use crate::postgres::scram;
+use crate::tls;
 
 /// The name under which one signs in with a token, which says whose it is.
 const TOKEN_USER: &str = "token";
@@ -54,7 +55,8 @@ pub async fn begin(mut stream: TcpStream, context: &Context, registry: &Registry
         Opening::Done => return Ok(None),
         Opening::Tls { direct } => direct,
     };
-    let stream = acceptor.accept(stream).await.map_err(|_| Turned { reason: Some("tls") })?;
+    let stream = acceptor.accept(stream).await.map_err(|error| Turned { reason: Some(tls::word(&error, "tls")) })?;
+    origin.certificate = context.tls.presented(stream.get_ref().1);
     // Without the handshake's word for it, direct TLS may be meant for another protocol, whose words someone has led here.
     let spoken = stream.get_ref().1.alpn_protocol() == Some(ALPN);
     let (read, write): (ReadHalf<TlsStream<TcpStream>>, WriteHalf<TlsStream<TcpStream>>) = tokio::io::split(stream);
@@ -91,7 +93,11 @@ pub async fn begin(mut stream: TcpStream, context: &Context, registry: &Registry
     origin.client = startup.get("application_name").map(|name| cut(name, 128).to_owned()).filter(|name| !name.is_empty());
     let user = startup.get("user").unwrap_or_default();
     let mut door = Door { context, origin, reader: &mut reader, writer: &mut writer };
-    let signed = if user == TOKEN_USER { door.token().await } else { door.scram(user, &end_point).await };
+    let signed = match user {
+        TOKEN_USER => door.token().await,
+        name if door.origin.certificate.is_some() => door.certificate(name).await,
+        name => door.scram(name, &end_point).await,
+    };
     let session = match signed {
         Ok(session) => session,
         Err((stop, reason)) => {
@@ -298,6 +304,14 @@ impl Door<'_> {
         let body = self.answer(Authentication::CleartextPassword).await?;
         let token = message::password(body).ok_or_else(|| (violation("sign in: the token is not well-formed"), Some("sign_in_message")))?;
         let credential = Credential::Token(Secret::new(token));
+        let session = self.context.accounts.sign_in(credential, self.origin).await.map_err(|fault| (Stop::Fatal(fault), None))?;
+        put(&mut self.writer.buffer, &Authentication::Ok);
+        Ok(session)
+    }
+
+    /// By the certificate of the connection, which must be of the account that was named: nothing more is asked.
+    async fn certificate(&mut self, user: &str) -> Result<Arc<dyn Session>, Refused> {
+        let credential = Credential::Certificate { name: Some(user.to_owned()) };
         let session = self.context.accounts.sign_in(credential, self.origin).await.map_err(|fault| (Stop::Fatal(fault), None))?;
         put(&mut self.writer.buffer, &Authentication::Ok);
         Ok(session)

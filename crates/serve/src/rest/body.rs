@@ -7,6 +7,9 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 
 use super::problem::Problem;
 
@@ -27,6 +30,39 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, bytes_max: usize, time
         Ok(Err(_)) => Err(Problem::malformed("read body: it broke off; send it again")),
         Err(_) => Err(Problem::too_slow()),
     }
+}
+
+/// Reads an object of JSON, each name once and none that is not known: what one reader takes and another leaves is how something gets past
+/// whoever looked at it before.
+///
+/// # Errors
+/// When it is no JSON, or another than described. The text names places, no values.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(body).map_err(|_| Problem::malformed("read body: it is not UTF-8; send JSON in UTF-8"))?;
+    let unread = |error: serde_json::Error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        match error.classify() {
+            Category::Data if error.to_string().starts_with("duplicate field") => {
+                Problem::malformed(format!("read body: a name stands twice in an object ({place}); write each once"))
+            }
+            Category::Data => Problem::unprocessable(format!(
+                "read body: it is not as described ({place}); GET /v1/openapi.json says what the route takes"
+            )),
+            Category::Io | Category::Syntax | Category::Eof => Problem::malformed(format!("read body: it is no JSON ({place}); send JSON")),
+        }
+    };
+    // A list would be taken for the members in their order.
+    let is_object = text.trim_ascii_start().starts_with('{');
+    let value: Result<T, Problem> = serde_json::from_str(text).map_err(unread);
+    match value {
+        Ok(_) if !is_object => Err(Problem::unprocessable("read body: it is no object; GET /v1/openapi.json says what the route takes")),
+        value => value,
+    }
+}
+
+/// A member that may be left out, and is no `null`.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,28 +1,67 @@
 //! The OpenAPI 3.1 document, made from the handlers and what they read and write. What holds for all of them is added here.
 
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, Method, header};
+use axum::response::Response;
+use http::{HeaderMap, Method};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::format::Format;
 use super::problem::{self, Problem};
-use super::{PUBLIC, accept, health, query, tables, whoami};
+use super::{PUBLIC, accept, condition, contracts, events, health, ingest, log, passkeys, providers, query, runs, tables, tickets, whoami};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Polder",
         version = "1",
-        description = "Questions to governed tables. Each request carries its credentials; each answer is decided by policies and recorded.",
+        description = "Questions to governed tables, runs, contracts and the audit log. Each request carries its credentials; each answer is decided by policies and recorded.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(query::query, tables::list, tables::show, whoami::whoami, openapi, health::livez, health::readyz),
-    components(schemas(problem::Document)),
+    paths(
+        query::query,
+        ingest::push,
+        tables::list,
+        tables::show,
+        runs::start,
+        runs::list,
+        runs::show,
+        runs::cancel,
+        events::follow,
+        contracts::list,
+        contracts::show,
+        contracts::diff,
+        contracts::approve,
+        log::checkpoint,
+        log::entries,
+        log::inclusion,
+        log::consistency,
+        whoami::whoami,
+        tickets::create,
+        tickets::end,
+        passkeys::ask,
+        passkeys::sign_in,
+        passkeys::list,
+        passkeys::wish,
+        passkeys::add,
+        passkeys::remove,
+        providers::list,
+        providers::depart,
+        providers::arrive,
+        providers::begin_device,
+        providers::ask_device,
+        openapi,
+        health::livez,
+        health::readyz,
+    ),
+    components(schemas(problem::Document, events::Started)),
     tags(
         (name = "questions", description = "SQL and its answers."),
+        (name = "ingest", description = "Rows that programs send."),
         (name = "catalog", description = "What one may know of."),
+        (name = "runs", description = "Loads of tables and builds of models."),
+        (name = "contracts", description = "What may come in."),
+        (name = "audit", description = "What happened, for whoever verifies it."),
         (name = "accounts", description = "Who one is."),
         (name = "health", description = "For whoever watches the process."),
         (name = "document", description = "This document."),
@@ -66,7 +105,7 @@ impl Modify for Common {
         components.add_security_scheme("basic", SecurityScheme::Http(basic.build()));
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
         for (path, item) in &mut document.paths.paths {
-            for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post)] {
+            for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post), (Method::DELETE, &mut item.delete)] {
                 let Some(operation) = operation else { continue };
                 let open = PUBLIC.iter().any(|(other, at)| *other == method && at == path);
                 let either = ["basic", "bearer"].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
@@ -88,6 +127,12 @@ impl Modify for Common {
                         response.content.insert("application/problem+json".to_owned(), content.into());
                     }
                 }
+            }
+        }
+        let ingest = document.paths.paths.get_mut("/v1/ingest/{source}/{dataset}").and_then(|item| item.post.as_mut());
+        if let Some(RefOr::T(body)) = ingest.and_then(|operation| operation.request_body.as_mut()) {
+            for media_type in ingest::MEDIA_TYPES {
+                body.content.entry(media_type.to_owned()).or_insert_with(|| ContentBuilder::new().build().into());
             }
         }
         // JSON is described by the handler; the others are formats of their own.
@@ -114,12 +159,16 @@ pub(super) fn text() -> Result<String, serde_json::Error> {
     path = "/v1/openapi.json",
     operation_id = "openapi",
     tag = "document",
-    responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value, content_type = "application/json")),
+    params(("If-None-Match" = Option<String>, Header, description = "`ETag` of an earlier answer: 304 if it would be the same.")),
+    responses(
+        (status = 200, description = "OpenAPI 3.1.", body = serde_json::Value, content_type = "application/json", headers(("ETag" = String, description = "Names this content."))),
+        (status = 304, description = "The same as under the given ETag."),
+    ),
 )]
 pub(super) async fn openapi(headers: HeaderMap) -> Result<Response, Problem> {
     accept::json(&headers)?;
     let text = text().map_err(|_| {
         crate::fault::Fault::new(polder_types::ErrorKind::Internal, "write document: it is no JSON; this is a defect of the program")
     })?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    condition::answer(text.into_bytes(), &headers)
 }

@@ -10,8 +10,8 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Version};
 use polder_types::{ErrorKind, RequestId};
 
-use super::Rest;
 use super::problem::Problem;
+use super::{Rest, providers, sign_in_page};
 use crate::fault::Fault;
 
 /// Names the request in answers and records.
@@ -58,6 +58,10 @@ pub(super) async fn finish(State(rest): State<Arc<Rest>>, mut request: Request, 
     }
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
+        // The page for signing in says what of its own it may load; no handler says anything else of these.
+        if name == header::CONTENT_SECURITY_POLICY && headers.contains_key(&name) {
+            continue;
+        }
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -68,14 +72,14 @@ pub(super) async fn finish(State(rest): State<Arc<Rest>>, mut request: Request, 
 }
 
 /// Turns away what no route takes.
-pub(super) async fn refuse(request: Request, next: Next) -> Response {
-    match refused(&request) {
+pub(super) async fn refuse(State(rest): State<Arc<Rest>>, request: Request, next: Next) -> Response {
+    match refused(&request, rest.context.public_url.as_deref()) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     }
 }
 
-fn refused(request: &Request) -> Option<Problem> {
+fn refused(request: &Request, public_url: Option<&str>) -> Option<Problem> {
     if matches!(request.version(), Version::HTTP_09 | Version::HTTP_10) {
         // Those who speak it cannot tell an answer that broke off from a whole one.
         return Some(Problem::malformed("take request: it is of HTTP/1.0 or older; speak HTTP/1.1 or HTTP/2"));
@@ -88,11 +92,13 @@ fn refused(request: &Request) -> Option<Problem> {
     if length > HEADERS_MAX_BYTES {
         return Some(Problem::headers_too_large(HEADERS_MAX_BYTES));
     }
-    from_a_page(request.headers()).then(Problem::browser)
+    let from_ours = || public_url.is_some_and(|ours| sign_in_page::is_ours(request, ours));
+    let on_the_way = || providers::is_on_the_way(request.method(), request.uri().path(), request.headers());
+    (from_a_page(request.headers()) && !from_ours() && !on_the_way()).then(Problem::browser)
 }
 
-/// Whether a page of some site sent it: browsers say so in headers that pages cannot change. There is no page of ours, so even one of the same
-/// origin is another's whose name was made to lead here.
+/// Whether a page of some site sent it: browsers say so in headers that pages cannot change. But for those that [`sign_in_page`] knows, there is no
+/// page of ours, so that even one of the same origin is another's whose name was made to lead here.
 fn from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.get_all("sec-fetch-site").iter().any(|site| site != "none")
 }

@@ -6,7 +6,9 @@ use polder_types::{ErrorKind, RequestId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ingest::Loaded;
 use crate::fault::Fault;
+use crate::ports::NO_DATASET;
 
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +34,10 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     position: Option<u32>,
+    /// What is known of rows that were sent and not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Loaded>)]
+    load: Option<&'a Loaded>,
 }
 
 /// What a handler answers instead of what was asked for.
@@ -43,16 +49,23 @@ pub(super) struct Problem {
     detail: String,
     sqlstate: Option<&'static str>,
     position: Option<u32>,
+    load: Option<Box<Loaded>>,
 }
 
 impl Problem {
     fn new(status: StatusCode, word: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, word, title, detail: detail.into(), sqlstate: None, position: None }
+        Self { status, word, title, detail: detail.into(), sqlstate: None, position: None, load: None }
     }
 
     /// The same for all who are not signed in, whatever the reason.
     pub(super) fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "not signed in", Fault::not_signed_in().message())
+    }
+
+    /// The same for all whom a provider's answer did not sign in, whatever the reason.
+    pub(super) fn refused() -> Self {
+        let detail = "sign in: you are not let in through this provider; ask whoever keeps the accounts, or begin anew";
+        Self::new(StatusCode::FORBIDDEN, "denied", "denied", detail)
     }
 
     /// A page of some site speaks through a browser.
@@ -80,6 +93,28 @@ impl Problem {
     pub(super) fn no_such_table() -> Self {
         let detail = "find table: there is none of this name that you may know of; GET /v1/tables lists those that you may";
         Self::new(StatusCode::NOT_FOUND, "not_found", "not found", detail)
+    }
+
+    /// The same whether something is not there or may not be known of.
+    pub(super) fn not_found(detail: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "not found", detail)
+    }
+
+    /// What is to be changed is not what the client has seen.
+    pub(super) fn precondition_failed() -> Self {
+        let detail = "take request: it is another one than If-Match names; read it again, and decide anew";
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "changed meanwhile", detail)
+    }
+
+    /// The client does not say what it has seen.
+    pub(super) fn precondition_required() -> Self {
+        let detail = "take request: it has no If-Match; give the ETag of what you have read";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", "say what you have seen", detail)
+    }
+
+    /// A fault of something that is no question: SQLSTATEs say nothing of it.
+    pub(super) fn of_work(fault: Fault) -> Self {
+        Self { sqlstate: None, position: None, ..Self::from(fault) }
     }
 
     pub(super) fn method_not_allowed() -> Self {
@@ -116,6 +151,38 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "not JSON", detail)
     }
 
+    /// The same whether a dataset is not there or one may not send into it.
+    pub(super) fn no_such_dataset() -> Self {
+        Fault::new(ErrorKind::NotFound, NO_DATASET).into()
+    }
+
+    /// A body of another form than may be.
+    pub(super) fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "not a form that is taken", detail)
+    }
+
+    /// More is sent than a dataset takes at once.
+    pub(super) fn too_much(bytes_max: usize) -> Self {
+        let detail = format!("read body: it is longer than the {bytes_max} bytes that the dataset takes; send it in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "too large", detail)
+    }
+
+    /// As many do the same as may.
+    pub(super) fn crowded(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "crowded", "too many at once", detail)
+    }
+
+    /// A key stands for another body.
+    pub(super) fn other_body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "other_body", "the key stands for another body", detail)
+    }
+
+    /// Rows that were not loaded, and what is known of them.
+    pub(super) fn not_loaded(detail: impl Into<String>, load: Loaded) -> Self {
+        let (word, title) = words(ErrorKind::Rejected);
+        Self { load: Some(Box::new(load)), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, word, title, detail) }
+    }
+
     /// Writes the document, and the headers that its status calls for.
     pub(super) fn write(self, response: &mut Response, request: Option<RequestId>) {
         let document = Document {
@@ -126,6 +193,7 @@ impl Problem {
             instance: request.map(|id| format!("urn:polder:request:{id}")),
             sqlstate: self.sqlstate,
             position: self.position,
+            load: self.load.as_deref(),
         };
         // It holds nothing that JSON cannot say; were it otherwise, the status alone would be answered.
         let body = serde_json::to_vec(&document).unwrap_or_default();
@@ -138,7 +206,7 @@ impl Problem {
                 headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"polder\", charset=\"UTF-8\""));
                 headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"polder\""));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

@@ -80,8 +80,8 @@ pub(super) async fn query(
     let place = rest.place()?;
     let asked = Request::read(&body::read(&parts.headers, sent, limits.message_bytes, limits.stalled).await?)?;
     let question = question(signed.session().as_ref(), asked, &parts.headers).await?;
-    let (request, schema, mut rows) = match signed.session().ask(question).await? {
-        Answer::Rows { request, schema, rows } => (request.unwrap_or(id), schema, rows),
+    let (request, schema, mut rows, holds) = match signed.session().ask(question).await? {
+        Answer::Rows { request, schema, rows, holds } => (request.unwrap_or(id), schema, rows, holds),
         Answer::Done(_) => {
             rest.sessions.forget(&signed);
             let detail = "answer question: it has no rows, and what it sets is gone with the request; give the purpose as `purpose`";
@@ -91,7 +91,7 @@ pub(super) async fn query(
     // Awaited before the answer begins: most of what goes wrong goes wrong here, and is told with a status.
     let first = rows.next().await.transpose()?;
     let writer = format.writer(request, &schema)?;
-    let mut response = Sending { signed, place, writer, first, rows, stalled: limits.stalled }.begin().into_response();
+    let mut response = Sending { signed, place, writer, first, rows, holds, stalled: limits.stalled }.begin().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     if let Ok(request) = HeaderValue::try_from(request.to_string()) {

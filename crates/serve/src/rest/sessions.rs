@@ -2,7 +2,6 @@
 //! with the same credential from the same address; the credential itself is not: what is looked for is a hash under a key of this process.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -76,12 +75,14 @@ impl Sessions {
         Self { context, key: OnceCell::new(), held: Mutex::default(), turns: Mutex::default(), judging, clock: AtomicU64::new(0) }
     }
 
-    /// The session of a credential: one that is held, or a new one.
+    /// The session of a credential: one that is held, or a new one. `anew` is said where who asks must prove now who they are, and of what lets
+    /// in once: then nobody finds the session by it again.
     ///
     /// # Errors
     /// [`Fault::not_signed_in`], a limit, or what kept it from being recorded.
-    pub(super) async fn enter(self: &Arc<Self>, credential: Credential, origin: Origin) -> Result<Signed, Fault> {
-        let key = self.key_of(&credential, origin.address).await?;
+    pub(super) async fn enter(self: &Arc<Self>, credential: Credential, origin: Origin, anew: bool) -> Result<Signed, Fault> {
+        let once = anew || matches!(credential, Credential::Code { .. } | Credential::Passkey(_));
+        let key = if once { self.key_of_none()? } else { self.key_of(&credential, &origin).await? };
         if let Some(signed) = self.find(&key) {
             return Ok(signed);
         }
@@ -115,7 +116,15 @@ impl Sessions {
         signed.held.uses.send_modify(|uses| uses.retired = true);
     }
 
-    async fn key_of(&self, credential: &Credential, address: IpAddr) -> Result<Key, Fault> {
+    /// A key that no credential has.
+    fn key_of_none(&self) -> Result<Key, Fault> {
+        let mut key = Key::default();
+        let filled = self.context.rng.fill(&mut key);
+        filled.map_err(|_| Fault::new(ErrorKind::Unavailable, "sign in: the operating system gives no randomness; try again later"))?;
+        Ok(key)
+    }
+
+    async fn key_of(&self, credential: &Credential, origin: &Origin) -> Result<Key, Fault> {
         let made = self.key.get_or_try_init(async || {
             let mut bytes = Zeroizing::new([0u8; 32]);
             self.context.rng.fill(bytes.as_mut_slice())?;
@@ -130,7 +139,9 @@ impl Sessions {
             context.update(&(bytes.len() as u64).to_be_bytes());
             context.update(bytes);
         };
-        part(address.to_string().as_bytes());
+        part(origin.address.to_string().as_bytes());
+        // What was found out beside one certificate says nothing about another.
+        part(origin.certificate.as_ref().map(|certificate| certificate.fingerprint.as_bytes()).unwrap_or_default());
         match credential {
             Credential::Password { name, password } => {
                 part(b"password");
@@ -140,6 +151,16 @@ impl Sessions {
             Credential::Token(token) => {
                 part(b"token");
                 part(token.expose_secret().as_bytes());
+            }
+            Credential::Certificate { name } => {
+                part(b"certificate");
+                part(name.as_deref().unwrap_or_default().as_bytes());
+            }
+            Credential::Code { .. } | Credential::Passkey(_) => {
+                return Err(Fault::new(
+                    ErrorKind::Internal,
+                    "sign in: what lets in once was to be looked for; this is a defect of the program",
+                ));
             }
         }
         let mut hash = Key::default();

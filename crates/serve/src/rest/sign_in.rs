@@ -1,4 +1,5 @@
-//! Who asks: a name and a password (Basic), or a token (Bearer), with every request.
+//! Who asks: a name and a password (Basic), or a token (Bearer), with every request; or the certificate of the connection, where nothing else is
+//! said.
 
 use std::sync::Arc;
 
@@ -7,17 +8,25 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Method, header};
+use http::header::HeaderName;
+use http::{Extensions, HeaderMap, Method, header};
 use polder_types::{ErrorKind, Secret, printable};
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
 use super::sessions::Signed;
+use super::sign_in_page::PAGES;
 use super::{PUBLIC, Rest};
 use crate::fault::Fault;
-use crate::http::Peer;
+use crate::http::{Peer, Presented};
 use crate::ports::{Credential, Origin, Wire};
 
+/// The code of a second factor.
+const CODE: HeaderName = HeaderName::from_static("polder-code");
+/// Longest code, in bytes.
+const CODE_MAX_BYTES: usize = 32;
+/// The one path where a code is taken.
+const TAKES_CODE: &str = "/v1/sessions";
 /// Longest name that a client may call itself, in bytes.
 const CLIENT_MAX_BYTES: usize = 128;
 
@@ -26,10 +35,15 @@ pub(super) async fn demand(State(rest): State<Arc<Rest>>, mut request: Request, 
     if is_public(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    let peer = request.extensions().get::<Peer>().copied();
+    let origin = origin(rest.wire, request.extensions(), request.headers());
     // The credential goes no further than this.
-    let headers = without_credential(&mut request);
-    let signed = match signed(&rest, peer, &headers).await {
+    let mut headers = without_credential(&mut request);
+    let takes_code = request.method() == Method::POST && request.uri().path() == TAKES_CODE;
+    if !takes_code && request.uri().path() == TAKES_CODE {
+        // Another method of that path is none, which the router says; no code is used up for it.
+        headers.remove(CODE);
+    }
+    let signed = match signed(&rest, origin, &headers, takes_code).await {
         Ok(signed) => Arc::new(signed),
         Err(problem) => return problem.into_response(),
     };
@@ -45,22 +59,48 @@ pub(super) async fn demand(State(rest): State<Arc<Rest>>, mut request: Request, 
 fn without_credential(request: &mut Request) -> HeaderMap {
     let headers = request.headers().clone();
     request.headers_mut().remove(header::AUTHORIZATION);
+    request.headers_mut().remove(CODE);
     headers
 }
 
 /// HEAD is GET without the body.
 fn is_public(method: &Method, path: &str) -> bool {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    PUBLIC.iter().any(|(open, at)| open == method && *at == path)
+    PUBLIC.iter().chain(&PAGES).any(|(open, at)| open == method && fits(at, path))
 }
 
-async fn signed(rest: &Arc<Rest>, peer: Option<Peer>, headers: &HeaderMap) -> Result<Signed, Problem> {
-    let Some(Peer(peer)) = peer else {
+/// Whether a path is one of a pattern, whose parts in braces are any one that is not empty.
+fn fits(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    let each = pattern
+        .split('/')
+        .all(|wanted| parts.next().is_some_and(|part| if wanted.starts_with('{') { !part.is_empty() } else { part == wanted }));
+    each && parts.next().is_none()
+}
+
+/// Where someone comes from.
+///
+/// # Errors
+/// When the connection's address is not known, which is a defect.
+pub(super) fn origin(wire: Wire, extensions: &Extensions, headers: &HeaderMap) -> Result<Origin, Problem> {
+    let certificate = extensions.get::<Presented>().map(|Presented(certificate)| certificate.clone());
+    let Some(Peer(peer)) = extensions.get::<Peer>().copied() else {
         return Err(Fault::new(ErrorKind::Internal, "take request: its connection has no address; this is a defect of the program").into());
     };
-    let origin = Origin { wire: Wire::Rest, address: peer.ip().to_canonical(), client: client(headers) };
+    Ok(Origin { wire, address: peer.ip().to_canonical(), client: client(headers), certificate })
+}
+
+async fn signed(rest: &Arc<Rest>, origin: Result<Origin, Problem>, headers: &HeaderMap, takes_code: bool) -> Result<Signed, Problem> {
+    let origin = origin?;
+    if headers.contains_key(CODE) && !takes_code {
+        let detail = "sign in: a code goes to POST /v1/sessions alone; ask there for a session token, and send that";
+        return Err(Problem::malformed(detail));
+    }
     match credential(headers) {
-        Given::Credential(credential) => Ok(rest.sessions.enter(credential, origin).await?),
+        Given::Credential(credential) => Ok(rest.sessions.enter(credential, origin, takes_code).await?),
+        Given::Nothing if origin.certificate.is_some() => {
+            Ok(rest.sessions.enter(Credential::Certificate { name: None }, origin, takes_code).await?)
+        }
         Given::Nothing => Err(Problem::unauthenticated()),
         Given::Malformed => {
             rest.context.accounts.turned_away(&origin, "malformed credentials").await;
@@ -79,9 +119,25 @@ fn credential(headers: &HeaderMap) -> Given {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Given::Nothing,
-        (Some(value), None) => value.to_str().ok().and_then(parsed).map_or(Given::Malformed, Given::Credential),
+        (Some(value), None) => {
+            let given = value.to_str().ok().and_then(parsed);
+            given.and_then(|given| with_code(given, headers)).map_or(Given::Malformed, Given::Credential)
+        }
         // Of two, one here and the other there could be taken for the true one.
         (Some(_), Some(_)) => Given::Malformed,
+    }
+}
+
+/// The credential with the code that came beside it: only a password has one.
+fn with_code(credential: Credential, headers: &HeaderMap) -> Option<Credential> {
+    let mut codes = headers.get_all(CODE).iter();
+    match (credential, codes.next(), codes.next()) {
+        (credential, None, _) => Some(credential),
+        (Credential::Password { name, password }, Some(code), None) => {
+            let code = code.to_str().ok().filter(|code| (1..=CODE_MAX_BYTES).contains(&code.len()))?;
+            Some(Credential::Code { name, password, code: Secret::new(code.to_owned()) })
+        }
+        _ => None,
     }
 }
 

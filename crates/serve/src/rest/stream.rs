@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::format::{Unwritable, Writer};
 use super::sessions::Signed;
 use crate::fault::Fault;
-use crate::ports::Rows;
+use crate::ports::{Holds, Rows};
 
 /// What an answer is made of, and what it holds while it is on its way.
 pub(super) struct Sending {
@@ -25,11 +25,13 @@ pub(super) struct Sending {
     /// The rows that came before the answer began.
     pub(super) first: Option<RecordBatch>,
     pub(super) rows: Rows,
+    pub(super) holds: Holds,
     /// For a piece that the other side does not take.
     pub(super) stalled: Duration,
 }
 
-enum Piece {
+/// A part of an answer on its way.
+pub(super) enum Piece {
     Bytes(Bytes),
     /// All was sent, and its outcome recorded.
     End,
@@ -40,7 +42,8 @@ enum Piece {
 #[error("the answer broke off")]
 struct Broken;
 
-enum Stop {
+/// Why an answer did not come to its end.
+pub(super) enum Stop {
     Fault,
     Unwritable,
     Stalled,
@@ -63,16 +66,16 @@ impl Sending {
     pub(super) fn begin(self) -> Body {
         let (to, pieces) = mpsc::channel(1);
         tokio::spawn(self.send(to));
-        Body::from_stream(Pieces { pieces, ended: false })
+        body(pieces)
     }
 
     async fn send(self, to: mpsc::Sender<Piece>) {
-        let Self { signed, place, writer, first, rows, stalled } = self;
+        let Self { signed, place, writer, first, rows, holds, stalled } = self;
         let stopped = tokio::select! {
             biased;
             _ = signed.session().ended() => "session ended",
             () = to.closed() => "client left",
-            sent = pieces(writer, first, rows, &to, stalled) => match sent {
+            sent = pieces(writer, first, (rows, &holds), &to, stalled) => match sent {
                 Ok(()) => "complete",
                 Err(Stop::Fault) => "failed",
                 Err(Stop::Unwritable) => "unwritable",
@@ -84,10 +87,15 @@ impl Sending {
     }
 }
 
+/// The body that is made of pieces: without [`Piece::End`] it fails.
+pub(super) fn body(pieces: mpsc::Receiver<Piece>) -> Body {
+    Body::from_stream(Pieces { pieces, ended: false })
+}
+
 async fn pieces(
     mut writer: Box<dyn Writer>,
     first: Option<RecordBatch>,
-    mut rows: Rows,
+    (mut rows, holds): (Rows, &Holds),
     to: &mpsc::Sender<Piece>,
     stalled: Duration,
 ) -> Result<(), Stop> {
@@ -100,6 +108,7 @@ async fn pieces(
             let part = batch.slice(from, step.min(batch.num_rows() - from));
             from += part.num_rows();
             count += part.num_rows() as u64;
+            holds.ask()?;
             give(to, writer.write(&part)?, stalled).await?;
         }
         next = rows.next().await.transpose()?;
@@ -114,7 +123,8 @@ async fn give(to: &mpsc::Sender<Piece>, bytes: Vec<u8>, stalled: Duration) -> Re
     if bytes.is_empty() { Ok(()) } else { hand(to, Piece::Bytes(bytes.into()), stalled).await }
 }
 
-async fn hand(to: &mpsc::Sender<Piece>, piece: Piece, stalled: Duration) -> Result<(), Stop> {
+/// Hands a piece on, within the time that the other side has to take the one before.
+pub(super) async fn hand(to: &mpsc::Sender<Piece>, piece: Piece, stalled: Duration) -> Result<(), Stop> {
     match tokio::time::timeout(stalled, to.send(piece)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Stop::Stalled),

@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use polder_types::{ErrorKind, TableName};
+use http::HeaderMap;
+use polder_types::TableName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::accept;
+use super::condition::conditional;
 use super::problem::Problem;
 use super::sessions::Signed;
-use crate::fault::Fault;
 use crate::ports;
 
 /// Tables of a page where nothing is said.
@@ -188,27 +187,4 @@ impl Page {
 fn cursor(text: &str) -> Option<String> {
     let name = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     TableName::new(&name).ok().map(|_| name)
-}
-
-/// The content under its ETag, or that it is what the client has already. It may be kept by the client alone, who must ask each time.
-fn conditional(content: &impl Serialize, headers: &HeaderMap) -> Result<Response, Problem> {
-    let defect = || Fault::new(ErrorKind::Internal, "write answer: it is no JSON; this is a defect of the program");
-    let body = serde_json::to_vec(content).map_err(|_| defect())?;
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &body)));
-    let mut response = if matches(headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-    };
-    let answer = response.headers_mut();
-    answer.insert(header::ETAG, HeaderValue::try_from(tag).map_err(|_| defect())?);
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    answer.insert(header::VARY, HeaderValue::from_static("authorization, accept"));
-    Ok(response)
-}
-
-/// By weak comparison (RFC 9110, 13.1.2).
-fn matches(headers: &HeaderMap, tag: &str) -> bool {
-    let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    given.flat_map(|value| value.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }

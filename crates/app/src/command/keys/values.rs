@@ -1,7 +1,5 @@
 //! `polder keys reveal-values`: encrypted values of masked columns, opened again.
 
-use std::io::Read;
-
 use polder_contract::mask::reveal;
 use polder_types::event::{KeyChange, Phase};
 use polder_types::{ErrorKind, Event, EventKind, Recorder as _};
@@ -30,9 +28,10 @@ pub(super) async fn reveal_values(installation: &Installation, domain: &str, yes
         Failure::new(ErrorKind::NotFound, text)
     })?;
     let key = installation.domain_key(domain, dataset)?;
-    let mut input = String::new();
-    let read = std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_string(&mut input);
-    read.map_err(|error| Failure::because(ErrorKind::Invalid, "read the values from standard input", &error))?;
+    let unread =
+        |error: &(dyn std::error::Error + 'static)| Failure::because(ErrorKind::Invalid, "read the values from standard input", error);
+    let input = crate::hosted::input(INPUT_BYTES_MAX).map_err(|error| unread(&error))?;
+    let input = String::from_utf8(input).map_err(|error| unread(&error.utf8_error()))?;
     if input.len() as u64 > INPUT_BYTES_MAX {
         let text =
             format!("reveal values of domain {domain}: standard input holds more than {INPUT_BYTES_MAX} bytes; give fewer at a time");

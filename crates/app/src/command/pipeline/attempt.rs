@@ -15,6 +15,7 @@ use crate::course::{Course, STEPS};
 use crate::failure::{Failure, Outcome};
 use crate::freshness::{self, Judged};
 use crate::history;
+use crate::hosted;
 use crate::ingest::BatchReport;
 use crate::installation::Installation;
 use crate::name_id::Named;
@@ -26,9 +27,10 @@ use crate::scheduler::Passed;
 use crate::signals::{Ends, Told};
 use crate::telemetry::{self, RunTold};
 use crate::wiring::Loss;
+use crate::writing::Writing;
 
 /// How long a step that goes on is let go on once the run is asked to end.
-const GRACE: Duration = Duration::from_secs(20);
+pub const GRACE: Duration = Duration::from_secs(20);
 /// The exit code of a run that a signal ended: 128 and the signal's number, as shells tell it.
 const EXIT_INTERRUPTED: u8 = 143;
 const EXIT_CANCELLED: u8 = 130;
@@ -97,12 +99,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    fn of(result: RunResult, failure: Option<Failure>) -> Self {
+    pub(crate) fn of(result: RunResult, failure: Option<Failure>) -> Self {
         let passes = result == RunResult::Failed && failure.as_ref().is_some_and(passes);
         Self { run: None, reports: Vec::new(), result, failure, passes, again: false, stale_at_ms: None, store: None, untold: false }
     }
 
-    fn failed(failure: Failure) -> Self {
+    pub(crate) fn failed(failure: Failure) -> Self {
         Self::of(RunResult::Failed, Some(failure))
     }
 }
@@ -124,21 +126,24 @@ pub async fn attempt(project: &Project, global: &Global, loss: Option<Loss>, ask
         // One that takes too long and is asked to end for it, however late it gets to see that, took too long: that is told, and being
         // cancelled is not.
         biased;
-        opened = Installation::open(project.clone(), global.wait) => opened.map_err(|failure| (RunResult::Failed, failure.during(asked.what()))),
+        opened = Writing::open(project, global.wait) => opened.map_err(|failure| (RunResult::Failed, failure.during(asked.what()))),
         () = &mut deadline => Err((RunResult::TimedOut, stopped(RunResult::TimedOut, asked, None))),
         told = ends.told() => Err((told.result(), stopped(told.result(), asked, None))),
     };
-    let installation = match opened {
-        Ok(installation) => installation,
+    let writing = match opened {
+        Ok(writing) => writing,
         Err((result, failure)) => return untold(project, asked, Attempt::of(result, Some(failure))).await,
     };
-    let mut attempt = match begun(&installation, global, loss, asked, ends, &mut deadline).await {
+    let installation = &writing.installation;
+    // Of a process of its own, opening the store counts too; inside, others ask the store for theirs.
+    let before = if writing.is_inside() { installation.store.backend().asked() } else { StoreAsked::default() };
+    let mut attempt = match begun(installation, global, loss, asked, ends, &mut deadline).await {
         Ok(attempt) => attempt,
         Err(failure) => untold(project, asked, Attempt::failed(failure.during(asked.what()))).await,
     };
-    attempt.store = Some(installation.store.backend().asked());
+    attempt.store = Some(installation.store.backend().asked().since(before));
     let failed = attempt.failure.clone().map_or(Ok(()), Err);
-    if let Err(failure) = installation.close_after(failed).await {
+    if let Err(failure) = writing.close_after(failed).await {
         if attempt.failure.is_none() {
             attempt.result = RunResult::Failed;
         }
@@ -190,6 +195,7 @@ async fn begun(
     };
     let left = reading_what_failed(installation, left)?;
     let course = Course::new(installation.rng.as_ref())?;
+    let _at = hosted::current().map(|host| host.at(course.run()));
     let (run, begun_ms) = (course.run(), installation.clock.now_ms());
     let triggered = Triggered { trigger: asked.trigger, pipeline: id, attempt: asked.attempt, retry_of, due_ms: asked.due_ms };
     trigger(installation, run, triggered, asked.pipeline, left.steps.as_deref()).await?;
@@ -255,7 +261,11 @@ fn reading_what_failed(installation: &Installation, mut left: history::Left) -> 
     Ok(left)
 }
 
-async fn trigger(
+/// Records who asks for a run, and for what.
+///
+/// # Errors
+/// When it cannot be recorded: then it may not begin.
+pub(crate) async fn trigger(
     installation: &Installation,
     run: RunId,
     triggered: Triggered,
@@ -287,7 +297,7 @@ async fn worked(
     deadline: &mut Deadline,
 ) -> Attempt {
     let mut cut = None;
-    let done = {
+    let done: Option<Outcome<Vec<BatchReport>>> = {
         let work = run::batches(installation, args, global.memory_mib, loss, None, course);
         tokio::pin!(work);
         tokio::select! {
@@ -301,7 +311,12 @@ async fn worked(
                 cut = Some(told.result());
                 course.close();
                 // What it has begun it may finish, for a while. What is dropped then is as if the process had been killed there.
-                tokio::time::timeout(GRACE, &mut work).await.ok()
+                tokio::select! {
+                    biased;
+                    done = &mut work => Some(done),
+                    () = tokio::time::sleep(GRACE) => None,
+                    () = ends.at_once() => None,
+                }
             }
         }
     };
@@ -313,7 +328,10 @@ async fn worked(
             return Attempt { reports, ..Attempt::failed(failure) };
         }
         Some(Ok(reports)) => reports,
-        Some(Err(_)) | None => course.reports(),
+        Some(Err(_)) | None => {
+            settle(installation).await;
+            course.reports()
+        }
     };
     let step = match course.broken_off(installation).await {
         Ok(step) => step,
@@ -326,7 +344,18 @@ async fn worked(
     Attempt { reports, ..Attempt::of(result, Some(stopped(result, asked, step.as_deref()))) }
 }
 
-fn came_to_its_end(reports: Vec<BatchReport>) -> Attempt {
+/// Inside the process that serves, nobody opens the installation after what was broken off: it is settled here as it is there.
+pub async fn settle(installation: &Installation) {
+    if hosted::current().is_none() {
+        return;
+    }
+    if let Err(failure) = installation.settle_tables().await {
+        print::warn("what was broken off could not be settled, and the next load of the table tries again", &failure);
+    }
+}
+
+/// What a run came to of which no step was left out.
+pub(crate) fn came_to_its_end(reports: Vec<BatchReport>) -> Attempt {
     let passes = any_passes(&reports);
     let failed = reports.iter().filter(|report| report.failure.is_some()).count();
     let failure = gravest(reports.clone()).map(|gravest| {
@@ -340,7 +369,7 @@ fn came_to_its_end(reports: Vec<BatchReport>) -> Attempt {
 }
 
 /// The failure of a run that was ended.
-fn stopped(result: RunResult, asked: &Asked<'_>, step: Option<&str>) -> Failure {
+pub(crate) fn stopped(result: RunResult, asked: &Asked<'_>, step: Option<&str>) -> Failure {
     let at = step.map(|step| format!(" while it loaded {step}")).unwrap_or_default();
     let what = asked.what();
     let text = match result {
@@ -359,7 +388,7 @@ fn stopped(result: RunResult, asked: &Asked<'_>, step: Option<&str>) -> Failure 
 }
 
 /// Records how it ended. What was committed stands, whatever can be recorded.
-async fn conclude(installation: &Installation, run: RunId, pipeline: Option<NameId>, course: &Course, attempt: &mut Attempt) {
+pub(crate) async fn conclude(installation: &Installation, run: RunId, pipeline: Option<NameId>, course: &Course, attempt: &mut Attempt) {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     if course.started() {
         let committed = count(attempt.reports.iter().filter(|report| matches!(report.status, "committed" | "migrated")).count());
@@ -409,10 +438,10 @@ pub fn unsettled(state: &State, pipeline: &Pipeline, id: NameId, now_ms: i64) ->
 /// When it cannot be recorded.
 pub async fn bury(installation: &Installation, pipeline: &Pipeline, id: NameId, again: bool) -> Outcome<usize> {
     let state = installation.journal.state();
-    let dead = state
-        .runs
-        .iter()
-        .filter(|(_, info)| info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)));
+    let ordered = installation.ordered.lock().clone();
+    let dead = state.runs.iter().filter(|(run, info)| {
+        info.concluded.is_none() && info.triggered.is_some_and(|triggered| triggered.pipeline == Some(id)) && !ordered.contains(run)
+    });
     let mut dead: Vec<(u64, RunId)> = dead.map(|(run, info)| (info.index, *run)).collect();
     dead.sort_unstable();
     // Its process ended between recording that it failed and telling that, or nobody who is told was there.

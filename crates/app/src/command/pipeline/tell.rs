@@ -67,7 +67,7 @@ pub fn of_attempt(pipeline: &Pipeline, asked: &Asked<'_>, attempt: &Attempt, fai
         NoticeKind::Recovery => format!("pipeline {name} is well again"),
         NoticeKind::Success => format!("pipeline {name} succeeded"),
         NoticeKind::Retry => format!("pipeline {name} failed, attempt {number} of {all}, and is tried again{why}"),
-        NoticeKind::Failure | NoticeKind::FreshnessMissed => match attempt.result {
+        NoticeKind::Failure | NoticeKind::FreshnessMissed | NoticeKind::BreakGlassOpened => match attempt.result {
             RunResult::TimedOut => format!("pipeline {name} took too long{why}"),
             _ => format!("pipeline {name} failed, attempt {number} of {all}{why}"),
         },
@@ -115,6 +115,21 @@ pub fn of_untold(pipeline: &Pipeline, run: RunId, at_ms: i64) -> Notice {
         at_ms,
         text: format!("a run of pipeline {} failed, and nobody was told of it then; `polder runs show {run}` tells how", pipeline.name),
         details: json!({ "run": run.to_string() }),
+    }
+}
+
+/// That a run goes on though it was asked to end.
+pub fn of_stuck(pipeline: &Pipeline, at_ms: i64) -> Notice {
+    Notice {
+        pipeline: pipeline.name.clone(),
+        kind: NoticeKind::Failure,
+        run: None,
+        at_ms,
+        text: format!(
+            "a run of pipeline {} does not end though it was asked to, and nothing else loads until it does; start `polder serve` anew",
+            pipeline.name
+        ),
+        details: json!({ "how": "does not end" }),
     }
 }
 

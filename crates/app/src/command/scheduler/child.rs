@@ -10,30 +10,13 @@ use polder_types::ErrorKind;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::daemon::Job;
 use crate::failure::{Failure, Outcome};
 
 /// Most of what a process prints that is kept, in bytes.
 const OUTPUT_MAX_BYTES: u64 = 16 << 20;
 /// Variables that concern the scheduler alone.
 const NOT_THEIRS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
-
-/// What a process is for. There is one of each at most.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Job {
-    /// A run of the pipeline.
-    Run(String),
-    /// A look at what nobody told of it.
-    Check(String),
-}
-
-impl Job {
-    /// The pipeline.
-    pub fn pipeline(&self) -> &str {
-        match self {
-            Self::Run(pipeline) | Self::Check(pipeline) => pipeline,
-        }
-    }
-}
 
 /// A process that ended and what it printed; it is a zombie still, so that its number is nobody else's.
 pub struct Exited {

@@ -20,6 +20,11 @@ impl Readiness {
         Self::to(variable("NOTIFY_SOCKET").as_deref(), micros.map(Duration::from_micros))
     }
 
+    /// Of something that is part of another, which tells how all of it is.
+    pub fn silent() -> Self {
+        Self::to(None, None)
+    }
+
     fn to(socket: Option<&str>, watchdog: Option<Duration>) -> Self {
         let to = socket.and_then(|name| Some((UnixDatagram::unbound().ok()?, address(name).ok()?)));
         Self { to, watchdog }

@@ -41,6 +41,8 @@ pub struct Shown {
     pub renew_at_ms: Option<i64>,
     /// SHA-256 of the server's certificate, in hexadecimal.
     pub fingerprint: String,
+    /// When it ends, in milliseconds since the epoch.
+    pub ends_ms: i64,
 }
 
 /// The internal authority, and the server's certificate that it signed.
@@ -108,6 +110,7 @@ fn of_held(held: &Held) -> Outcome<Shown> {
         key: held.server.private_key(),
         renew_at_ms: Some(details.renew_at_ms()),
         fingerprint: details.fingerprint,
+        ends_ms: details.not_after_ms,
     })
 }
 
@@ -143,7 +146,7 @@ pub fn of_files(project: &Project, files: &TlsFiles, now_ms: i64) -> Outcome<Sho
         let text = "read `key` of tls: what it names is no private key in PEM; write the key of the chain's first certificate there";
         Failure::new(ErrorKind::Invalid, text)
     })?;
-    Ok(Shown { key, renew_at_ms: None, fingerprint: details.fingerprint, chain })
+    Ok(Shown { key, renew_at_ms: None, fingerprint: details.fingerprint, ends_ms: details.not_after_ms, chain })
 }
 
 /// The authority, made when there is none, and a certificate of the server, made when there is none that is for the listeners as they are
@@ -233,14 +236,50 @@ fn details(certificate: &[u8]) -> Outcome<Details> {
         .ok_or_else(|| Failure::new(ErrorKind::Corrupt, "read the server's certificate: it is none; `polder cert rotate` makes another"))
 }
 
-fn failed(error: &AuthorityError) -> Failure {
+pub fn failed(error: &AuthorityError) -> Failure {
     let kind = match error {
-        AuthorityError::NotPermitted(_) => ErrorKind::Invalid,
+        AuthorityError::NotPermitted(_) | AuthorityError::Request(_) => ErrorKind::Invalid,
         AuthorityError::Unreadable(_) => ErrorKind::Corrupt,
         AuthorityError::Random(_) => ErrorKind::Unavailable,
         AuthorityError::Refused | AuthorityError::Unwritten(_) => ErrorKind::Internal,
     };
     Failure::of(kind, error)
+}
+
+/// The authorities whose client certificates are taken, where a listener asks for some: the internal one, and those of `client_ca`.
+///
+/// # Errors
+/// When the file cannot be read, or as [`ensure`].
+pub async fn client_authorities(installation: &Installation, serving: &Serving) -> Outcome<Vec<CertificateDer<'static>>> {
+    if serving.listeners.values().all(|listener| listener.client_certificates.is_none()) {
+        return Ok(Vec::new());
+    }
+    let mut authorities = vec![ensure(installation).await?.authority.issued().certificate.clone()];
+    if let Some(file) = &serving.client_ca {
+        authorities.extend(of_client_ca(&installation.project.path(file))?);
+    }
+    Ok(authorities)
+}
+
+/// The authorities that a file holds.
+///
+/// # Errors
+/// When there is none, or something else.
+fn of_client_ca(path: &std::path::Path) -> Outcome<Vec<CertificateDer<'static>>> {
+    let wrong = |what: &str| {
+        let text = format!("read {}, `client_ca` of tls: {what}; write the certificates of authorities there, in PEM", path.display());
+        Failure::new(ErrorKind::Invalid, text)
+    };
+    let text = project::read(path)?;
+    let authorities: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(|_| wrong("it is not PEM"))?;
+    if authorities.is_empty() {
+        return Err(wrong("it holds no certificate"));
+    }
+    if authorities.iter().any(|authority| Details::of(authority).is_none_or(|details| !details.authority)) {
+        return Err(wrong("one of its certificates is none of an authority"));
+    }
+    Ok(authorities)
 }
 
 /// The object that the log says counts; none when there is none.

@@ -114,6 +114,11 @@ pub(super) fn state() -> serde_json::Value {
     json!({ "files": confined.files.word(), "calls": if confined.calls { "full" } else { "none" } })
 }
 
+/// Whether this process was confined so that it begins no program.
+pub(super) fn refuses_programs() -> bool {
+    state_of().calls
+}
+
 fn state_of() -> Confined {
     CONFINED.get().copied().unwrap_or(Confined { files: Enforced::Not, calls: false })
 }
@@ -141,6 +146,10 @@ impl Places {
             }
             Store::S3(store) => places.bucket(project, store),
         }
+        // Approvals that were signed elsewhere are written beside their contracts.
+        if environment.serving.listeners.contains_key(&polder_serve::Wire::Rest) {
+            places.written.insert(project.path("contracts"));
+        }
         // It is written aside and takes the former one's place.
         if let Some(parent) = environment.anchor.as_ref().map(|anchor| project.path(anchor)).as_deref().and_then(Path::parent) {
             places.written.insert(parent.to_path_buf());
@@ -149,10 +158,58 @@ impl Places {
             places.file(&project.path(&tls.chain));
             places.secret(project, &tls.key);
         }
+        places.runs(project);
+        if let Some(file) = &environment.serving.client_ca {
+            places.file(&project.path(file));
+        }
+        for provider in environment.serving.providers.values() {
+            if let Some(secret) = &provider.client_secret {
+                places.secret(project, secret);
+            }
+            if let Some(ca) = &provider.ca {
+                places.file(&project.path(ca));
+            }
+        }
         for variable in ["CREDENTIALS_DIRECTORY", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
             places.read.extend(std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()));
         }
         places
+    }
+
+    /// What loads read and notices need: as the project says when it begins, so that what is named later asks for a new start. A file that is
+    /// wrong names nothing.
+    fn runs(&mut self, project: &Project) {
+        for source in project.sources().unwrap_or_default() {
+            let (bucket, database) = (source.bucket.as_ref(), source.database.as_ref());
+            if bucket.is_none() && !source.path.as_os_str().is_empty() {
+                let path = project.dir().join(&source.path);
+                if path.is_dir() {
+                    self.read.extend(path.canonicalize().ok());
+                    self.read.insert(path);
+                } else {
+                    self.file(&path);
+                }
+            }
+            let authorities = [bucket.and_then(|bucket| bucket.ca.as_ref()), database.and_then(|database| database.ca.as_ref())];
+            authorities.into_iter().flatten().for_each(|ca| self.file(&project.dir().join(ca)));
+            let of_bucket =
+                bucket.map(|bucket| [Some(&bucket.access_key_id), Some(&bucket.secret_access_key), bucket.session_token.as_ref()]);
+            let of_database = database.map(|database| [database.url.as_ref(), database.password.as_ref()]);
+            let references = of_bucket.into_iter().flatten().chain(of_database.into_iter().flatten());
+            references.flatten().for_each(|reference| self.secret(project, reference));
+        }
+        for notify in project.pipelines().unwrap_or_default().iter().filter_map(|pipeline| pipeline.notify.as_ref()) {
+            let (webhook, smtp) = (notify.channels.webhook.as_ref(), notify.channels.smtp.as_ref());
+            let authorities = [webhook.and_then(|webhook| webhook.ca.as_ref()), smtp.and_then(|smtp| smtp.ca.as_ref())];
+            authorities.into_iter().flatten().for_each(|ca| self.file(&project.path(ca)));
+            let references =
+                [webhook.map(|webhook| &webhook.url), webhook.map(|webhook| &webhook.secret), smtp.and_then(|smtp| smtp.password.as_ref())];
+            references.into_iter().flatten().for_each(|reference| self.secret(project, reference));
+        }
+        if let Some(telemetry) = &project.environment().telemetry {
+            telemetry.ca.iter().for_each(|ca| self.file(&project.path(ca)));
+            telemetry.headers.values().for_each(|reference| self.secret(project, reference));
+        }
     }
 
     fn bucket(&mut self, project: &Project, store: &S3Store) {

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use polder_serve::{Accounts, Context, Drain, Handler, Limits, Listener, Postgres, Tls, Wire, flight, http, rest};
+use polder_serve::{
+    Accounts, Asked, Clients, Connections, Context, Drain, Handler, Limits, Listener, Postgres, Tls, Wire, flight, http, rest,
+};
 use polder_types::ErrorKind;
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 
 use crate::command::serve::certificate::Shown;
@@ -23,9 +26,17 @@ pub(super) struct Up {
 }
 
 impl Up {
-    /// Shows another certificate on all of them.
-    pub(super) fn show(&self, shown: &Shown) -> Outcome {
-        self.tls.iter().try_for_each(|tls| tls.replace(shown.chain.clone(), shown.key.clone_key()).map_err(|error| unfit(&error)))
+    /// Shows another certificate on all of them, and takes client certificates of these authorities from now on.
+    pub(super) fn show(&self, shown: &Shown, authorities: &[CertificateDer<'static>]) -> Outcome {
+        self.tls.iter().try_for_each(|tls| {
+            let clients = clients(tls.asked(), authorities);
+            tls.replace_asking(shown.chain.clone(), shown.key.clone_key(), clients.as_ref()).map_err(|error| unfit(&error))
+        })
+    }
+
+    /// The open connections of each listener.
+    pub(super) fn connections(&self) -> Vec<(Wire, Connections)> {
+        self.listeners.iter().map(|listener| (listener.wire(), listener.connections())).collect()
     }
 }
 
@@ -33,10 +44,18 @@ impl Up {
 ///
 /// # Errors
 /// When the certificate cannot be served, or an address not be listened on.
-pub(super) async fn listen(installation: &Installation, serving: &Serving, shown: &Shown, accounts: &Arc<dyn Accounts>) -> Outcome<Up> {
+pub(super) async fn listen(
+    installation: &Installation,
+    serving: &Serving,
+    shown: &Shown,
+    authorities: &[CertificateDer<'static>],
+    accounts: &Arc<dyn Accounts>,
+) -> Outcome<Up> {
     let mut up = Up { listeners: Vec::new(), drain: Drain::default(), limits: Arc::new(limits(&serving.limits)), tls: Vec::new() };
     for (wire, settings) in &serving.listeners {
-        let tls = Tls::new(shown.chain.clone(), shown.key.clone_key(), http::protocols(*wire), settings.tls12);
+        let clients = clients(settings.client_certificates, authorities);
+        let (chain, key) = (shown.chain.clone(), shown.key.clone_key());
+        let tls = Tls::asking(chain, key, http::protocols(*wire), settings.tls12, clients.as_ref());
         let tls = Arc::new(tls.map_err(|error| unfit(&error))?);
         let context = Arc::new(Context {
             accounts: Arc::clone(accounts),
@@ -45,6 +64,7 @@ pub(super) async fn listen(installation: &Installation, serving: &Serving, shown
             drain: up.drain.clone(),
             clock: Arc::clone(&installation.clock),
             rng: Arc::clone(&installation.rng),
+            public_url: serving.public_url.as_deref().map(Arc::from),
         });
         let handler = handler(*wire, &context);
         let listener = Listener::bind(settings.address, *wire, context, handler).await;
@@ -52,6 +72,11 @@ pub(super) async fn listen(installation: &Installation, serving: &Serving, shown
         up.tls.push(tls);
     }
     Ok(up)
+}
+
+/// How a listener asks for client certificates, where it does.
+fn clients(asked: Option<Asked>, authorities: &[CertificateDer<'static>]) -> Option<Clients> {
+    asked.map(|asked| Clients { asked, authorities: authorities.to_vec() })
 }
 
 fn unfit(error: &polder_serve::TlsError) -> Failure {
@@ -73,6 +98,7 @@ fn handler(wire: Wire, context: &Arc<Context>) -> Arc<dyn Handler> {
         Wire::Postgres => Arc::new(Pg(Postgres::new(Arc::clone(context)))),
         Wire::Flight => Arc::new(Http { wire, router: flight::service(Arc::clone(context)) }),
         Wire::Rest => Arc::new(Http { wire, router: rest::router(Arc::clone(context)) }),
+        Wire::Metrics => Arc::new(Http { wire, router: rest::metrics(Arc::clone(context)) }),
     }
 }
 

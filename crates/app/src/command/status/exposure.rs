@@ -13,6 +13,9 @@ pub struct Exposed {
     reachable: bool,
     /// It takes TLS 1.2 too.
     tls12: bool,
+    /// Whether it asks for client certificates: `accepted` or `required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificates: Option<&'static str>,
 }
 
 impl Exposed {
@@ -25,7 +28,8 @@ impl Exposed {
     pub fn says(&self) -> String {
         let from = if self.reachable { "WARNING: other machines may reach it" } else { "from this machine alone" };
         let tls = if self.tls12 { "TLS 1.2 and 1.3" } else { "TLS 1.3" };
-        format!("{} on {}, {tls}, {from}", self.listener, self.address)
+        let clients = self.client_certificates.map(|asked| format!(", client certificates {asked}")).unwrap_or_default();
+        format!("{} on {}, {tls}{clients}, {from}", self.listener, self.address)
     }
 }
 
@@ -37,6 +41,7 @@ pub fn exposed(project: &Project) -> Vec<Exposed> {
         address: settings.address.to_string(),
         reachable: !settings.address.ip().to_canonical().is_loopback(),
         tls12: settings.tls12,
+        client_certificates: settings.client_certificates.map(polder_serve::Asked::name),
     });
     exposed.collect()
 }
@@ -48,7 +53,7 @@ mod tests {
     #[test]
     fn what_other_machines_may_reach_is_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let text = "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k}\n    listeners: {postgres: {address: '0.0.0.0:5432', tls12: true}, rest: '[::1]:8443', flight: '[::ffff:127.0.0.1]:32010'}\n";
+        let text = "environments:\n  default:\n    store: s\n    keys: {custody: key-file, path: k}\n    listeners: {postgres: {address: '0.0.0.0:5432', tls12: true}, rest: {address: '[::1]:8443', client_certificates: required}, flight: '[::ffff:127.0.0.1]:32010'}\n";
         std::fs::write(dir.path().join("polder.yaml"), text).unwrap();
         let exposed = exposed(&Project::find(Some(dir.path()), "default").unwrap());
         let says: Vec<String> = exposed.iter().map(Exposed::says).collect();
@@ -57,7 +62,7 @@ mod tests {
             [
                 "postgres on 0.0.0.0:5432, TLS 1.2 and 1.3, WARNING: other machines may reach it",
                 "flight on [::ffff:127.0.0.1]:32010, TLS 1.3, from this machine alone",
-                "rest on [::1]:8443, TLS 1.3, from this machine alone",
+                "rest on [::1]:8443, TLS 1.3, client certificates required, from this machine alone",
             ]
         );
     }

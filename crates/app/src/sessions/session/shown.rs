@@ -36,7 +36,8 @@ impl Visit {
         let principal = self.holding.signed_in.principal();
         let session = Some(self.holding.id);
         // No row of a table is in it, so that it names none; which ones whoever asked could learn of is a private value.
-        let decided = EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies: Vec::new(), session };
+        let grants = self.holding.membership().map(|membership| membership.grants).unwrap_or_default();
+        let decided = EventKind::ReadDecided { request, datasets: Vec::new(), allowed: true, policies: Vec::new(), session, grants };
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let mut decided = Event::new(principal, decided).with("catalog", names.join(", "));
         if let Some(question) = question {

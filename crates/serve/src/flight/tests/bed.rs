@@ -191,7 +191,7 @@ impl Session for Asker {
             _ => return Err(Fault::new(ErrorKind::Unavailable, "answer: not now; try again")),
         };
         let request = Some(RequestId([7; 16]));
-        Ok(Answer::Rows { request, schema, rows })
+        Ok(Answer::Rows { request, schema, rows, holds: crate::ports::Holds::default() })
     }
 
     async fn tables(&self) -> Result<Vec<Table>, Fault> {
@@ -218,6 +218,14 @@ impl Session for Asker {
             tables.push(table("salaries", false, vec![column("amount", DataType::Decimal128(12, 2), "clear")]));
         }
         Ok(tables)
+    }
+
+    async fn ticket(&self) -> Result<crate::Ticket, Fault> {
+        Err(Fault::not_signed_in())
+    }
+
+    async fn end_ticket(&self) -> Result<(), Fault> {
+        Err(Fault::not_signed_in())
     }
 
     async fn close(&self) {
@@ -309,6 +317,7 @@ impl Bed {
             drain: drain.clone(),
             clock: Arc::clone(&clock) as Arc<dyn polder_types::Clock>,
             rng: Arc::new(SystemRng),
+            public_url: None,
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -221,6 +221,17 @@ async fn cursors_of_sql_give_rows_in_order_and_end_with_their_transaction() {
     assert_eq!(client.query("fetch all from h", &[]).await.unwrap().len(), 2);
 }
 
+/// Rows that a cursor holds since before are not given when what they were decided by is gone.
+#[tokio::test]
+async fn what_a_cursor_holds_is_given_as_long_as_it_may() {
+    let rig = Rig::new().await;
+    let client = ann(&rig).await;
+    client.batch_execute("begin; declare c cursor for select series 5").await.unwrap();
+    assert_eq!(client.query("fetch 2 from c", &[]).await.unwrap().len(), 2);
+    rig.seen.taken_back.store(true, Ordering::SeqCst);
+    assert_eq!(code(&client.query("fetch 1 from c", &[]).await.unwrap_err()), "42501");
+}
+
 #[tokio::test]
 async fn copy_to_the_client_in_three_forms() {
     let rig = Rig::new().await;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -23,7 +23,7 @@ use crate::drain::Drain;
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::ports::{
-    Accounts, Answer, Challenge, Credential, Description, Ended, Origin, Proved, Question, Rows, ScramProof, Session, Table,
+    Accounts, Answer, Challenge, Credential, Description, Ended, Holds, Origin, Proved, Question, Rows, ScramProof, Session, Table,
 };
 use crate::postgres::Postgres;
 use crate::tls::Tls;
@@ -44,6 +44,8 @@ pub struct Seen {
     pub closed: watch::Sender<u64>,
     /// Streams of rows that were dropped, ended or not.
     pub dropped: watch::Sender<u64>,
+    /// What answers were decided by holds no longer.
+    pub taken_back: AtomicBool,
     /// Says that all sessions are over.
     pub ended: watch::Sender<Option<Ended>>,
     /// What clients called themselves.
@@ -234,11 +236,24 @@ impl Session for DoubleSession {
         } else {
             series(seen, number(sql))
         };
-        Ok(Answer::Rows { request: None, schema, rows })
+        let seen = Arc::clone(&self.seen);
+        let holds = Holds::new(move || match seen.taken_back.load(Ordering::SeqCst) {
+            true => Err(Fault::new(ErrorKind::Denied, "answer query: what you may read has changed; ask again")),
+            false => Ok(()),
+        });
+        Ok(Answer::Rows { request: None, schema, rows, holds })
     }
 
     async fn tables(&self) -> Result<Vec<Table>, Fault> {
         Ok(Vec::new())
+    }
+
+    async fn ticket(&self) -> Result<crate::Ticket, Fault> {
+        Err(Fault::not_signed_in())
+    }
+
+    async fn end_ticket(&self) -> Result<(), Fault> {
+        Err(Fault::not_signed_in())
     }
 
     async fn close(&self) {
@@ -273,6 +288,7 @@ impl Rig {
             produced: AtomicU64::new(0),
             closed: watch::Sender::new(0),
             dropped: watch::Sender::new(0),
+            taken_back: AtomicBool::new(false),
             ended: watch::Sender::new(None),
             clients: Mutex::default(),
             reasons: send,
@@ -285,6 +301,7 @@ impl Rig {
             drain: drain.clone(),
             clock: Arc::new(ManualClock::new(0)),
             rng: Arc::new(SeededRng::new(11)),
+            public_url: None,
         };
         let postgres = Postgres::new(Arc::new(context));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -20,18 +20,24 @@ use futures::StreamExt as _;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
-use polder_types::{ErrorKind, PrincipalId, RequestId, SeededRng, SessionId, SystemClock};
+use polder_types::{ErrorKind, PrincipalId, RequestId, RunId, Secret, SeededRng, SessionId, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 use crate::ports::{
-    Accounts, Answer, Challenge, Column, Credential, Description, Ended, Origin, Proved, Question, Rows, ScramProof, Session, Table,
+    Accounts, Answer, Challenge, Column, Credential, Description, Ended, NotPushed, Origin, Passkey, PasskeyChallenge, PasskeyMade,
+    PasskeyWish, Proved, Push, PushFormat, Pushed, Pushing, Question, Rows, ScramProof, Session, Table, Ticket, Verdict,
 };
+use crate::works::Works;
 use crate::{Context, Drain, Fault, Limits, Peer, Tls};
 
 pub const LOGGED: RequestId = RequestId([0xab; 16]);
+/// What the datasets take at once.
+pub const PUSHED_MAX_BYTES: usize = 4096;
 pub const TOKEN: &str = "polder_good";
+/// The fingerprint of a certificate that lets in.
+pub const CERTIFICATE: &str = "c0ffee";
 
 pub fn sample() -> RecordBatch {
     RecordBatch::try_from_iter([
@@ -55,6 +61,10 @@ pub struct House {
     pub turned_away: Mutex<Vec<&'static str>>,
     pub origins: Mutex<Vec<Origin>>,
     pub asked: Mutex<Vec<Question>>,
+    /// Datasets that someone began to send rows into.
+    pub begun: Mutex<Vec<String>>,
+    /// What was sent: the form, the key and the body.
+    pub pushed: Mutex<Vec<(PushFormat, String, Bytes)>>,
     /// Batches that were asked for.
     pub computed: AtomicUsize,
     /// Streams of rows that are there.
@@ -62,6 +72,10 @@ pub struct House {
     pub closed: watch::Sender<usize>,
     pub ended: watch::Sender<Option<Ended>>,
     pub tables: Mutex<Vec<Table>>,
+    /// What one works with beside questions.
+    pub works: super::office::Office,
+    /// Session tokens that were made.
+    pub tickets: AtomicUsize,
     /// Awaited before a credential is judged.
     pub gate: Mutex<Option<Arc<Notify>>>,
 }
@@ -98,6 +112,11 @@ impl Accounts for Doors {
         match credential {
             Credential::Password { name, password } if name == "ann" && password.expose_secret() == "right: ü" => {}
             Credential::Token(token) if token.expose_secret() == TOKEN => {}
+            Credential::Certificate { name: None } if origin.certificate.as_ref().is_some_and(|shown| shown.fingerprint == CERTIFICATE) => {
+            }
+            Credential::Code { name, password, code }
+                if (name.as_str(), password.expose_secret().as_str(), code.expose_secret().as_str()) == ("ann", "right: ü", "123456") => {}
+            Credential::Passkey(answer) if answer.signature == b"signed" && answer.user_handle == b"ann" => {}
             _ => return Err(Fault::not_signed_in()),
         }
         Ok(Arc::new(Guest {
@@ -107,6 +126,10 @@ impl Accounts for Doors {
             principal: PrincipalId::new("user", "ann").unwrap(),
             id: SessionId([number as u8; 16]),
         }))
+    }
+
+    async fn passkey_challenge(&self, _: &Origin) -> Result<PasskeyChallenge, Fault> {
+        Ok(PasskeyChallenge { challenge: b"asked".to_vec(), party: "polder.example".to_owned() })
     }
 
     async fn turned_away(&self, _: &Origin, reason: &'static str) {
@@ -132,7 +155,7 @@ impl Guest {
             let _ = &alive;
             house.computed.fetch_add(1, Ordering::SeqCst);
         }));
-        Answer::Rows { request: Some(LOGGED), schema, rows }
+        Answer::Rows { request: Some(LOGGED), schema, rows, holds: crate::ports::Holds::default() }
     }
 }
 
@@ -208,9 +231,118 @@ impl Session for Guest {
         Ok(self.house.tables.lock().clone())
     }
 
+    async fn push(&self, source: &str, dataset: &str) -> Result<Box<dyn Pushing>, NotPushed> {
+        self.house.begun.lock().push(format!("{source}.{dataset}"));
+        let formats = match (source, dataset) {
+            ("shop", "orders") => vec![PushFormat::Ndjson, PushFormat::Csv, PushFormat::Arrow, PushFormat::Events],
+            ("shop", "lines") => vec![PushFormat::Ndjson],
+            _ => return Err(Fault::new(ErrorKind::NotFound, crate::NO_DATASET).into()),
+        };
+        Ok(Box::new(Sender { house: Arc::clone(&self.house), formats }))
+    }
+
+    fn works(&self) -> Option<&dyn Works> {
+        Some(&self.house.works)
+    }
+
+    async fn metrics(&self) -> Result<String, Fault> {
+        Ok("# EOF\n".to_owned())
+    }
+
+    async fn ticket(&self) -> Result<Ticket, Fault> {
+        self.house.tickets.fetch_add(1, Ordering::SeqCst);
+        Ok(Ticket {
+            token: Secret::new("polders_goodgoodgoodgoodgoodgoodgoodgoodgoodgoodgoodgoodx".to_owned()),
+            name: "ann".to_owned(),
+            expires_ms: 1_800_000_000_000,
+        })
+    }
+
+    async fn end_ticket(&self) -> Result<(), Fault> {
+        match self.house.tickets.load(Ordering::SeqCst) {
+            0 => Err(Fault::new(ErrorKind::Invalid, "end session token: the request came with another credential; send the token itself")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn passkeys(&self) -> Result<Vec<Passkey>, Fault> {
+        Ok(vec![Passkey { id: "00ff00ff00ff00ff".to_owned(), label: Some("a phone".to_owned()), added_ms: 1_800_000_000_000 }])
+    }
+
+    async fn passkey_wish(&self) -> Result<PasskeyWish, Fault> {
+        let asked = PasskeyChallenge { challenge: b"asked".to_vec(), party: "polder.example".to_owned() };
+        Ok(PasskeyWish { asked, name: "ann".to_owned(), user_handle: b"handle".to_vec(), known: vec![b"known".to_vec()] })
+    }
+
+    async fn add_passkey(&self, made: PasskeyMade) -> Result<Passkey, Fault> {
+        if made.attestation != b"made" || made.client_data != b"client" {
+            return Err(Fault::new(ErrorKind::Rejected, "add passkey: its key is none of ES256 or EdDSA; try another authenticator"));
+        }
+        Ok(Passkey { id: "00ff00ff00ff00ff".to_owned(), label: made.label, added_ms: 1_800_000_000_000 })
+    }
+
+    async fn remove_passkey(&self, id: &str) -> Result<(), Fault> {
+        match id {
+            "00ff00ff00ff00ff" => Ok(()),
+            _ => Err(Fault::new(ErrorKind::NotFound, "remove passkey: the account has none of this id; GET /v1/passkeys lists them")),
+        }
+    }
+
     async fn close(&self) {
         self.closed.send_replace(true);
         self.house.closed.send_modify(|closed| *closed += 1);
+    }
+}
+
+/// Takes rows, and answers as the key says.
+struct Sender {
+    house: Arc<House>,
+    formats: Vec<PushFormat>,
+}
+
+#[async_trait]
+impl Pushing for Sender {
+    fn takes(&self, format: PushFormat) -> bool {
+        self.formats.contains(&format)
+    }
+
+    fn bytes_max(&self) -> usize {
+        PUSHED_MAX_BYTES
+    }
+
+    async fn load(self: Box<Self>, push: Push) -> Result<Pushed, NotPushed> {
+        let Push { format, key, body, room } = push;
+        self.house.pushed.lock().push((format, key.clone(), body));
+        let gate = self.house.gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
+        drop(room);
+        let verdict = Verdict {
+            row: 2,
+            quarantined: true,
+            column: Some("amount".to_owned()),
+            rule: "maximum".to_owned(),
+            reason: "the value is too large".to_owned(),
+        };
+        let pushed = Pushed {
+            run: RunId([7; 16]),
+            batch: Some(3),
+            read: 2,
+            loaded: 1,
+            rejected: 0,
+            quarantined: 1,
+            verdicts: vec![verdict],
+            truncated: false,
+            replayed: key == "again",
+        };
+        match key.as_str() {
+            "rejected" => Err(NotPushed::Rejected { message: "load table orders: too many rows".to_owned(), rows: Box::new(pushed) }),
+            "crowded" => Err(NotPushed::Crowded("send rows: too many; try again".to_owned())),
+            "other" => Err(NotPushed::OtherBody("send rows: the key stands for another body".to_owned())),
+            "full" => Err(Fault::new(ErrorKind::Unavailable, "record: the disk is full; make room").into()),
+            _ => Ok(pushed),
+        }
     }
 }
 
@@ -253,18 +385,33 @@ impl Bed {
         Self::with(limits, Tls::new(vec![chain], key, &[b"h2", b"http/1.1"], false).unwrap())
     }
 
+    /// One that browsers reach.
+    pub fn public(public_url: &str) -> Self {
+        let (chain, key, _) = certificate();
+        let tls = Tls::new(vec![chain], key, &[b"h2", b"http/1.1"], false).unwrap();
+        Self::built(Limits::default(), tls, Some(public_url.into()))
+    }
+
     pub fn with(limits: Limits, tls: Tls) -> Self {
+        Self::built(limits, tls, None)
+    }
+
+    fn built(limits: Limits, tls: Tls, public_url: Option<Arc<str>>) -> Self {
         let house = Arc::new(House {
             judged: watch::Sender::new(0),
             turned_away: Mutex::default(),
             origins: Mutex::default(),
             asked: Mutex::default(),
+            begun: Mutex::default(),
+            pushed: Mutex::default(),
             computed: AtomicUsize::default(),
             streams: watch::Sender::new(0),
             closed: watch::Sender::new(0),
             ended: watch::Sender::new(None),
             tables: Mutex::new(["flights", "airlines", "salaries"].map(table).into()),
+            tickets: AtomicUsize::default(),
             gate: Mutex::default(),
+            works: super::office::Office::default(),
         });
         let context = Arc::new(Context {
             accounts: Arc::new(Doors(Arc::clone(&house))),
@@ -273,6 +420,7 @@ impl Bed {
             drain: Drain::default(),
             clock: Arc::new(SystemClock),
             rng: Arc::new(SeededRng::new(5)),
+            public_url,
         });
         Self { router: crate::rest::router(Arc::clone(&context)), house, context }
     }

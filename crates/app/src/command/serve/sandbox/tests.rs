@@ -72,6 +72,50 @@ fn every_file_that_the_settings_name_is_within_reach() {
     assert_eq!(places.written, [dir.join("store"), dir.join("../anchors")].into());
 }
 
+/// What loads read and notices need lies elsewhere too. What is wrong names nothing, and keeps nothing else out of reach.
+#[test]
+fn every_file_that_runs_need_is_within_reach() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("project");
+    for place in ["project/sources", "project/pipelines", "data"] {
+        std::fs::create_dir_all(root.path().join(place)).unwrap();
+    }
+    let files = [
+        ("sources/files.yaml", "type: csv\npath: ../data\ndatasets:\n  visits: {file: visits.csv}\n"),
+        ("sources/lite.yaml", "type: sqlite\npath: ../lite/his.db\ntables: [visits]\n"),
+        ("sources/his.yaml", "type: postgres\nurl: file:/run/secrets/his.url\nca: /etc/his/ca.pem\ntables: [a.b]\n"),
+        (
+            "pipelines/p.yaml",
+            "notify:\n  webhook: {url: 'file:/run/hook/url', secret: 'file:/run/hook/secret', ca: /etc/hook/ca.pem}\n  \
+             smtp: {server: localhost, ca: /etc/mail/ca.pem, from: a@example.org, to: [b@example.org], user: u, password: 'file:/run/mail/password'}\n",
+        ),
+    ];
+    for (file, text) in files {
+        std::fs::write(dir.join(file), text).unwrap();
+    }
+    let places = Places::of(&project(&dir, ""));
+    let canonical = root.path().canonicalize().unwrap();
+    for read in ["/run/secrets", "/etc/his", "/run/hook", "/etc/hook", "/etc/mail", "/run/mail"] {
+        assert!(places.read.contains(Path::new(read)), "{read}: {places:?}");
+    }
+    for read in [canonical.join("data"), dir.join("../lite")] {
+        assert!(places.read.contains(&read), "{}: {places:?}", read.display());
+    }
+    assert_eq!(places.written, [dir.join("store")].into());
+    std::fs::write(dir.join("pipelines/p.yaml"), "notfy: {}\n").unwrap();
+    let places = Places::of(&project(&dir, ""));
+    assert!(places.read.contains(Path::new("/run/secrets")) && !places.read.contains(Path::new("/run/hook")), "{places:?}");
+}
+
+#[test]
+fn of_the_project_nothing_is_written_but_contracts_approvals_where_rest_takes_them() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().to_path_buf();
+    let written = |wire: &str| Places::of(&project(&dir, &format!("    listeners: {{{wire}: '127.0.0.1:0'}}\n"))).written;
+    assert_eq!(written("postgres"), [dir.join("store")].into());
+    assert_eq!(written("rest"), [dir.join("store"), dir.join("contracts")].into());
+}
+
 #[test]
 fn a_filter_can_be_made() {
     assert!(filter().unwrap().len() > REFUSED.len());
