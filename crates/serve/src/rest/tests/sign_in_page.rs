@@ -25,8 +25,14 @@ async fn the_page_loads_nothing_but_itself_and_runs_nothing_of_its_text() {
         }
         assert!(!policy.contains("unsafe"), "{path}");
         assert_eq!((part.header("x-frame-options"), part.header("x-content-type-options")), ("DENY", "nosniff"), "{path}");
+        // The one cookie of the page says that a token was brought to this browser; it is read once and struck off.
+        let marked = [
+            "const cookie = document.cookie.split(\"; \").find((one) => one.startsWith(told));",
+            "if (cookie) document.cookie = told + \"; Path=/; Max-Age=0; Secure; SameSite=Lax\";",
+        ];
+        let text = marked.iter().fold(part.text().to_owned(), |text, line| text.replacen(line, "", 1));
         for forbidden in ["http://", "https://", "innerHTML", "eval(", "document.write", "localStorage", "document.cookie"] {
-            assert!(!part.text().contains(forbidden), "{forbidden} in {path}");
+            assert!(!text.contains(forbidden), "{forbidden} in {path}");
         }
     }
     assert_eq!(*bed.house.judged.borrow(), 0);
