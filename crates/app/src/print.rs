@@ -107,6 +107,21 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Shows facts of one thing: as one object, or a line each.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn facts<const N: usize>(facts: [(&'static str, Value); N], output: Output) -> Outcome {
+    if output == Output::Json {
+        return json(&facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into());
+    }
+    let mut listing = Listing::new(&["what", "value"]);
+    for (key, value) in facts {
+        listing.row([Value::from(key), value]);
+    }
+    listing.print(output)
+}
+
 /// Prints one line: a line end in the text is shown as an escape.
 ///
 /// # Errors

@@ -122,14 +122,7 @@ pub(super) async fn show(global: &Global, kind: Kind, name: &str, output: Output
         ("recovery_codes", account.totp().map_or(Value::Null, |totp| json!(totp.recovery_codes_left()))),
         ("passkeys", json!(passkeys)),
     ];
-    if output == Output::Json {
-        return print::json(&facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into());
-    }
-    let mut listing = Listing::new(&["what", "value"]);
-    for (key, value) in facts {
-        listing.row([json!(key), value]);
-    }
-    listing.print(output)
+    print::facts(facts, output)
 }
 
 fn state(account: &Account) -> &'static str {

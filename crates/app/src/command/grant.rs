@@ -202,17 +202,5 @@ fn show(seen: &Seen, id: &str, output: Output) -> Outcome {
         ("revoked_by", json!(grant.revoked().map(Ended::by))),
         ("revoked", at(grant.revoked().map(Ended::at))),
     ];
-    print_facts(facts, output)
-}
-
-/// Shows facts: as one object, or a line each.
-pub(super) fn print_facts<const N: usize>(facts: [(&'static str, Value); N], output: Output) -> Outcome {
-    if output == Output::Json {
-        return print::json(&facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into());
-    }
-    let mut listing = Listing::new(&["what", "value"]);
-    for (key, value) in facts {
-        listing.row([json!(key), value]);
-    }
-    listing.print(output)
+    print::facts(facts, output)
 }
